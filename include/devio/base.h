@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * Names, errors and the completion: what every other header builds on.
+ *
+ * Errors. Every call returns 0 (or a count) on success and -errno on failure.
+ * A new object is the last argument and is written only on success. After a
+ * failure devio_errmsg() gives a sentence: what was tried, what failed, why,
+ * and what to do. -EOPNOTSUPP means "cannot be done here", -ENODEV "the
+ * hardware or its driver is absent".
+ *
+ * Option structures begin with `size_t sz`, the size that the caller knows:
+ * set it to sizeof(the structure) and zero the rest. A NULL pointer means the
+ * defaults. A longer structure whose unknown tail is not zero is refused with
+ * -E2BIG, so that no option is silently ignored.
+ */
+#ifndef DEVIO_BASE_H
+#define DEVIO_BASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DEVIO_API __attribute__((visibility("default")))
+
+/** Zeroed options with their size set: struct devio_x_opts o = DEVIO_OPTS(o); */
+#define DEVIO_OPTS(var) { .sz = sizeof(var) }
+
+/**
+ * The ways that bytes can go, best first. A name in words is found with
+ * devio_path_name(); the same word is the --path value of the tools.
+ */
+enum devio_path {
+	DEVIO_PATH_AUTO = 0,        /* let the library choose (as an option) */
+	DEVIO_PATH_FILE_DMABUF = 1, /* file-dmabuf: registered dma-buf, READ_FIXED/WRITE_FIXED */
+	DEVIO_PATH_FILE_P2P = 2,    /* file-p2p: O_DIRECT on mapped P2PDMA pages */
+	DEVIO_PATH_FILE_HOST = 3,   /* file-host: O_DIRECT on the pages of host memory */
+	DEVIO_PATH_FILE_BOUNCE = 4, /* file-bounce: O_DIRECT to staging slots, then copy, overlapped */
+	DEVIO_PATH_FILE_BUFFERED = 5, /* file-buffered: page cache, then copy */
+	DEVIO_PATH_MAX
+};
+
+/** Why a better path was not taken, or at which cause an operation failed. */
+enum devio_reason {
+	DEVIO_WHY_NONE = 0,
+	DEVIO_WHY_FORCED,          /* the caller asked for this path */
+	DEVIO_WHY_NO_DMABUF_IO,    /* the kernel has no dma-buf fixed buffers */
+	DEVIO_WHY_NO_EXPORT,       /* the memory cannot be exported as a dma-buf */
+	DEVIO_WHY_TARGET,          /* the file's device or file system takes no dma-buf */
+	DEVIO_WHY_MAP,             /* the drive cannot reach the memory peer to peer */
+	DEVIO_WHY_NO_P2P_PAGES,    /* the memory is not P2PDMA pages mapped into the process */
+	DEVIO_WHY_NOT_HOST,        /* the memory has no pages of host memory */
+	DEVIO_WHY_NO_DIRECT,       /* the file does not do O_DIRECT */
+	DEVIO_WHY_CACHED,          /* the data is in the page cache already */
+	DEVIO_WHY_ALIGN,           /* offset or length not aligned for O_DIRECT */
+	DEVIO_WHY_SMALL,           /* too short for the set-up cost of the better path */
+	DEVIO_WHY_REFUSED,         /* the kernel refused the better path for this file or range */
+	DEVIO_WHY_NO_URING,        /* io_uring is not available to this process */
+	DEVIO_WHY_OWN_RING,        /* the application's ring lends no buffer slots */
+	DEVIO_WHY_NO_SLOT,         /* no staging memory, or no room in the buffer table */
+	DEVIO_WHY_APPEND,          /* O_APPEND: the offset of the write is not known beforehand */
+	DEVIO_WHY_IO,              /* the file or its device reported an error */
+	DEVIO_WHY_COPY,            /* the copy to or from the memory failed */
+	DEVIO_WHY_CANCELED,        /* devio_ring_cancel() or devio_ring_close() */
+	DEVIO_WHY_EOF,             /* the end of the file came first */
+	DEVIO_WHY_MAX
+};
+
+/** completion.flags */
+#define DEVIO_DONE_FELL_BACK (1u << 0) /* a better path was tried and refused by the kernel */
+#define DEVIO_DONE_MIXED     (1u << 1) /* head or tail went by another path (see 'copied') */
+#define DEVIO_DONE_WRITE     (1u << 2) /* the operation was a write */
+
+/**
+ * What became of one operation. Fixed size: arrays of it cross the library's
+ * border, so it never grows; `resv` is zero.
+ */
+struct devio_completion {
+	uint64_t cookie;  /* the caller's own, as submitted */
+	int64_t result;   /* bytes transferred (short only at the end of the file), or -errno */
+	uint64_t good;    /* contiguous bytes from the start that were transferred, in an error too */
+	uint64_t copied;  /* bytes that went through host memory (page cache, staging) on their way */
+	uint16_t path;    /* enum devio_path that carried the operation */
+	uint16_t better;  /* the best path that was not taken, 0 if none is better */
+	uint16_t reason;  /* enum devio_reason: why not `better`, or why the operation failed */
+	uint16_t flags;   /* DEVIO_DONE_* */
+	uint64_t resv[3];
+};
+_Static_assert(sizeof(struct devio_completion) == 64, "the completion never changes its size");
+
+/** A piece of memory: `len` bytes at byte `off` of `mem`, both any value. */
+struct devio_mem;
+struct devio_range {
+	struct devio_mem *mem; /* borrowed until the completion */
+	uint64_t off;          /* bytes */
+	uint64_t len;          /* bytes */
+};
+
+/**
+ * The sentence for this thread's last failed call; "" if none failed.
+ * Owned by the library, valid until the thread's next failing call.
+ */
+DEVIO_API const char *devio_errmsg(void);
+
+/** "file-dmabuf", ...; "auto" for 0 and "none" for an unknown number. Static. */
+DEVIO_API const char *devio_path_name(unsigned int path);
+
+/** The number for a name as devio_path_name() gives it; -EINVAL if there is none. */
+DEVIO_API int devio_path_parse(const char *name);
+
+/** The reason as a clause ("the kernel has no dma-buf fixed buffers ..."). Static. */
+DEVIO_API const char *devio_reason_text(unsigned int reason);
+
+/**
+ * Writes one sentence about a completion into buf: the path, why no better
+ * one, or the error with its cause and cure. Returns the length it has, as
+ * snprintf() does. Thread safe, no system call.
+ */
+DEVIO_API int devio_completion_text(const struct devio_completion *c, char *buf, size_t size);
+
+/** "1.2.3" of the library that runs (not of the header). Static. */
+DEVIO_API const char *devio_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+include_HEADERS = include/devio.h
+devioincludedir = $(includedir)/devio
+devioinclude_HEADERS = include/devio/base.h include/devio/ctx.h include/devio/mem.h \
+	include/devio/file.h include/devio/ring.h include/devio/stat.h include/devio/topo.h \
+	include/devio/uring.h

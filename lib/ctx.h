@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The context's inside: what memories, files and rings share. */
+#ifndef DV_CTX_H
+#define DV_CTX_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <devio/ctx.h>
+#include <devio/stat.h>
+
+struct devio_ring;
+
+#define DV_SYNC_RINGS 16
+
+struct devio_ctx {
+	_Atomic unsigned int refs;
+	unsigned int fork_gen;        /* dv_fork_gen when it was opened */
+	devio_log_fn log;
+	void *log_arg;
+	int log_level;
+	int path;
+	unsigned int flags;
+	char *sysfs_root;             /* never NULL */
+
+	pthread_mutex_t lock;         /* guards what follows; never taken per operation */
+	struct devio_ring *rings;     /* live rings, for the statistics */
+	struct devio_stat closed;     /* sums of the rings that were closed */
+
+	/* Idle rings for the synchronous calls; taken and put by exchange. */
+	_Atomic(struct devio_ring *) idle[DV_SYNC_RINGS];
+};
+
+/* Counts fork()s that this process is the child of. */
+extern unsigned int dv_fork_gen;
+
+struct devio_ctx *dv_ctx_get(struct devio_ctx *ctx);
+void dv_ctx_put(struct devio_ctx *ctx);
+
+/* -ECHILD with its sentence if the object came from before a fork(). */
+int dv_ctx_forked(const struct devio_ctx *ctx);
+
+/* A process-wide number that is never used twice; names files and memories in caches. */
+unsigned long long dv_ctx_new_id(void);
+
+void dv_log(struct devio_ctx *ctx, enum devio_log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/* Errors: the thread's last sentence, and the words for paths and reasons. */
+#include "config.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <devio/base.h>
+#include "err.h"
+
+static __thread char errmsg[512];
+
+DEVIO_API const char *devio_errmsg(void)
+{
+	return errmsg;
+}
+
+const char *dv_errno_name(int err)
+{
+	const char *name = strerrorname_np(err < 0 ? -err : err);
+
+	return name ? name : "unknown errno";
+}
+
+int dv_err(int err, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	snprintf(errmsg, sizeof(errmsg), "%s [%s: %s]", text, dv_errno_name(err),
+		 strerrordesc_np(-err) ? strerrordesc_np(-err) : "?");
+	return err;
+}
+
+int dv_err_in(int err, const char *where)
+{
+	char old[400];
+
+	snprintf(old, sizeof(old), "%.399s", errmsg);
+	snprintf(errmsg, sizeof(errmsg), "%.100s: %s", where, old);
+	return err;
+}
+
+static int tail_is_zero(const unsigned char *p, size_t n)
+{
+	while (n--)
+		if (*p++)
+			return 0;
+	return 1;
+}
+
+int dv_opts_copy(void *out, size_t outsz, const void *in, const char *name)
+{
+	size_t sz;
+
+	memset(out, 0, outsz);
+	if (!in)
+		return 0;
+	memcpy(&sz, in, sizeof(sz));
+	if (sz < sizeof(sz) || sz > 65536)
+		return dv_err(-EINVAL, "%s: sz is %zu: set it to sizeof(struct %s)", name, sz, name);
+	if (sz > outsz && !tail_is_zero((const unsigned char *)in + outsz, sz - outsz))
+		return dv_err(-E2BIG, "%s: options that this library (%s) does not know are set: "
+			      "use a newer libdevio or leave them zero", name, devio_version());
+	memcpy(out, in, sz < outsz ? sz : outsz);
+	return 0;
+}
+
+int dv_info_copy(void *to, void *info, size_t infosz, const char *name)
+{
+	size_t sz;
+
+	if (!to)
+		return dv_err(-EINVAL, "%s: the pointer is NULL", name);
+	memcpy(&sz, to, sizeof(sz));
+	if (sz < sizeof(sz) || sz > 65536)
+		return dv_err(-EINVAL, "%s: sz is %zu: set it to sizeof(struct %s)", name, sz, name);
+	memcpy(info, &sz, sizeof(sz));
+	memset(to, 0, sz);
+	memcpy(to, info, sz < infosz ? sz : infosz);
+	return 0;
+}
+
+static const char *const path_names[DEVIO_PATH_MAX] = {
+	[DEVIO_PATH_AUTO] = "auto",
+	[DEVIO_PATH_FILE_DMABUF] = "file-dmabuf",
+	[DEVIO_PATH_FILE_P2P] = "file-p2p",
+	[DEVIO_PATH_FILE_HOST] = "file-host",
+	[DEVIO_PATH_FILE_BOUNCE] = "file-bounce",
+	[DEVIO_PATH_FILE_BUFFERED] = "file-buffered",
+};
+
+DEVIO_API const char *devio_path_name(unsigned int path)
+{
+	return path < DEVIO_PATH_MAX ? path_names[path] : "none";
+}
+
+DEVIO_API int devio_path_parse(const char *name)
+{
+	for (int i = 0; name && i < DEVIO_PATH_MAX; i++)
+		if (!strcmp(name, path_names[i]))
+			return i;
+	return dv_err(-EINVAL, "path: '%s' is no path: auto, file-dmabuf, file-p2p, file-host, "
+		      "file-bounce or file-buffered", name ? name : "");
+}
+
+static const char *const reasons[DEVIO_WHY_MAX] = {
+	[DEVIO_WHY_NONE] = "nothing stands in the way",
+	[DEVIO_WHY_FORCED] = "the caller chose the path",
+	[DEVIO_WHY_NO_DMABUF_IO] = "the kernel has no dma-buf fixed buffers (Linux 7.4, or 7.3 with the series in kernel/)",
+	[DEVIO_WHY_NO_EXPORT] = "the memory cannot be exported as a dma-buf",
+	[DEVIO_WHY_TARGET] = "the file's device or file system takes no dma-buf",
+	[DEVIO_WHY_MAP] = "the drive cannot reach the memory peer to peer",
+	[DEVIO_WHY_NO_P2P_PAGES] = "the memory is not made of P2PDMA pages",
+	[DEVIO_WHY_NOT_HOST] = "the memory is not made of ordinary pages of host memory",
+	[DEVIO_WHY_NO_DIRECT] = "the file does not do O_DIRECT",
+	[DEVIO_WHY_CACHED] = "the data is in the page cache already",
+	[DEVIO_WHY_ALIGN] = "offset, length or memory address is not aligned for O_DIRECT",
+	[DEVIO_WHY_SMALL] = "the transfer is too short to repay setting it up",
+	[DEVIO_WHY_REFUSED] = "the kernel refused it for this file or range",
+	[DEVIO_WHY_NO_URING] = "io_uring is not available to this process (kernel.io_uring_disabled, seccomp or an old kernel)",
+	[DEVIO_WHY_OWN_RING] = "the application's ring lends no slots of its buffer table",
+	[DEVIO_WHY_NO_SLOT] = "no staging memory or no room in the buffer table (see RLIMIT_MEMLOCK)",
+	[DEVIO_WHY_APPEND] = "with O_APPEND the offset of a write is not known beforehand",
+	[DEVIO_WHY_IO] = "the file or its device reported an error",
+	[DEVIO_WHY_COPY] = "the copy to or from the memory failed",
+	[DEVIO_WHY_CANCELED] = "it was cancelled",
+	[DEVIO_WHY_EOF] = "the file ended first",
+};
+
+DEVIO_API const char *devio_reason_text(unsigned int reason)
+{
+	return reason < DEVIO_WHY_MAX ? reasons[reason] : "unknown reason";
+}
+
+DEVIO_API int devio_completion_text(const struct devio_completion *c, char *buf, size_t size)
+{
+	const char *verb = c->flags & DEVIO_DONE_WRITE ? "write" : "read";
+
+	if (c->result < 0)
+		return snprintf(buf, size, "%s: %s failed after %llu bytes: %s [%s]",
+				devio_path_name(c->path), verb, (unsigned long long)c->good,
+				devio_reason_text(c->reason), dv_errno_name((int)c->result));
+	if (!c->better)
+		return snprintf(buf, size, "%s: %s of %lld bytes, no better path exists",
+				devio_path_name(c->path), verb, (long long)c->result);
+	return snprintf(buf, size, "%s: %s of %lld bytes; not %s: %s", devio_path_name(c->path), verb,
+			(long long)c->result, devio_path_name(c->better), devio_reason_text(c->reason));
+}
+
+DEVIO_API const char *devio_version(void)
+{
+	return PACKAGE_VERSION;
+}

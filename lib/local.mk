@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: MIT
+# The library's objects once, as a convenience library: tests link it to reach
+# the inside, libdevio is made of it.
+noinst_LTLIBRARIES += lib/libdv.la
+lib_libdv_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -pthread $(URING_CFLAGS) $(DRM_CFLAGS)
+lib_libdv_la_SOURCES = lib/err.c lib/err.h lib/ctx.c lib/ctx.h lib/mem.c lib/mem.h lib/ring.c lib/ring.h
+lib_libdv_la_LIBADD = $(URING_LIBS) $(DRM_LIBS) -lpthread -ldl
+
+lib_LTLIBRARIES += lib/libdevio.la
+lib_libdevio_la_SOURCES =
+lib_libdevio_la_LIBADD = lib/libdv.la
+lib_libdevio_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(DEVIO_LT_VERSION) \
+	-Wl,--version-script=$(top_srcdir)/lib/libdevio.map -Wl,-z,defs -Wl,-z,now -Wl,-z,relro
+lib_libdevio_la_DEPENDENCIES = lib/libdv.la lib/libdevio.map
+EXTRA_DIST += lib/libdevio.map lib/devio.pc.in
+pkgconfigdir = $(libdir)/pkgconfig
+pkgconfig_DATA = lib/devio.pc

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/* Device memory: specs, references, and the calls that every provider shares. */
+#include "config.h"
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include "ctx.h"
+#include "err.h"
+#include "mem.h"
+
+/* Best device memory first: what devio_mem_list() offers is in this order. */
+const struct dv_mem_ops *const dv_mem_table[] = {
+	&dv_mem_host,
+	NULL
+};
+
+/* "cuda:0" -> its provider and the text after the colon ("" without one). */
+static int parse_spec(const char *spec, const struct dv_mem_ops **ops, const char **arg)
+{
+	size_t n;
+
+	if (!spec || strlen(spec) >= sizeof(((struct devio_mem *)0)->spec))
+		return dv_err(-EINVAL, "mem: the spec is missing or too long");
+	n = strcspn(spec, ":");
+	for (int i = 0; dv_mem_table[i]; i++) {
+		const char *name = dv_mem_table[i]->name;
+
+		if (strlen(name) != n || strncmp(name, spec, n))
+			continue;
+		*ops = dv_mem_table[i];
+		*arg = spec[n] ? spec + n + 1 : "";
+		return 0;
+	}
+	return dv_err(-EINVAL, "mem: '%s' names no kind of memory: host, udmabuf, dmaheap[:NAME], p2pmem:BDF, "
+		      "vfio:BDF/BAR, drm:NODE, amdgpu:N, cuda:N, hip:N or ze:N", spec);
+}
+
+static int mem_new(struct devio_ctx *ctx, const struct dv_mem_ops *ops, const char *spec, uint64_t size,
+		   struct devio_mem **out)
+{
+	struct devio_mem *m;
+	int rc;
+
+	if (!ctx)
+		return dv_err(-EINVAL, "mem: the context is NULL");
+	rc = dv_ctx_forked(ctx);
+	if (rc)
+		return rc;
+	if (!size || size > INT64_MAX)
+		return dv_err(-EINVAL, "mem %s: a size of %llu bytes is not possible", spec,
+			      (unsigned long long)size);
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return dv_err(-ENOMEM, "mem %s: no memory for the handle", spec);
+	m->ops = ops;
+	m->ctx = dv_ctx_get(ctx);
+	m->refs = 1;
+	m->id = dv_ctx_new_id();
+	m->size = size;
+	m->dmabuf_fd = -1;
+	snprintf(m->spec, sizeof(m->spec), "%s", spec);
+	pthread_mutex_init(&m->lock, NULL);
+	*out = m;
+	return 0;
+}
+
+static void mem_destroy(struct devio_mem *m)
+{
+	pthread_mutex_destroy(&m->lock);
+	dv_ctx_put(m->ctx);
+	free(m);
+}
+
+DEVIO_API int devio_mem_alloc(struct devio_ctx *ctx, const char *spec, uint64_t size,
+			      const struct devio_mem_opts *opts, struct devio_mem **out)
+{
+	const struct dv_mem_ops *ops;
+	struct devio_mem_opts o;
+	struct devio_mem *m;
+	const char *arg;
+	int rc = dv_opts_copy(&o, sizeof(o), opts, "devio_mem_opts");
+
+	if (!rc && o.flags)
+		rc = dv_err(-EINVAL, "mem: unknown flags 0x%x", o.flags);
+	if (!rc)
+		rc = parse_spec(spec, &ops, &arg);
+	if (!rc)
+		rc = mem_new(ctx, ops, spec, size, &m);
+	if (rc)
+		return rc;
+	rc = ops->alloc(m, arg, &o);
+	if (rc) {
+		mem_destroy(m);
+		return rc;
+	}
+	*out = m;
+	return 0;
+}
+
+DEVIO_API int devio_mem_import_ptr(struct devio_ctx *ctx, const char *spec, void *ptr, uint64_t size,
+				   struct devio_mem **out)
+{
+	const struct dv_mem_ops *ops;
+	struct devio_mem *m;
+	const char *arg;
+	int rc = parse_spec(spec, &ops, &arg);
+
+	if (!rc && !ops->import_ptr)
+		rc = dv_err(-EOPNOTSUPP, "mem %s: has no pointers to import: host, cuda, hip and ze have", spec);
+	if (!rc && (!ptr || (uintptr_t)ptr + size < (uintptr_t)ptr))
+		rc = dv_err(-EFAULT, "mem %s: pointer %p with %llu bytes is no range", spec, ptr,
+			    (unsigned long long)size);
+	if (!rc)
+		rc = mem_new(ctx, ops, spec, size, &m);
+	if (rc)
+		return rc;
+	rc = ops->import_ptr(m, arg, ptr);
+	if (rc) {
+		mem_destroy(m);
+		return rc;
+	}
+	*out = m;
+	return 0;
+}
+
+struct devio_mem *dv_mem_get(struct devio_mem *m)
+{
+	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+	return m;
+}
+
+void dv_mem_put(struct devio_mem *m)
+{
+	if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	if (m->dmabuf_fd >= 0)
+		close(m->dmabuf_fd);
+	m->ops->free(m);
+	mem_destroy(m);
+}
+
+DEVIO_API void devio_mem_free(struct devio_mem *m)
+{
+	if (m)
+		dv_mem_put(m);
+}
+
+int dv_mem_dmabuf(struct devio_mem *m, int *fd, uint64_t *off)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&m->lock);
+	if (m->dmabuf_fd < 0) {
+		if (m->ops->export)
+			rc = m->ops->export(m, &m->dmabuf_fd, &m->dmabuf_off);
+		else
+			rc = dv_err(-EOPNOTSUPP, "mem %s: cannot be exported as a dma-buf", m->spec);
+	}
+	if (!rc) {
+		*fd = m->dmabuf_fd;
+		*off = m->dmabuf_off;
+	}
+	pthread_mutex_unlock(&m->lock);
+	return rc;
+}
+
+DEVIO_API int devio_mem_export(struct devio_mem *m, int *fd, uint64_t *offset)
+{
+	uint64_t off;
+	int own, rc = dv_ctx_forked(m->ctx);
+
+	if (!rc)
+		rc = dv_mem_dmabuf(m, &own, &off);
+	if (rc)
+		return rc;
+	own = fcntl(own, F_DUPFD_CLOEXEC, 0);
+	if (own < 0)
+		return dv_err(-errno, "mem %s: the dma-buf's descriptor cannot be duplicated", m->spec);
+	*fd = own;
+	*offset = off;
+	return 0;
+}
+
+DEVIO_API int devio_mem_map(struct devio_mem *m, void **ptr)
+{
+	int rc = dv_ctx_forked(m->ctx);
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&m->lock);
+	if (!m->ptr)
+		rc = m->ops->map ? m->ops->map(m) :
+		     dv_err(-EOPNOTSUPP, "mem %s: the CPU cannot map it: use devio_mem_copy_out()", m->spec);
+	if (!rc)
+		*ptr = m->ptr;
+	pthread_mutex_unlock(&m->lock);
+	return rc;
+}
+
+int dv_mem_copy_cpu(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c)
+{
+	(void)c;
+	if (out)
+		memcpy(host, (char *)m->ptr + off, len);
+	else
+		memcpy((char *)m->ptr + off, host, len);
+	return 1;
+}
+
+int dv_mem_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c)
+{
+	void *ptr;
+	int rc;
+
+	if (m->ops->copy)
+		return m->ops->copy(m, off, host, len, out, c);
+	rc = devio_mem_map(m, &ptr);
+	return rc ? rc : dv_mem_copy_cpu(m, off, host, len, out, c);
+}
+
+int dv_mem_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait)
+{
+	return m->ops->copy_poll ? m->ops->copy_poll(m, c, wait) : 1;
+}
+
+static int copy_sync(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out)
+{
+	struct dv_copy c = { 0 };
+	int rc = dv_ctx_forked(m->ctx);
+
+	if (rc)
+		return rc;
+	if (off > m->size || len > m->size - off)
+		return dv_err(-ERANGE, "mem %s: %zu bytes at %llu leave its %llu bytes", m->spec, len,
+			      (unsigned long long)off, (unsigned long long)m->size);
+	if (!len)
+		return 0;
+	rc = dv_mem_copy(m, off, host, len, out, &c);
+	while (!rc)
+		rc = dv_mem_copy_poll(m, &c, true);
+	return rc < 0 ? rc : 0;
+}
+
+DEVIO_API int devio_mem_copy_in(struct devio_mem *m, uint64_t off, const void *src, size_t len)
+{
+	return copy_sync(m, off, (void *)src, len, false);
+}
+
+DEVIO_API int devio_mem_copy_out(struct devio_mem *m, uint64_t off, void *dst, size_t len)
+{
+	return copy_sync(m, off, dst, len, true);
+}
+
+DEVIO_API int devio_mem_get_info(const struct devio_mem *m, struct devio_mem_info *info)
+{
+	struct devio_mem_info i = {
+		.size = m->size, .device_ptr = m->device_ptr, .caps = m->caps,
+	};
+
+	memcpy(i.spec, m->spec, sizeof(i.spec));
+	memcpy(i.bdf, m->bdf, sizeof(i.bdf));
+	return dv_info_copy(info, &i, sizeof(i), "devio_mem_info");
+}
+
+DEVIO_API int devio_mem_list(struct devio_ctx *ctx, int (*fn)(void *arg, const char *spec), void *arg)
+{
+	int rc = dv_ctx_forked(ctx);
+
+	for (int i = 0; !rc && dv_mem_table[i]; i++)
+		if (dv_mem_table[i]->list)
+			rc = dv_mem_table[i]->list(ctx, fn, arg);
+	return rc;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Device memory: what a provider (lib/mem/NAME.c) implements, and what paths
+ * may do with a memory.
+ */
+#ifndef DV_MEM_H
+#define DV_MEM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <pthread.h>
+#include <devio/mem.h>
+
+struct dv_mem_ops;
+
+struct devio_mem {
+	const struct dv_mem_ops *ops;
+	struct devio_ctx *ctx;
+	_Atomic unsigned int refs;
+	unsigned int caps;         /* DEVIO_MEM_* */
+	unsigned long long id;     /* never reused in this process */
+	uint64_t size;             /* as the user asked */
+	void *ptr;                 /* CPU pointer to byte 0, NULL if not mapped (yet) */
+	uint64_t device_ptr;       /* vendor's pointer to byte 0 */
+	void *priv;                /* the provider's own */
+	char spec[64];
+	char bdf[16];
+
+	pthread_mutex_t lock;      /* guards the export below and lazy mappings */
+	int dmabuf_fd;             /* cached export, -1 until asked; ours to close */
+	uint64_t dmabuf_off;
+};
+
+/* One asynchronous copy; lives in the caller until polled to its end. */
+struct dv_copy {
+	void *tok;                 /* the provider's: an event, ... */
+	uint64_t aux;
+};
+
+/*
+ * A provider. Only name, syntax, alloc and free must be set; dv_mem_*() below
+ * answer -EOPNOTSUPP with a sentence for the others. alloc and import get a
+ * zeroed mem with ctx, ops, size, spec set and dmabuf_fd -1, and fill the
+ * rest; on failure they undo all and return dv_err(...). Nothing is loaded or
+ * opened before that.
+ */
+struct dv_mem_ops {
+	const char *name;          /* "cuda": the part of the spec before ':' */
+	const char *syntax;        /* "cuda:N", for error texts and help */
+	int (*alloc)(struct devio_mem *m, const char *arg, const struct devio_mem_opts *opts);
+	int (*import_ptr)(struct devio_mem *m, const char *arg, void *ptr);
+	void (*free)(struct devio_mem *m);
+	/* A new fd of the caller's; called once per mem, the result is cached. */
+	int (*export)(struct devio_mem *m, int *fd, uint64_t *off);
+	/* Sets m->ptr. Called with m->lock held, at most once when it succeeds. */
+	int (*map)(struct devio_mem *m);
+	/*
+	 * Copies len bytes between host and m at off; out: m to host. Returns 1
+	 * when done at once, 0 when started (poll c), -errno. `host` stays valid
+	 * until done. Any thread.
+	 */
+	int (*copy)(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c);
+	/* 1 done, 0 still running (never with wait), -errno. */
+	int (*copy_poll)(struct devio_mem *m, struct dv_copy *c, bool wait);
+	/* Make staging memory known to the device (page-locked); optional speed-up. */
+	int (*pin)(struct devio_mem *m, void *host, size_t len);
+	void (*unpin)(struct devio_mem *m, void *host, size_t len);
+	/* Calls fn for each spec that looks usable now; cheap, opens no vendor library. */
+	int (*list)(struct devio_ctx *ctx, int (*fn)(void *arg, const char *spec), void *arg);
+};
+
+/* The table, best device memory first, NULL at the end (lib/mem.c). */
+extern const struct dv_mem_ops *const dv_mem_table[];
+
+extern const struct dv_mem_ops dv_mem_host, dv_mem_udmabuf, dv_mem_dmaheap, dv_mem_p2pmem, dv_mem_vfio,
+	dv_mem_drm, dv_mem_amdgpu, dv_mem_cuda, dv_mem_hip, dv_mem_ze;
+/* Not in the table: an imported dma-buf fd (lib/mem/import.c). */
+extern const struct dv_mem_ops dv_mem_import;
+
+struct devio_mem *dv_mem_get(struct devio_mem *m);
+void dv_mem_put(struct devio_mem *m);
+
+/* The cached export; the fd stays m's. 0 or -errno with its sentence. */
+int dv_mem_dmabuf(struct devio_mem *m, int *fd, uint64_t *off);
+
+/*
+ * Copies for paths: as ops->copy, by memcpy when the memory is mapped and the
+ * provider has no copy of its own.
+ */
+int dv_mem_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c);
+int dv_mem_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait);
+
+/* The plain CPU copy that mapped providers put into ops->copy. */
+int dv_mem_copy_cpu(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c);
+
+#endif
