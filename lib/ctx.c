@@ -10,6 +10,7 @@
 #include "ring.h"
 
 unsigned int dv_fork_gen;
+_Atomic unsigned int dv_closings;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static int fork_err;
 static _Atomic unsigned long long last_id;
@@ -79,6 +80,9 @@ void dv_ctx_put(struct devio_ctx *ctx)
 {
 	if (atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	/* The idle rings held no reference, or the context would never die. */
+	for (int i = 0; i < DV_SYNC_RINGS; i++)
+		dv_ring_free_idle(atomic_exchange(&ctx->idle[i], NULL));
 	pthread_mutex_destroy(&ctx->lock);
 	free(ctx->sysfs_root);
 	free(ctx);
@@ -86,12 +90,8 @@ void dv_ctx_put(struct devio_ctx *ctx)
 
 DEVIO_API void devio_ctx_close(struct devio_ctx *ctx)
 {
-	if (!ctx)
-		return;
-	/* The idle rings hold no reference, or the context would never die. */
-	for (int i = 0; i < DV_SYNC_RINGS; i++)
-		dv_ring_free_idle(atomic_exchange(&ctx->idle[i], NULL));
-	dv_ctx_put(ctx);
+	if (ctx)
+		dv_ctx_put(ctx);
 }
 
 void dv_log(struct devio_ctx *ctx, enum devio_log_level level, const char *fmt, ...)

@@ -25,6 +25,7 @@ struct devio_ctx {
 	pthread_mutex_t lock;         /* guards what follows; never taken per operation */
 	struct devio_ring *rings;     /* live rings, for the statistics */
 	struct devio_stat closed;     /* sums of the rings that were closed */
+	struct devio_stat sync;       /* of synchronous calls that need no ring; atomic */
 
 	/* Idle rings for the synchronous calls; taken and put by exchange. */
 	_Atomic(struct devio_ring *) idle[DV_SYNC_RINGS];
@@ -41,6 +42,19 @@ int dv_ctx_forked(const struct devio_ctx *ctx);
 
 /* A process-wide number that is never used twice; names files and memories in caches. */
 unsigned long long dv_ctx_new_id(void);
+
+/* Counts closed memories and files: caches that hold some look when it moved. */
+extern _Atomic unsigned int dv_closings;
+static inline void dv_ctx_closing(void)
+{
+	atomic_fetch_add_explicit(&dv_closings, 1, memory_order_relaxed);
+}
+
+/* lib/sync.c: lets idle rings let go of what was closed. */
+void dv_sync_sweep(struct devio_ctx *ctx);
+
+/* lib/stat.c */
+void dv_stat_sum(struct devio_stat *to, const struct devio_stat *from);
 
 void dv_log(struct devio_ctx *ctx, enum devio_log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

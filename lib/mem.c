@@ -143,8 +143,17 @@ void dv_mem_put(struct devio_mem *m)
 
 DEVIO_API void devio_mem_free(struct devio_mem *m)
 {
-	if (m)
-		dv_mem_put(m);
+	struct devio_ctx *ctx;
+
+	if (!m)
+		return;
+	atomic_store_explicit(&m->closed, true, memory_order_relaxed);
+	dv_ctx_closing();
+	ctx = dv_ctx_get(m->ctx);
+	dv_mem_put(m);
+	if (ctx->fork_gen == dv_fork_gen)
+		dv_sync_sweep(ctx);
+	dv_ctx_put(ctx);
 }
 
 int dv_mem_dmabuf(struct devio_mem *m, int *fd, uint64_t *off)

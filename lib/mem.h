@@ -27,6 +27,7 @@ struct devio_mem {
 	char bdf[16];
 
 	pthread_mutex_t lock;      /* guards the export below and lazy mappings */
+	atomic_bool closed;        /* devio_mem_free() was called: caches let go */
 	int dmabuf_fd;             /* cached export, -1 until asked; ours to close */
 	uint64_t dmabuf_off;
 };
@@ -62,9 +63,12 @@ struct dv_mem_ops {
 	int (*copy)(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c);
 	/* 1 done, 0 still running (never with wait), -errno. */
 	int (*copy_poll)(struct devio_mem *m, struct dv_copy *c, bool wait);
-	/* Make staging memory known to the device (page-locked); optional speed-up. */
-	int (*pin)(struct devio_mem *m, void *host, size_t len);
-	void (*unpin)(struct devio_mem *m, void *host, size_t len);
+	/*
+	 * Makes staging memory known to the device (page-locked): an optional
+	 * speed-up. *handle must not hold m: staging outlives memories.
+	 */
+	int (*pin)(struct devio_mem *m, void *host, size_t len, void **handle);
+	void (*unpin)(void *handle, void *host, size_t len);
 	/* Calls fn for each spec that looks usable now; cheap, opens no vendor library. */
 	int (*list)(struct devio_ctx *ctx, int (*fn)(void *arg, const char *spec), void *arg);
 };

@@ -1,6 +1,154 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The ring's inside. An operation (dv_op) is what the caller asked for; it is
+ * carried out in parts (dv_part), each one I/O in flight and, where bytes are
+ * staged, the copy that follows or precedes it. Offsets inside an operation
+ * ("x") count from its first byte: file_off + x in the file, and the same x
+ * along its list of memory ranges.
+ */
 #ifndef DV_RING_H
 #define DV_RING_H
+
+#include <stdatomic.h>
 #include <devio/ring.h>
-void dv_ring_free_idle(struct devio_ring *ring);
+#include <devio/stat.h>
+#include "kern/uring.h"
+#include "slots.h"
+#include "mem.h"
+
+struct dv_path;
+struct dv_pair;
+struct devio_file;
+
+/* How a part moves its bytes; falls back downwards when the kernel refuses. */
+enum dv_way {
+	DV_WAY_DIRECT,       /* between device and the memory itself */
+	DV_WAY_STAGED,       /* O_DIRECT between device and a slot, and a copy */
+	DV_WAY_STAGED_CACHE, /* page cache, a slot, and a copy */
+	DV_WAY_CACHE,        /* page cache, the kernel copies into the memory */
+};
+
+#define DV_PART_COPIES 4
+
+struct dv_part {
+	struct dv_op *op;
+	struct dv_part *next;      /* in the free list or in the list of copies */
+	const struct dv_path *path;
+	enum dv_way way;
+	uint16_t tries;            /* after EAGAIN and EINTR */
+	uint8_t nr_copies;
+	int buf;                   /* registered buffer of the I/O, -1 if none */
+	int fd;
+	uint64_t addr;             /* of the I/O's first byte, as the kernel wants it */
+	uint64_t file_off;         /* of the I/O */
+	uint32_t len;              /* of the I/O */
+	uint32_t done;             /* bytes of it so far */
+	uint64_t x;                /* first payload byte in the operation */
+	uint32_t skip;             /* staged: bytes of the slot before it */
+	uint32_t take;             /* payload bytes */
+	struct dv_slot slot;
+	struct dv_copy copy[DV_PART_COPIES];
+	struct devio_mem *copy_mem[DV_PART_COPIES];
+};
+
+struct dv_op {
+	struct devio_file *file;
+	struct devio_mem *mem;     /* of the first range; paths are chosen by it */
+	const struct dv_path *path;
+	struct dv_op *next;        /* in the free list or in the list of waiting operations */
+	struct devio_range one;    /* the usual case needs no list */
+	struct devio_range *ranges;
+	uint32_t nr_ranges;
+	uint32_t cur;              /* range in which `issued` lies ... */
+	uint64_t cur_x;            /* ... and the x of its first byte */
+	uint64_t cookie;
+	uint64_t file_off;
+	uint64_t len;
+	uint64_t issued;           /* [0, issued) has been given to parts */
+	uint64_t eof_x;            /* where the file turned out to end */
+	uint64_t fail_x;           /* lowest byte that failed ... */
+	int err;                   /* ... and how */
+	uint32_t parts;            /* in flight */
+	uint64_t by_way[4];        /* bytes that went each way */
+	struct { uint64_t x, len; } edge[2]; /* writes: what follows through the page cache */
+	uint8_t nr_edges;
+	uint8_t better, reason, fail_reason;
+	uint8_t tried;             /* paths that the kernel refused for this operation */
+	uint16_t flags;            /* DEVIO_DONE_* */
+	uint32_t want;             /* DEVIO_FILE_* */
+	int hint;                  /* file-dmabuf: where its registration was last, */
+	int buf;                   /* the slot of the buffer table that it holds (-1: none), and */
+	uint64_t dmabuf_off;       /* where byte 0 of mem lies in the dma-buf */
+	bool write, forced, canceled, waiting, restart, active;
+};
+
+#define DV_PAIRS 64
+
+struct devio_ring {
+	struct devio_ctx *ctx;
+	struct dv_queue q;
+	struct dv_slots slots;
+	unsigned int flags;
+	unsigned int nr_ops, nr_parts;
+	unsigned int active;       /* operations in flight, without the finished ones */
+	unsigned int nr_io;        /* parts with the kernel or a thread */
+	unsigned int nr_staged;    /* of them with a copy to come */
+	struct dv_op *ops, *free_ops;
+	struct dv_part *parts, *free_parts;
+	struct dv_part *copying;   /* parts whose copy runs on the device */
+	struct dv_part *stalled;   /* parts for which the queue had no room */
+	struct dv_op *wait_head, **wait_tail; /* operations that wait for parts, slots or queue entries */
+	struct devio_completion *done; /* finished, circular */
+	unsigned int done_mask, done_head, done_tail;
+	struct dv_pair *pairs;     /* DV_PAIRS, what is known about (file, memory) */
+	struct dv_regs *regs;      /* cache of registered dma-bufs, made when needed */
+	uint32_t dmabuf_slots;
+	unsigned int unsubmitted;  /* operations since the last submission */
+	bool timer_armed;
+	unsigned int closings;     /* dv_closings when the caches were last swept */
+	struct __kernel_timespec timer;
+	struct devio_ring *next, **prev; /* in ctx->rings */
+	struct devio_stat stat;    /* written by the ring's thread alone, relaxed */
+};
+
+/* Adds to a counter that other threads may read. */
+static inline void dv_stat_add(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+/* lib/ring.c */
+int dv_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *o, struct io_uring *borrowed,
+		 uint32_t buf_first, uint32_t buf_count, struct devio_ring **out);
+int dv_ring_check(const struct devio_ring *r);
+/* Drives the ring: reaps, copies, goes on; waits for at most timeout_ns if nothing was ready. */
+int dv_ring_step(struct devio_ring *r, unsigned int want, int64_t timeout_ns);
+/* A completion of the kernel: ours? */
+bool dv_ring_event(struct devio_ring *r, uint64_t user_data, int res);
+/* Everything that can go on without the kernel's help. */
+void dv_ring_progress(struct devio_ring *r);
+/* The memory alone; everything else was given back. */
+void dv_ring_free(struct devio_ring *r);
+
+/* lib/close.c: closes a ring whose context is not held by it; NULL is allowed. */
+void dv_ring_free_idle(struct devio_ring *r);
+
+/* lib/op.c */
+int dv_op_start(struct devio_ring *r, const struct devio_io *io);
+void dv_op_advance(struct devio_ring *r, struct dv_op *op);
+void dv_op_fail(struct dv_op *op, uint64_t x, int err, enum devio_reason why);
+void dv_op_cancel(struct devio_ring *r, struct dv_op *op);
+
+/* lib/part.c: parts, for the paths */
+/* A zeroed part of op for bytes [x, x + take), counted in op->parts; NULL: wait. */
+struct dv_part *dv_part_get(struct devio_ring *r, struct dv_op *op, uint64_t x, uint32_t take);
+/* Hands the I/O to the queue, or keeps the part until there is room. */
+void dv_part_queue(struct devio_ring *r, struct dv_part *p);
+/* Staged: starts the copy between slot and memory; a write is queued after it. */
+void dv_part_copy(struct devio_ring *r, struct dv_part *p);
+/* The next step of a part after the kernel's answer, and after a device copy. */
+void dv_part_event(struct devio_ring *r, struct dv_part *p, int res);
+/* Looks after the copies that run; with wait it blocks until the first one has ended. */
+void dv_part_poll_copies(struct devio_ring *r, bool wait);
+
 #endif

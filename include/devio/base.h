@@ -56,12 +56,12 @@ enum devio_reason {
 	DEVIO_WHY_NO_DIRECT,       /* the file does not do O_DIRECT */
 	DEVIO_WHY_CACHED,          /* the data is in the page cache already */
 	DEVIO_WHY_ALIGN,           /* offset or length not aligned for O_DIRECT */
+	DEVIO_WHY_RANGES,          /* the ranges lie in different memories */
 	DEVIO_WHY_SMALL,           /* too short for the set-up cost of the better path */
 	DEVIO_WHY_REFUSED,         /* the kernel refused the better path for this file or range */
 	DEVIO_WHY_NO_URING,        /* io_uring is not available to this process */
 	DEVIO_WHY_OWN_RING,        /* the application's ring lends no buffer slots */
 	DEVIO_WHY_NO_SLOT,         /* no staging memory, or no room in the buffer table */
-	DEVIO_WHY_APPEND,          /* O_APPEND: the offset of the write is not known beforehand */
 	DEVIO_WHY_IO,              /* the file or its device reported an error */
 	DEVIO_WHY_COPY,            /* the copy to or from the memory failed */
 	DEVIO_WHY_CANCELED,        /* devio_ring_cancel() or devio_ring_close() */

@@ -2,7 +2,9 @@
 /**
  * A ring: many operations in flight, completions as they come.
  *
- * A ring belongs to one thread at a time; files and memories may be shared.
+ * A ring belongs to one thread, the first that submits on it (with
+ * DEVIO_RING_SHARED threads may take turns, under a lock of the application);
+ * files and memories may be shared freely.
  * The ring never blocks in a submission: where something is exhausted
  * (staging slots, queue entries) operations wait inside and go on by
  * themselves while the application waits or peeks.
@@ -28,6 +30,8 @@ struct devio_ring_opts {
 	uint32_t slot;           /* bytes of one staging slot, a power of two >= 64 KiB; 1 MiB if 0 */
 	uint32_t dmabuf_slots;   /* size of the cache of registered dma-bufs; 64 if 0 */
 };
+
+#define DEVIO_RING_SHARED (1u << 0) /* several threads use the ring, one at a time */
 
 /** Opens a ring. Errors: -EINVAL, -E2BIG, -ENOMEM, -EMFILE. Falls back to threads without io_uring. */
 DEVIO_API int devio_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts,

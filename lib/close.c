@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* Closing a ring: nothing is freed into which the kernel may still write. */
+#include "config.h"
+#include <stdlib.h>
+#include "ctx.h"
+#include "err.h"
+#include "path.h"
+#include "regs.h"
+
+static void cancel_all(struct devio_ring *r)
+{
+	for (unsigned int i = 0; i < r->nr_ops; i++)
+		if (r->ops[i].active)
+			dv_op_cancel(r, &r->ops[i]);
+	dv_ring_progress(r);
+}
+
+/* 0 when nothing is in flight any more. */
+static int drain(struct devio_ring *r)
+{
+	int rc = 0;
+
+	if (!r->active && !r->nr_io)
+		return 0;
+	cancel_all(r);
+	if (r->q.borrowed)
+		return r->active || r->nr_io ? -EBUSY : 0;
+	while (r->active || r->nr_io) {
+		rc = dv_ring_step(r, r->done_tail - r->done_head + 1, -1);
+		if (rc && rc != -EINTR)
+			return rc;
+	}
+	return 0;
+}
+
+static void unlist(struct devio_ring *r)
+{
+	pthread_mutex_lock(&r->ctx->lock);
+	*r->prev = r->next;
+	if (r->next)
+		r->next->prev = r->prev;
+	dv_stat_sum(&r->ctx->closed, &r->stat);
+	pthread_mutex_unlock(&r->ctx->lock);
+}
+
+/* The parent's ring in a child: give back memory and descriptors, touch nothing that is shared. */
+static void free_forked(struct devio_ring *r)
+{
+	if (!r->q.pool)
+		dv_queue_exit(&r->q);
+	dv_ring_free(r);
+}
+
+void dv_ring_free_idle(struct devio_ring *r)
+{
+	int rc;
+
+	if (!r)
+		return;
+	if (r->ctx->fork_gen != dv_fork_gen) {
+		free_forked(r);
+		return;
+	}
+	rc = drain(r);
+	unlist(r);
+	if (rc) {
+		/* Freed memory under a running DMA would be worse than a leak. */
+		dv_log(r->ctx, DEVIO_LOG_ERROR, "ring: closed with %u operations in flight that cannot be waited "
+		       "for [%s]: its memory is kept", r->active, dv_errno_name(rc));
+		return;
+	}
+	dv_regs_exit(r);
+	dv_slots_unpin(&r->slots);
+	dv_queue_exit(&r->q);
+	dv_ring_free(r);
+}
+
+DEVIO_API void devio_ring_close(struct devio_ring *r)
+{
+	struct devio_ctx *ctx;
+
+	if (!r)
+		return;
+	ctx = r->ctx;
+	dv_ring_free_idle(r);
+	dv_ctx_put(ctx);
+}

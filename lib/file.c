@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/* The file endpoint: descriptors, alignment, the page cache. */
+#include "config.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <linux/fs.h>
+#include "ctx.h"
+#include "err.h"
+#include "file.h"
+#include "kern/pagecache.h"
+
+#define SMALL_FILE (64 << 10)
+#define PAGE 4096u
+
+#ifndef STATX_DIOALIGN
+#define STATX_DIOALIGN 0x00002000U
+#endif
+
+/* The tail of struct statx since Linux 6.1, for older headers. */
+static void dio_align(const struct statx *st, uint32_t *mem, uint32_t *off)
+{
+	const size_t at = offsetof(struct statx, stx_dev_minor) + sizeof(st->stx_dev_minor) + sizeof(uint64_t);
+
+	memcpy(mem, (const char *)st + at, sizeof(*mem));
+	memcpy(off, (const char *)st + at + sizeof(*mem), sizeof(*off));
+}
+
+static int check_type(const struct statx *st, const char *name)
+{
+	switch (st->stx_mode & S_IFMT) {
+	case S_IFREG:
+	case S_IFBLK:
+		return 0;
+	case S_IFDIR:
+		return dv_err(-EISDIR, "file %s: it is a directory: name a file or a block device", name);
+	default:
+		return dv_err(-ESPIPE, "file %s: neither a regular file nor a block device: offsets have no meaning there",
+			      name);
+	}
+}
+
+static bool power_of_two(uint32_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+/* What statx tells at the open; the rest waits until O_DIRECT is wanted. */
+static void describe(struct devio_file *f, const struct statx *st)
+{
+	uint32_t wr = st->stx_blksize;
+
+	f->is_block = (st->stx_mode & S_IFMT) == S_IFBLK;
+	f->small = !f->is_block && st->stx_size <= SMALL_FILE;
+	f->direct = 0;
+	if (st->stx_mask & STATX_DIOALIGN) {
+		dio_align(st, &f->mem_align, &f->off_align);
+		if (!f->off_align)
+			f->direct = -EOPNOTSUPP;
+	}
+	if (!power_of_two(wr) || wr > (64 << 10))
+		wr = PAGE;
+	f->write_align = wr > PAGE ? wr : PAGE;
+}
+
+static int file_new(struct devio_ctx *ctx, int fd, const char *name, const struct devio_file_opts *o,
+		    struct devio_file **out)
+{
+	struct devio_file *f;
+	struct statx st;
+	int rc, fl = fcntl(fd, F_GETFL);
+
+	if (fl < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_DIOALIGN, &st))
+		return dv_err(-errno, "file %s: fstat", name);
+	rc = check_type(&st, name);
+	if (rc)
+		return rc;
+	if (fl & O_APPEND)
+		return dv_err(-EINVAL, "file %s: O_APPEND makes the offset of a write unknown: open it without and "
+			      "write at the size that devio_file_get_info() tells", name);
+	if (fl & O_PATH)
+		return dv_err(-EBADF, "file %s: an O_PATH descriptor cannot be read", name);
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return dv_err(-ENOMEM, "file %s: no memory for the handle", name);
+	f->ctx = dv_ctx_get(ctx);
+	f->refs = 1;
+	f->id = dv_ctx_new_id();
+	f->fd = fd;
+	f->dfd = -1;
+	f->access = fl & O_ACCMODE;
+	f->path = o->path ? o->path : ctx->path;
+	f->flags = o->flags | (ctx->flags & DEVIO_CTX_DIRECT_ONLY ? DEVIO_FILE_DIRECT_ONLY : 0);
+	pthread_mutex_init(&f->lock, NULL);
+	describe(f, &st);
+	*out = f;
+	return 0;
+}
+
+static int check_opts(struct devio_ctx *ctx, const struct devio_file_opts *opts, struct devio_file_opts *o)
+{
+	int rc = dv_opts_copy(o, sizeof(*o), opts, "devio_file_opts");
+
+	if (!rc && !ctx)
+		rc = dv_err(-EINVAL, "file: the context is NULL");
+	if (!rc && (o->path < 0 || o->path >= DEVIO_PATH_MAX ||
+		    o->flags & ~(DEVIO_FILE_DIRECT_ONLY | DEVIO_FILE_NO_CACHE)))
+		rc = dv_err(-EINVAL, "file: unknown path %d or flags 0x%x", o->path, o->flags);
+	return rc ? rc : dv_ctx_forked(ctx);
+}
+
+DEVIO_API int devio_file_open(struct devio_ctx *ctx, const char *path, int flags,
+			      const struct devio_file_opts *opts, struct devio_file **out)
+{
+	struct devio_file_opts o;
+	int fd, rc = check_opts(ctx, opts, &o);
+
+	if (rc)
+		return rc;
+	if (!path)
+		return dv_err(-EINVAL, "file: the path is NULL");
+	/* A pipe must not block the open; regular files know no O_NONBLOCK. */
+	fd = open(path, (flags & ~O_DIRECT) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, o.mode);
+	if (fd < 0) {
+		rc = -errno;
+		return dv_err(rc == -ENXIO ? -ESPIPE : rc, "file %s: open", path);
+	}
+	rc = file_new(ctx, fd, path, &o, out);
+	if (rc)
+		close(fd);
+	return rc;
+}
+
+DEVIO_API int devio_file_import(struct devio_ctx *ctx, int fd, const struct devio_file_opts *opts,
+				struct devio_file **out)
+{
+	struct devio_file_opts o;
+	char name[32];
+	int own, rc = check_opts(ctx, opts, &o);
+
+	if (rc)
+		return rc;
+	snprintf(name, sizeof(name), "(descriptor %d)", fd);
+	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (own < 0)
+		return dv_err(-errno, "file %s: it cannot be duplicated", name);
+	rc = file_new(ctx, own, name, &o, out);
+	if (rc)
+		close(own);
+	return rc;
+}
+
+struct devio_file *dv_file_get(struct devio_file *f)
+{
+	atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
+	return f;
+}
+
+void dv_file_put(struct devio_file *f)
+{
+	if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	if (f->dfd >= 0)
+		close(f->dfd);
+	close(f->fd);
+	pthread_mutex_destroy(&f->lock);
+	dv_ctx_put(f->ctx);
+	free(f);
+}
+
+DEVIO_API void devio_file_close(struct devio_file *f)
+{
+	if (!f)
+		return;
+	atomic_store_explicit(&f->closed, true, memory_order_relaxed);
+	if (atomic_load_explicit(&f->registered, memory_order_relaxed)) {
+		struct devio_ctx *ctx = dv_ctx_get(f->ctx);
+
+		dv_ctx_closing();
+		dv_file_put(f);
+		if (ctx->fork_gen == dv_fork_gen)
+			dv_sync_sweep(ctx);
+		dv_ctx_put(ctx);
+		return;
+	}
+	dv_file_put(f);
+}
+
+/* Alignment where statx does not tell it: file systems before they learnt STATX_DIOALIGN. */
+static int guess_align(struct devio_file *f)
+{
+	int sector = 0;
+
+	if (f->off_align)
+		return 0;
+	if (dv_pagecache_only(f->fd))
+		return -EOPNOTSUPP;
+	if (f->is_block && !ioctl(f->fd, BLKSSZGET, &sector) && power_of_two(sector))
+		f->off_align = sector;
+	else
+		f->off_align = PAGE;
+	f->mem_align = f->off_align;
+	return 0;
+}
+
+/*
+ * A second open file description, as O_DIRECT belongs to the description and
+ * the page cache is wanted too. By /proc, so that it is the same file even if
+ * the name now means another.
+ */
+static int open_direct(struct devio_file *f)
+{
+	char link[32];
+	int rc = guess_align(f);
+
+	if (rc)
+		return rc;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
+	f->dfd = open(link, f->access | O_DIRECT | O_CLOEXEC | O_NOCTTY);
+	if (f->dfd < 0)
+		return -errno;
+	if (!power_of_two(f->off_align) || !power_of_two(f->mem_align) || f->off_align > (64 << 10))
+		return -EOPNOTSUPP;
+	if (f->write_align < f->off_align)
+		f->write_align = f->off_align;
+	return 0;
+}
+
+int dv_file_direct(struct devio_file *f)
+{
+	int state = atomic_load_explicit(&f->direct, memory_order_acquire);
+
+	if (!state) {
+		pthread_mutex_lock(&f->lock);
+		state = f->direct;
+		if (!state) {
+			int rc = open_direct(f);
+
+			state = rc ? rc : 1;
+			if (rc)
+				dv_log(f->ctx, DEVIO_LOG_INFO, "file: no O_DIRECT: %s", dv_errno_name(rc));
+			atomic_store_explicit(&f->direct, state, memory_order_release);
+		}
+		pthread_mutex_unlock(&f->lock);
+	}
+	return state > 0 ? 0 : state;
+}
+
+bool dv_file_cached(const struct devio_file *f, uint64_t off, uint64_t len)
+{
+	return dv_pagecache_holds(f->fd, off, len);
+}
+
+DEVIO_API int devio_file_sync(struct devio_file *f)
+{
+	int rc = dv_ctx_forked(f->ctx);
+
+	if (!rc && fdatasync(f->fd))
+		rc = dv_err(-errno, "file: fdatasync");
+	return rc;
+}
+
+DEVIO_API int devio_file_get_info(struct devio_file *f, struct devio_file_info *info)
+{
+	struct devio_file_info i = { .is_block = f->is_block };
+	struct stat st;
+	int rc = dv_ctx_forked(f->ctx);
+
+	if (rc)
+		return rc;
+	if (fstat(f->fd, &st))
+		return dv_err(-errno, "file: fstat");
+	i.size = st.st_size;
+	if (f->is_block && ioctl(f->fd, BLKGETSIZE64, &i.size))
+		return dv_err(-errno, "file: the size of the block device");
+	if (!dv_file_direct(f)) {
+		i.dio_mem_align = f->mem_align;
+		i.dio_off_align = f->off_align;
+	}
+	return dv_info_copy(info, &i, sizeof(i), "devio_file_info");
+}

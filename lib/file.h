@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* The file endpoint's inside, as paths see it. */
+#ifndef DV_FILE_H
+#define DV_FILE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <pthread.h>
+#include <devio/file.h>
+
+struct devio_file {
+	struct devio_ctx *ctx;
+	_Atomic unsigned int refs;
+	unsigned long long id;     /* never reused in this process */
+	atomic_bool closed;        /* devio_file_close() was called: caches let go */
+	atomic_bool registered;    /* some ring's cache of registrations held it */
+	int fd;                    /* through the page cache */
+	int access;                /* O_RDONLY, O_WRONLY, O_RDWR */
+	int path;                  /* default of operations */
+	unsigned int flags;        /* DEVIO_FILE_* */
+	bool is_block;
+	bool small;                /* was short when opened: O_DIRECT does not repay its set-up */
+
+	pthread_mutex_t lock;      /* guards the making of what follows */
+	_Atomic int direct;        /* 0: not tried, 1: dfd works, < 0: -errno */
+	int dfd;                   /* O_DIRECT, valid when direct is 1 */
+	uint32_t mem_align;        /* of addresses, for dfd; from statx before that */
+	uint32_t off_align;        /* of offsets and lengths */
+	uint32_t write_align;      /* of writes: no page is shared with what goes by the page cache */
+};
+
+struct devio_file *dv_file_get(struct devio_file *f);
+void dv_file_put(struct devio_file *f);
+
+/* Opens the O_DIRECT descriptor if it was not tried yet: 0 or -errno. Any thread. */
+int dv_file_direct(struct devio_file *f);
+
+/* Is [off, off + len) mostly in the page cache? */
+bool dv_file_cached(const struct devio_file *f, uint64_t off, uint64_t len);
+
+#endif

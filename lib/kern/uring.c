@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* The border to io_uring: set-up, the registered buffer table, waiting. */
+#include "config.h"
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include "err.h"
+#include "kern/uring.h"
+#include "kern/uapi/uring_dmabuf.h"
+
+#ifndef IORING_SETUP_SINGLE_ISSUER
+#define IORING_SETUP_SINGLE_ISSUER (1U << 12)
+#endif
+#ifndef IORING_SETUP_DEFER_TASKRUN
+#define IORING_SETUP_DEFER_TASKRUN (1U << 13)
+#endif
+
+/* The sets of flags, best first; an older kernel says -EINVAL to what it lacks. */
+static const unsigned int setup_own[] = {
+	IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED,
+	IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+	0
+};
+
+static int setup(struct dv_queue *q, unsigned int entries, unsigned int flags)
+{
+	size_t i = flags & DV_QUEUE_SHARED ? 1 : 0;
+	int rc = -EINVAL;
+
+	for (; rc == -EINVAL && i < sizeof(setup_own) / sizeof(setup_own[0]); i++) {
+		struct io_uring_params p = { .flags = setup_own[i] };
+
+		rc = io_uring_queue_init_params(entries, &q->own, &p);
+		if (rc)
+			continue;
+		q->uring = &q->own;
+		q->disabled = p.flags & IORING_SETUP_R_DISABLED;
+	}
+	return rc;
+}
+
+int dv_queue_init(struct dv_queue *q, unsigned int entries, unsigned int flags)
+{
+	int rc = flags & DV_QUEUE_NO_URING ? -ENOSYS : setup(q, entries, flags);
+
+	q->event_fd = -1;
+	if (!rc)
+		return 0;
+	/* Descriptors used up: threads would hide a problem that the caller can solve. */
+	if (rc == -EMFILE || rc == -ENFILE)
+		return dv_err(rc, "ring: io_uring_setup: no descriptor is free (see RLIMIT_NOFILE)");
+	q->no_uring = rc;
+	return dv_pool_open(entries, &q->pool);
+}
+
+void dv_queue_borrow(struct dv_queue *q, struct io_uring *uring, uint32_t first, uint32_t count)
+{
+	q->uring = uring;
+	q->borrowed = true;
+	q->event_fd = -1;
+	q->table_first = first;
+	q->table_count = count;
+}
+
+void dv_queue_exit(struct dv_queue *q)
+{
+	if (q->pool) {
+		dv_pool_close(q->pool); /* with its descriptor */
+		return;
+	}
+	if (q->uring && !q->borrowed)
+		io_uring_queue_exit(q->uring);
+	if (q->event_fd >= 0)
+		close(q->event_fd);
+}
+
+int dv_queue_table(struct dv_queue *q)
+{
+	int rc;
+
+	if (q->table_count)
+		return 0;
+	if (!q->uring || q->borrowed)
+		return -EOPNOTSUPP;
+	rc = io_uring_register_buffers_sparse(q->uring, q->table_want);
+	if (!rc)
+		q->table_count = q->table_want;
+	return rc;
+}
+
+int dv_queue_register(struct dv_queue *q, uint32_t slot, void *addr, size_t len)
+{
+	struct iovec iov = { .iov_base = addr, .iov_len = len };
+	__u64 tag = 0;
+	int rc;
+
+	if (slot >= q->table_count)
+		return -EOPNOTSUPP;
+	rc = io_uring_register_buffers_update_tag(q->uring, q->table_first + slot, &iov, &tag, 1);
+	return rc < 0 ? rc : 0;
+}
+
+static int update_extended(struct dv_queue *q, uint32_t slot, const struct dv_uring_regbuf_desc *desc)
+{
+	struct dv_uring_update2 up = {
+		.offset = q->table_first + slot,
+		.flags = DV_IORING_RSRC_UPDATE_EXTENDED,
+		.data = (uintptr_t)desc,
+		.nr = 1,
+	};
+	long rc = syscall(__NR_io_uring_register, q->uring->ring_fd, IORING_REGISTER_BUFFERS_UPDATE, &up,
+			  sizeof(up));
+
+	return rc < 0 ? -errno : 0;
+}
+
+int dv_queue_register_dmabuf(struct dv_queue *q, uint32_t slot, int dmabuf_fd, uint64_t size, int target_fd)
+{
+	struct dv_uring_regbuf_desc desc = {
+		.type = DV_REGBUF_DMABUF, .dmabuf_fd = dmabuf_fd, .target_fd = target_fd,
+	};
+
+	(void)size; /* the kernel takes the whole dma-buf and wants 0 here */
+	return slot < q->table_count ? update_extended(q, slot, &desc) : -EOPNOTSUPP;
+}
+
+int dv_queue_unregister(struct dv_queue *q, uint32_t slot)
+{
+	return dv_queue_register(q, slot, NULL, 0);
+}
+
+bool dv_queue_has_dmabuf(struct dv_queue *q)
+{
+	static _Atomic int known; /* 0: not tried, 1: yes, 2: no */
+	struct dv_uring_regbuf_desc empty = { .type = DV_REGBUF_EMPTY };
+	int k = atomic_load_explicit(&known, memory_order_relaxed);
+
+	if (k)
+		return k == 1;
+	if (!q->uring || !q->table_count)
+		return false;
+	k = update_extended(q, q->table_count - 1, &empty) ? 2 : 1;
+	atomic_store_explicit(&known, k, memory_order_relaxed);
+	return k == 1;
+}
+
+static int enable(struct dv_queue *q)
+{
+	int rc;
+
+	if (!q->disabled)
+		return 0;
+	/* Not by liburing: the library of 2.3 does not export its function for it. */
+	rc = syscall(__NR_io_uring_register, q->uring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+	if (rc)
+		return dv_err(-errno, "ring: io_uring cannot be enabled");
+	q->disabled = false;
+	return 0;
+}
+
+int dv_queue_enter(struct dv_queue *q, unsigned int wait_nr, int64_t timeout_ns)
+{
+	struct __kernel_timespec ts = { .tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000 };
+	struct io_uring_cqe *cqe;
+	int rc;
+
+	if (!q->uring)
+		return dv_pool_enter(q->pool, wait_nr, timeout_ns);
+	rc = enable(q);
+	if (rc)
+		return rc;
+	if (!wait_nr)
+		rc = io_uring_submit_and_get_events(q->uring);
+	else
+		rc = io_uring_submit_and_wait_timeout(q->uring, &cqe, wait_nr, timeout_ns < 0 ? NULL : &ts, NULL);
+	if (rc == -EBUSY || rc == -EAGAIN) /* completions must be reaped first: that is our caller's next step */
+		return 0;
+	if (rc < 0 && rc != -ETIME && rc != -EINTR)
+		return dv_err(rc, rc == -EEXIST ? "ring: io_uring_enter: another thread than the ring's own; see DEVIO_RING_SHARED" :
+			      "ring: io_uring_enter");
+	return rc < 0 ? rc : 0;
+}
+
+bool dv_queue_dirty(struct dv_queue *q)
+{
+	return q->uring ? io_uring_sq_ready(q->uring) > 0 : dv_pool_dirty(q->pool);
+}
+
+int dv_queue_cancel(struct dv_queue *q, void *user_data, void *answer)
+{
+	struct io_uring_sqe *sqe;
+
+	if (!q->uring) {
+		dv_pool_cancel(q->pool, user_data);
+		return 0;
+	}
+	sqe = io_uring_get_sqe(q->uring);
+	if (!sqe)
+		return -EAGAIN;
+	io_uring_prep_cancel(sqe, user_data, 0);
+	sqe->user_data = (uintptr_t)answer;
+	return 0;
+}
+
+int dv_queue_timer(struct dv_queue *q, struct __kernel_timespec *ts, void *answer)
+{
+	struct io_uring_sqe *sqe = q->uring ? io_uring_get_sqe(q->uring) : NULL;
+
+	if (!sqe)
+		return -EAGAIN;
+	io_uring_prep_timeout(sqe, ts, 0, 0);
+	sqe->user_data = (uintptr_t)answer;
+	return 0;
+}
+
+int dv_queue_fd(struct dv_queue *q)
+{
+	int fd, rc;
+
+	if (!q->uring)
+		return q->event_fd = dv_pool_fd(q->pool);
+	if (q->borrowed)
+		return dv_err(-EOPNOTSUPP, "ring: poll the descriptor of your own io_uring");
+	if (q->event_fd >= 0)
+		return q->event_fd;
+	rc = enable(q);
+	if (rc)
+		return rc;
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return dv_err(-errno, "ring: no eventfd for the pollable descriptor");
+	rc = io_uring_register_eventfd(q->uring, fd);
+	if (rc) {
+		close(fd);
+		return dv_err(rc, "ring: io_uring does not take an eventfd");
+	}
+	return q->event_fd = fd;
+}
+
+void dv_queue_fd_drain(struct dv_queue *q)
+{
+	uint64_t n;
+
+	if (q->event_fd >= 0 && read(q->event_fd, &n, sizeof(n)) < 0)
+		return; /* nothing was raised */
+}
+
+void dv_queue_fd_raise(struct dv_queue *q)
+{
+	uint64_t one = 1;
+
+	if (q->event_fd >= 0 && write(q->event_fd, &one, sizeof(one)) < 0)
+		return; /* the counter is full: readable already */
+}

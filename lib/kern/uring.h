@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The border to io_uring: a queue of reads and writes. It is an io_uring of
+ * ours, one that the application lent, or (where io_uring is forbidden) a few
+ * threads that call preadv (pool.h); callers see no difference but in
+ * dv_queue_fixed().
+ */
+#ifndef DV_KERN_URING_H
+#define DV_KERN_URING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <liburing.h>
+#include "kern/pool.h"
+
+struct dv_queue {
+	struct io_uring *uring;    /* NULL: the pool works instead */
+	struct dv_pool *pool;
+	struct io_uring own;
+	bool borrowed;             /* the application's: it submits and reaps */
+	bool disabled;             /* made with R_DISABLED: enable before the first submission */
+	int no_uring;              /* -errno of io_uring_setup where the pool works */
+	int event_fd;              /* registered eventfd, -1 until asked for */
+	uint32_t table_first;      /* our slots of the registered buffer table */
+	uint32_t table_count;      /* 0: none (yet) */
+	uint32_t table_want;
+};
+
+/* One transfer. buf >= 0: a registered buffer, addr then as READ_FIXED wants it. */
+struct dv_rw {
+	bool write;
+	int fd;
+	int buf;
+	uint32_t len;
+	uint64_t addr;
+	uint64_t off;
+};
+
+#define DV_QUEUE_NO_URING (1u << 0)  /* do not even try io_uring */
+#define DV_QUEUE_SHARED   (1u << 1)  /* several threads take turns */
+
+/* entries: I/Os in flight at most. 0 or -errno with its sentence. */
+int dv_queue_init(struct dv_queue *q, unsigned int entries, unsigned int flags);
+void dv_queue_borrow(struct dv_queue *q, struct io_uring *uring, uint32_t first, uint32_t count);
+void dv_queue_exit(struct dv_queue *q);
+
+/* Makes the buffer table of table_want empty slots if there is none yet. */
+int dv_queue_table(struct dv_queue *q);
+
+/* Registers [addr, addr + len) as slot (0-based of ours). */
+int dv_queue_register(struct dv_queue *q, uint32_t slot, void *addr, size_t len);
+
+/* Linux 7.4: a dma-buf as slot, for I/O on target_fd. */
+int dv_queue_register_dmabuf(struct dv_queue *q, uint32_t slot, int dmabuf_fd, uint64_t size, int target_fd);
+int dv_queue_unregister(struct dv_queue *q, uint32_t slot);
+
+/* Does this kernel take dma-bufs as fixed buffers? Tried once per process. */
+bool dv_queue_has_dmabuf(struct dv_queue *q);
+
+/*
+ * Submits what is queued, waits for wait_nr completions or the time-out
+ * (timeout_ns < 0: for ever). 0, -ETIME, -EINTR or -errno.
+ */
+int dv_queue_enter(struct dv_queue *q, unsigned int wait_nr, int64_t timeout_ns);
+
+/* Is there something queued that the kernel has not seen? */
+bool dv_queue_dirty(struct dv_queue *q);
+
+/* Asks the kernel to cancel the I/O with that user_data; its own answer comes as `answer`. */
+int dv_queue_cancel(struct dv_queue *q, void *user_data, void *answer);
+
+/* A completion with user_data `answer` after ns: wakes those who poll the descriptor. */
+int dv_queue_timer(struct dv_queue *q, struct __kernel_timespec *ts, void *answer);
+
+/* A pollable descriptor, made on first use. >= 0 or -errno. */
+int dv_queue_fd(struct dv_queue *q);
+void dv_queue_fd_drain(struct dv_queue *q);
+/* Makes the descriptor readable by hand, where one exists. */
+void dv_queue_fd_raise(struct dv_queue *q);
+
+/* 0, or -EAGAIN when no queue entry is free. */
+static inline int dv_queue_rw(struct dv_queue *q, const struct dv_rw *rw, void *user_data)
+{
+	struct io_uring_sqe *sqe;
+	int op;
+
+	if (!q->uring)
+		return dv_pool_queue(q->pool, rw->write, rw->fd, (void *)(uintptr_t)rw->addr, rw->len,
+				     rw->off, user_data);
+	sqe = io_uring_get_sqe(q->uring);
+	if (!sqe)
+		return -EAGAIN;
+	if (rw->buf >= 0)
+		op = rw->write ? IORING_OP_WRITE_FIXED : IORING_OP_READ_FIXED;
+	else
+		op = rw->write ? IORING_OP_WRITE : IORING_OP_READ;
+	io_uring_prep_rw(op, sqe, rw->fd, (void *)(uintptr_t)rw->addr, rw->len, rw->off);
+	if (rw->buf >= 0)
+		sqe->buf_index = q->table_first + rw->buf;
+	sqe->user_data = (uintptr_t)user_data;
+	return 0;
+}
+
+#endif

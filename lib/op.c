@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/* Operations: from the caller's request to the completion. */
+#include "config.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ctx.h"
+#include "err.h"
+#include "path.h"
+#include "regs.h"
+
+#define MAX_RANGES 1024
+
+struct devio_mem *dv_op_at(struct dv_op *op, uint64_t x, uint64_t *mem_off, uint64_t *left)
+{
+	const struct devio_range *g = op->ranges;
+	uint64_t base = 0;
+	uint32_t i = 0;
+
+	if (op->nr_ranges == 1) {
+		*mem_off = g->off + x;
+		*left = g->len - x;
+		return g->mem;
+	}
+	if (x >= op->cur_x) {
+		i = op->cur;
+		base = op->cur_x;
+	}
+	while (x - base >= g[i].len)
+		base += g[i++].len;
+	if (x == op->issued) {
+		op->cur = i;
+		op->cur_x = base;
+	}
+	*mem_off = g[i].off + (x - base);
+	*left = g[i].len - (x - base);
+	return g[i].mem;
+}
+
+void dv_op_fail(struct dv_op *op, uint64_t x, int err, enum devio_reason why)
+{
+	if (op->err && x >= op->fail_x)
+		return;
+	op->fail_x = x;
+	op->err = err;
+	op->fail_reason = why;
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The path by which most bytes went. */
+static enum devio_path carried_by(const struct dv_op *op)
+{
+	static const enum devio_path of_way[] = {
+		[DV_WAY_STAGED] = DEVIO_PATH_FILE_BOUNCE,
+		[DV_WAY_STAGED_CACHE] = DEVIO_PATH_FILE_BUFFERED,
+		[DV_WAY_CACHE] = DEVIO_PATH_FILE_BUFFERED,
+	};
+	enum devio_path id = op->path ? op->path->id : DEVIO_PATH_AUTO;
+	uint64_t best = 0;
+
+	for (int w = DV_WAY_DIRECT; w <= DV_WAY_CACHE; w++) {
+		if (op->by_way[w] <= best)
+			continue;
+		best = op->by_way[w];
+		if (w != DV_WAY_DIRECT)
+			id = of_way[w];
+	}
+	return id;
+}
+
+static void fill_completion(const struct dv_op *op, struct devio_completion *c)
+{
+	uint64_t end = min_u64(op->len, op->eof_x);
+	uint64_t copied = op->by_way[DV_WAY_STAGED] + op->by_way[DV_WAY_STAGED_CACHE] + op->by_way[DV_WAY_CACHE];
+
+	c->cookie = op->cookie;
+	c->good = op->err ? min_u64(end, op->fail_x) : end;
+	c->result = op->err && op->fail_x < end ? op->err : (int64_t)end;
+	c->copied = min_u64(copied, c->good);
+	c->path = carried_by(op);
+	c->better = op->better;
+	c->reason = c->result < 0 ? op->fail_reason : op->reason;
+	c->flags = op->flags | (op->write ? DEVIO_DONE_WRITE : 0);
+	if (copied && op->by_way[DV_WAY_DIRECT])
+		c->flags |= DEVIO_DONE_MIXED;
+	if (op->path && c->path != op->path->id && c->result >= 0) {
+		/* The edges were longer than the middle. */
+		c->better = op->path->id;
+		c->reason = DEVIO_WHY_ALIGN;
+	}
+	memset(c->resv, 0, sizeof(c->resv));
+}
+
+static void count(struct devio_ring *r, const struct devio_completion *c, bool write)
+{
+	struct devio_path_stat *s = &r->stat.path[c->path];
+
+	dv_stat_add(write ? &s->writes : &s->reads, 1);
+	dv_stat_add(write ? &s->bytes_written : &s->bytes_read, c->good);
+	dv_stat_add(&s->copied, c->copied);
+	if (c->result < 0)
+		dv_stat_add(&s->errors, 1);
+}
+
+static void release_buf(struct devio_ring *r, struct dv_op *op)
+{
+	if (op->buf >= 0)
+		dv_regs_put(r, op->buf);
+	op->buf = -1;
+}
+
+static void op_release(struct devio_ring *r, struct dv_op *op)
+{
+	release_buf(r, op);
+	if (op->ranges == &op->one) {
+		dv_mem_put(op->one.mem);
+	} else {
+		for (uint32_t i = 0; i < op->nr_ranges; i++)
+			dv_mem_put(op->ranges[i].mem);
+		free(op->ranges);
+	}
+	dv_file_put(op->file);
+	op->active = false;
+	op->next = r->free_ops;
+	r->free_ops = op;
+}
+
+static void op_finish(struct devio_ring *r, struct dv_op *op)
+{
+	struct devio_completion *c = &r->done[r->done_tail++ & r->done_mask];
+
+	fill_completion(op, c);
+	count(r, c, op->write);
+	r->active--;
+	op_release(r, op);
+}
+
+/* Another path for the whole of it: what was transferred is transferred again. */
+static void op_restart(struct devio_ring *r, struct dv_op *op)
+{
+	int rc;
+
+	release_buf(r, op);
+	op->restart = false;
+	op->issued = 0;
+	op->cur = 0;
+	op->cur_x = 0;
+	op->nr_edges = 0;
+	op->eof_x = UINT64_MAX;
+	op->err = 0;
+	memset(op->by_way, 0, sizeof(op->by_way));
+	op->flags |= DEVIO_DONE_FELL_BACK;
+	rc = dv_path_choose(r, op, 0);
+	if (rc)
+		dv_op_fail(op, 0, rc, op->fail_reason);
+}
+
+static void wait_for_room(struct devio_ring *r, struct dv_op *op)
+{
+	op->waiting = true;
+	op->next = NULL;
+	*r->wait_tail = op;
+	r->wait_tail = &op->next;
+}
+
+/* What a write left to the page cache; after everything else. */
+static int issue_edges(struct devio_ring *r, struct dv_op *op)
+{
+	while (op->nr_edges) {
+		uint64_t took;
+		int i = op->nr_edges - 1;
+		int rc = dv_staged_issue(r, op, op->edge[i].x, op->edge[i].len, DV_WAY_STAGED_CACHE, &took);
+
+		if (rc)
+			return rc;
+		op->edge[i].x += took;
+		op->edge[i].len -= took;
+		if (!op->edge[i].len)
+			op->nr_edges--;
+	}
+	return 0;
+}
+
+static bool wants_more(const struct dv_op *op)
+{
+	return op->issued < op->len && op->issued < op->eof_x && !op->err && !op->restart && !op->canceled;
+}
+
+void dv_op_advance(struct devio_ring *r, struct dv_op *op)
+{
+	int rc = 0;
+
+	for (;;) {
+		while (!rc && wants_more(op))
+			rc = op->path->issue(r, op);
+		if (!rc && !op->parts && op->nr_edges && !op->err && !op->restart && !op->canceled)
+			rc = issue_edges(r, op);
+		if (rc == -EAGAIN) {
+			wait_for_room(r, op);
+			return;
+		}
+		if (rc)
+			dv_op_fail(op, op->issued, rc, DEVIO_WHY_NO_SLOT);
+		if (op->parts)
+			return;
+		if (!op->restart || op->canceled)
+			break;
+		op_restart(r, op);
+		rc = 0;
+	}
+	if (op->canceled && (op->issued < op->len || op->nr_edges))
+		dv_op_fail(op, op->nr_edges ? op->edge[0].x : op->issued, -ECANCELED, DEVIO_WHY_CANCELED);
+	op_finish(r, op);
+}
+
+void dv_op_cancel(struct devio_ring *r, struct dv_op *op)
+{
+	op->canceled = true;
+	for (unsigned int i = 0; i < r->nr_parts; i++)
+		if (r->parts[i].op == op && op->parts)
+			(void)dv_queue_cancel(&r->q, &r->parts[i], &r->parts[r->nr_parts]);
+}
+
+static int check_range(const struct devio_ring *r, const struct devio_range *g, uint64_t *total)
+{
+	if (!g->mem)
+		return dv_err(-EINVAL, "ring: the memory of a range is NULL");
+	if (g->mem->ctx != r->ctx)
+		return dv_err(-EINVAL, "ring: mem %s belongs to another context", g->mem->spec);
+	if (g->off > g->mem->size || g->len > g->mem->size - g->off)
+		return dv_err(-ERANGE, "ring: %llu bytes at %llu leave mem %s of %llu bytes",
+			      (unsigned long long)g->len, (unsigned long long)g->off, g->mem->spec,
+			      (unsigned long long)g->mem->size);
+	*total += g->len; /* 1024 ranges of at most 2^63 - 1 could wrap: checked by the caller at each step */
+	return *total > INT64_MAX ? dv_err(-EOVERFLOW, "ring: the ranges add up to more than 2^63 bytes") : 0;
+}
+
+static int check_io(const struct devio_ring *r, const struct devio_io *io, uint64_t *total)
+{
+	static const unsigned int known = DEVIO_FILE_DIRECT_ONLY | DEVIO_FILE_NO_CACHE;
+	int rc = 0;
+
+	if (!io->file || !io->ranges || !io->nr_ranges || io->nr_ranges > MAX_RANGES)
+		return dv_err(-EINVAL, "ring: a file and 1 to %d ranges are needed", MAX_RANGES);
+	if (io->file->ctx != r->ctx)
+		return dv_err(-EINVAL, "ring: the file belongs to another context");
+	if (io->path < 0 || io->path >= DEVIO_PATH_MAX || io->flags & ~known)
+		return dv_err(-EINVAL, "ring: unknown path %d or flags 0x%x", io->path, io->flags);
+	if (io->file->access != O_RDWR && (io->file->access == O_WRONLY) != !!io->write)
+		return dv_err(-EBADF, "file: it was not opened for %s", io->write ? "writing" : "reading");
+	*total = 0;
+	for (uint32_t i = 0; !rc && i < io->nr_ranges; i++)
+		rc = check_range(r, &io->ranges[i], total);
+	if (!rc && (io->file_off > INT64_MAX || *total > INT64_MAX - io->file_off))
+		rc = dv_err(-EOVERFLOW, "file: offset %llu and length %llu go past 2^63",
+			    (unsigned long long)io->file_off, (unsigned long long)*total);
+	return rc;
+}
+
+/* Copies the list without its empty ranges. */
+static int take_ranges(struct dv_op *op, const struct devio_io *io)
+{
+	uint32_t n = 0;
+
+	op->ranges = &op->one;
+	if (io->nr_ranges > 1) {
+		op->ranges = malloc(io->nr_ranges * sizeof(*op->ranges));
+		if (!op->ranges)
+			return dv_err(-ENOMEM, "ring: no memory for %u ranges", io->nr_ranges);
+	}
+	for (uint32_t i = 0; i < io->nr_ranges; i++)
+		if (io->ranges[i].len || io->nr_ranges == 1)
+			op->ranges[n++] = io->ranges[i];
+	if (!n)
+		op->ranges[n++] = io->ranges[0];
+	op->nr_ranges = n;
+	for (uint32_t i = 0; i < n; i++)
+		dv_mem_get(op->ranges[i].mem);
+	return 0;
+}
+
+static void op_init(struct dv_op *op, const struct devio_io *io, uint64_t len)
+{
+	op->file = dv_file_get(io->file);
+	op->mem = op->ranges[0].mem;
+	op->path = NULL;
+	op->cookie = io->cookie;
+	op->file_off = io->file_off;
+	op->len = len;
+	op->write = io->write;
+	op->want = io->flags | io->file->flags;
+	op->cur = 0;
+	op->cur_x = 0;
+	op->issued = 0;
+	op->eof_x = UINT64_MAX;
+	op->fail_x = 0;
+	op->err = 0;
+	op->parts = 0;
+	memset(op->by_way, 0, sizeof(op->by_way));
+	op->nr_edges = 0;
+	op->better = op->reason = op->fail_reason = op->tried = 0;
+	op->flags = 0;
+	op->buf = -1;
+	op->forced = op->canceled = op->waiting = op->restart = false;
+	op->active = true;
+}
+
+int dv_op_start(struct devio_ring *r, const struct devio_io *io)
+{
+	struct dv_op *op = r->free_ops;
+	uint64_t len = 0;
+	int rc = check_io(r, io, &len);
+
+	if (rc)
+		return rc;
+	if (!op || r->active + (r->done_tail - r->done_head) >= r->nr_ops)
+		return -EAGAIN;
+	rc = take_ranges(op, io);
+	if (rc)
+		return rc;
+	r->free_ops = op->next;
+	op_init(op, io, len);
+	r->active++;
+	if (len) {
+		rc = dv_path_choose(r, op, io->path ? io->path : io->file->path);
+		if (rc)
+			dv_op_fail(op, 0, rc, op->fail_reason);
+	}
+	dv_op_advance(r, op);
+	return 0;
+}

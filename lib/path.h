@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ways that bytes can go: an ordered table, best first. A path says
+ * whether it can, and why not; the choice is made here and nowhere else.
+ */
+#ifndef DV_PATH_H
+#define DV_PATH_H
+
+#include "ring.h"
+#include "file.h"
+
+/* What a ring knows about one file and one memory. */
+struct dv_pair {
+	unsigned long long file_id, mem_id;
+	uint8_t known, can;        /* bit: 1 << enum devio_path */
+	uint8_t refused;           /* by the kernel, too often to try again */
+	uint8_t strikes[DEVIO_PATH_MAX]; /* refusals in a row of operations */
+	uint8_t why[DEVIO_PATH_MAX];
+	bool hot;                  /* the data was in the page cache ... */
+	int64_t hot_left;          /* ... and bytes to go until we look again */
+	int buf;                   /* file-dmabuf: slot of the buffer table at last */
+	uint64_t dmabuf_off;
+};
+
+struct dv_path {
+	const char *name;
+	enum devio_path id;
+	bool direct;               /* no copy through host memory */
+	/* Can it serve this pair at all? Called once per pair. 0, or -errno and *why. */
+	int (*can)(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, struct dv_pair *pair,
+		   uint8_t *why);
+	/* Is this operation of a shape that it serves? 0 or the reason against it. */
+	uint8_t (*suits)(const struct dv_op *op);
+	/* Gives the next part from op->issued on to the kernel: 0, -EAGAIN (wait), -errno. */
+	int (*issue)(struct devio_ring *r, struct dv_op *op);
+	/* Does this error of the kernel mean "not this way" (and not "the data is lost")? */
+	bool (*refusal)(int err);
+};
+
+extern const struct dv_path dv_path_file_dmabuf, dv_path_file_p2p, dv_path_file_host, dv_path_file_bounce,
+	dv_path_file_buffered;
+
+/* Best first, NULL at the end. */
+extern const struct dv_path *const dv_path_table[];
+
+struct dv_pair *dv_pair_get(struct devio_ring *r, const struct devio_file *f, const struct devio_mem *m);
+
+/* Fills why and returns whether the path can serve the pair. */
+bool dv_pair_can(struct devio_ring *r, struct dv_pair *pair, const struct dv_path *p, struct devio_file *f,
+		 struct devio_mem *m);
+
+/* Sets op->path, better, reason. -errno: none is left; op->fail_reason says why. */
+int dv_path_choose(struct devio_ring *r, struct dv_op *op, int want);
+
+/* The kernel refused op's path: remember it for the pair. */
+void dv_path_refused(struct devio_ring *r, struct dv_op *op, const struct dv_path *p);
+
+/* lib/op.c: the memory at byte x of the operation, and how many bytes follow in that range. */
+struct devio_mem *dv_op_at(struct dv_op *op, uint64_t x, uint64_t *mem_off, uint64_t *left);
+
+/* lib/path/staged.c: one part through a slot, or through the page cache alone. */
+int dv_staged_issue(struct devio_ring *r, struct dv_op *op, uint64_t x, uint64_t len, enum dv_way way,
+		    uint64_t *took);
+
+/* lib/path/direct.c: the shared shape of paths that put bytes where they belong. */
+int dv_direct_issue(struct devio_ring *r, struct dv_op *op);
+uint8_t dv_direct_suits(const struct dv_op *op);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Statistics: each ring counts for itself, a reader sums up. */
+#include "config.h"
+#include "ctx.h"
+#include "err.h"
+#include "ring.h"
+
+#define FIRST offsetof(struct devio_stat, path)
+
+/* All fields behind sz are 64-bit counters; the peak is a maximum of a kind: rings' peaks add up. */
+void dv_stat_sum(struct devio_stat *to, const struct devio_stat *from)
+{
+	uint64_t *t = (uint64_t *)((char *)to + FIRST);
+	const uint64_t *f = (const uint64_t *)((const char *)from + FIRST);
+
+	for (size_t i = 0; i < (sizeof(*to) - FIRST) / sizeof(*t); i++)
+		t[i] += __atomic_load_n(&f[i], __ATOMIC_RELAXED);
+}
+
+DEVIO_API int devio_stat_get(struct devio_ctx *ctx, struct devio_stat *stat)
+{
+	struct devio_stat sum = { 0 };
+	int rc = dv_ctx_forked(ctx);
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&ctx->lock);
+	dv_stat_sum(&sum, &ctx->closed);
+	dv_stat_sum(&sum, &ctx->sync);
+	for (struct devio_ring *r = ctx->rings; r; r = r->next)
+		dv_stat_sum(&sum, &r->stat);
+	pthread_mutex_unlock(&ctx->lock);
+	return dv_info_copy(stat, &sum, sizeof(sum), "devio_stat");
+}
