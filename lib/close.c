@@ -9,6 +9,7 @@
 
 static void cancel_all(struct devio_ring *r)
 {
+	dv_ring_promote_all(r);
 	for (unsigned int i = 0; i < r->nr_ops; i++)
 		if (r->ops[i].active)
 			dv_op_cancel(r, &r->ops[i]);
@@ -20,12 +21,12 @@ static int drain(struct devio_ring *r)
 {
 	int rc = 0;
 
-	if (!r->active && !r->nr_io)
+	if (!dv_ring_active(r) && !r->nr_io)
 		return 0;
 	cancel_all(r);
 	if (r->q.borrowed)
-		return r->active || r->nr_io ? -EBUSY : 0;
-	while (r->active || r->nr_io) {
+		return dv_ring_active(r) || r->nr_io ? -EBUSY : 0;
+	while (dv_ring_active(r) || r->nr_io) {
 		rc = dv_ring_step(r, r->done_tail - r->done_head + 1, -1);
 		if (rc && rc != -EINTR)
 			return rc;
@@ -66,7 +67,7 @@ void dv_ring_free_idle(struct devio_ring *r)
 	if (rc) {
 		/* Freed memory under a running DMA would be worse than a leak. */
 		dv_log(r->ctx, DEVIO_LOG_ERROR, "ring: closed with %u operations in flight that cannot be waited "
-		       "for [%s]: its memory is kept", r->active, dv_errno_name(rc));
+		       "for [%s]: its memory is kept", dv_ring_active(r), dv_errno_name(rc));
 		return;
 	}
 	dv_regs_exit(r);

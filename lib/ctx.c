@@ -13,7 +13,7 @@ unsigned int dv_fork_gen;
 _Atomic unsigned int dv_closings;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static int fork_err;
-static _Atomic unsigned long long last_id;
+static _Atomic uint32_t last_id;
 
 static void forked(void)
 {
@@ -25,7 +25,7 @@ static void watch_forks(void)
 	fork_err = pthread_atfork(NULL, NULL, forked);
 }
 
-unsigned long long dv_ctx_new_id(void)
+uint32_t dv_ctx_new_id(void)
 {
 	return atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
 }

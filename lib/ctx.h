@@ -40,8 +40,11 @@ void dv_ctx_put(struct devio_ctx *ctx);
 /* -ECHILD with its sentence if the object came from before a fork(). */
 int dv_ctx_forked(const struct devio_ctx *ctx);
 
-/* A process-wide number that is never used twice; names files and memories in caches. */
-unsigned long long dv_ctx_new_id(void);
+/*
+ * A number that names a file or a memory in caches; it comes again after 2^32
+ * others, when no cache of a few dozen entries remembers it.
+ */
+uint32_t dv_ctx_new_id(void);
 
 /* Counts closed memories and files: caches that hold some look when it moved. */
 extern _Atomic unsigned int dv_closings;

@@ -155,16 +155,8 @@ DEVIO_API int devio_file_import(struct devio_ctx *ctx, int fd, const struct devi
 	return rc;
 }
 
-struct devio_file *dv_file_get(struct devio_file *f)
+void dv_file_destroy(struct devio_file *f)
 {
-	atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
-	return f;
-}
-
-void dv_file_put(struct devio_file *f)
-{
-	if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
-		return;
 	if (f->dfd >= 0)
 		close(f->dfd);
 	close(f->fd);

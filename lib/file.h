@@ -11,7 +11,7 @@
 struct devio_file {
 	struct devio_ctx *ctx;
 	_Atomic unsigned int refs;
-	unsigned long long id;     /* never reused in this process */
+	uint32_t id;               /* dv_ctx_new_id() */
 	atomic_bool closed;        /* devio_file_close() was called: caches let go */
 	atomic_bool registered;    /* some ring's cache of registrations held it */
 	int fd;                    /* through the page cache */
@@ -29,8 +29,19 @@ struct devio_file {
 	uint32_t write_align;      /* of writes: no page is shared with what goes by the page cache */
 };
 
-struct devio_file *dv_file_get(struct devio_file *f);
-void dv_file_put(struct devio_file *f);
+void dv_file_destroy(struct devio_file *f);
+
+static inline struct devio_file *dv_file_get(struct devio_file *f)
+{
+	atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
+	return f;
+}
+
+static inline void dv_file_put(struct devio_file *f)
+{
+	if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) == 1)
+		dv_file_destroy(f);
+}
 
 /* Opens the O_DIRECT descriptor if it was not tried yet: 0 or -errno. Any thread. */
 int dv_file_direct(struct devio_file *f);

@@ -66,7 +66,7 @@ static int mem_new(struct devio_ctx *ctx, const struct dv_mem_ops *ops, const ch
 	return 0;
 }
 
-static void mem_destroy(struct devio_mem *m)
+static void handle_free(struct devio_mem *m)
 {
 	pthread_mutex_destroy(&m->lock);
 	dv_ctx_put(m->ctx);
@@ -92,7 +92,7 @@ DEVIO_API int devio_mem_alloc(struct devio_ctx *ctx, const char *spec, uint64_t 
 		return rc;
 	rc = ops->alloc(m, arg, &o);
 	if (rc) {
-		mem_destroy(m);
+		handle_free(m);
 		return rc;
 	}
 	*out = m;
@@ -118,27 +118,19 @@ DEVIO_API int devio_mem_import_ptr(struct devio_ctx *ctx, const char *spec, void
 		return rc;
 	rc = ops->import_ptr(m, arg, ptr);
 	if (rc) {
-		mem_destroy(m);
+		handle_free(m);
 		return rc;
 	}
 	*out = m;
 	return 0;
 }
 
-struct devio_mem *dv_mem_get(struct devio_mem *m)
+void dv_mem_destroy(struct devio_mem *m)
 {
-	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
-	return m;
-}
-
-void dv_mem_put(struct devio_mem *m)
-{
-	if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
-		return;
 	if (m->dmabuf_fd >= 0)
 		close(m->dmabuf_fd);
 	m->ops->free(m);
-	mem_destroy(m);
+	handle_free(m);
 }
 
 DEVIO_API void devio_mem_free(struct devio_mem *m)

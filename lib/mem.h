@@ -18,7 +18,7 @@ struct devio_mem {
 	struct devio_ctx *ctx;
 	_Atomic unsigned int refs;
 	unsigned int caps;         /* DEVIO_MEM_* */
-	unsigned long long id;     /* never reused in this process */
+	uint32_t id;               /* dv_ctx_new_id() */
 	uint64_t size;             /* as the user asked */
 	void *ptr;                 /* CPU pointer to byte 0, NULL if not mapped (yet) */
 	uint64_t device_ptr;       /* vendor's pointer to byte 0 */
@@ -81,8 +81,19 @@ extern const struct dv_mem_ops dv_mem_host, dv_mem_udmabuf, dv_mem_dmaheap, dv_m
 /* Not in the table: an imported dma-buf fd (lib/mem/import.c). */
 extern const struct dv_mem_ops dv_mem_import;
 
-struct devio_mem *dv_mem_get(struct devio_mem *m);
-void dv_mem_put(struct devio_mem *m);
+void dv_mem_destroy(struct devio_mem *m);
+
+static inline struct devio_mem *dv_mem_get(struct devio_mem *m)
+{
+	atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+	return m;
+}
+
+static inline void dv_mem_put(struct devio_mem *m)
+{
+	if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1)
+		dv_mem_destroy(m);
+}
 
 /* The cached export; the fd stays m's. 0 or -errno with its sentence. */
 int dv_mem_dmabuf(struct devio_mem *m, int *fd, uint64_t *off);

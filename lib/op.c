@@ -131,11 +131,10 @@ static void op_release(struct devio_ring *r, struct dv_op *op)
 
 static void op_finish(struct devio_ring *r, struct dv_op *op)
 {
-	struct devio_completion *c = &r->done[r->done_tail++ & r->done_mask];
+	struct devio_completion *c = dv_ring_done(r);
 
 	fill_completion(op, c);
 	count(r, c, op->write);
-	r->active--;
 	op_release(r, op);
 }
 
@@ -220,6 +219,7 @@ void dv_op_advance(struct devio_ring *r, struct dv_op *op)
 void dv_op_cancel(struct devio_ring *r, struct dv_op *op)
 {
 	op->canceled = true;
+	/* Queue entries may be short: an I/O that is not reached ends by itself. */
 	for (unsigned int i = 0; i < r->nr_parts; i++)
 		if (r->parts[i].op == op && op->parts)
 			(void)dv_queue_cancel(&r->q, &r->parts[i], &r->parts[r->nr_parts]);
@@ -285,7 +285,7 @@ static int take_ranges(struct dv_op *op, const struct devio_io *io)
 
 static void op_init(struct dv_op *op, const struct devio_io *io, uint64_t len)
 {
-	op->file = dv_file_get(io->file);
+	op->file = io->file;
 	op->mem = op->ranges[0].mem;
 	op->path = NULL;
 	op->cookie = io->cookie;
@@ -313,23 +313,74 @@ int dv_op_start(struct devio_ring *r, const struct devio_io *io)
 {
 	struct dv_op *op = r->free_ops;
 	uint64_t len = 0;
+	bool usual;
 	int rc = check_io(r, io, &len);
 
 	if (rc)
 		return rc;
-	if (!op || r->active + (r->done_tail - r->done_head) >= r->nr_ops)
+	if (!op || !r->room)
 		return -EAGAIN;
 	rc = take_ranges(op, io);
 	if (rc)
 		return rc;
 	r->free_ops = op->next;
+	dv_file_get(io->file);
 	op_init(op, io, len);
-	r->active++;
+	r->room--;
 	if (len) {
 		rc = dv_path_choose(r, op, io->path ? io->path : io->file->path);
 		if (rc)
 			dv_op_fail(op, 0, rc, op->fail_reason);
 	}
+	usual = len && !rc && !io->path && !io->flags && op->nr_ranges == 1;
 	dv_op_advance(r, op);
+	/* The operation has completed at once only if it failed. */
+	if (usual && op->active && op->parts == 1 && op->issued == len)
+		dv_fast_learn(r, op);
 	return 0;
+}
+
+/* What the plan said of the I/O, found again. */
+static void locate(struct dv_op *op, struct dv_part *p)
+{
+	struct devio_mem *m = op->mem;
+
+	p->way = op->path->direct ? DV_WAY_DIRECT : DV_WAY_CACHE;
+	p->fd = op->path->direct ? op->file->dfd : op->file->fd;
+	p->buf = op->buf;
+	p->addr = (op->buf >= 0 ? op->dmabuf_off : (uintptr_t)m->ptr) + op->one.off;
+}
+
+void dv_op_promote(struct devio_ring *r, struct dv_part *p)
+{
+	const struct dv_fast *f = &p->fast;
+	struct dv_op *op = r->free_ops;
+	struct devio_io io = { .file = f->file, .write = f->told.flags & DEVIO_DONE_WRITE, .file_off = p->file_off, .cookie = f->cookie };
+
+	r->free_ops = op->next;
+	op->ranges = &op->one;
+	op->one = (struct devio_range){ .mem = f->mem, .off = f->mem_off, .len = p->len };
+	op->nr_ranges = 1;
+	op_init(op, &io, p->len);
+	for (int i = 0; dv_path_table[i]; i++)
+		if (dv_path_table[i]->id == f->told.path)
+			op->path = dv_path_table[i];
+	op->forced = f->file->path != 0;
+	op->better = f->told.better;
+	op->reason = f->told.reason;
+	op->issued = p->len;
+	op->parts = 1;
+	if (f->users != &r->no_users)
+		op->buf = op->hint = dv_regs_find(r, f->users, &op->dmabuf_off);
+	locate(op, p);
+	p->op = op;
+	p->path = op->path;
+	p->tries = 0;
+	p->nr_copies = 0;
+	p->done = 0;
+	p->x = 0;
+	p->skip = 0;
+	p->take = p->len;
+	p->slot.buf = NULL;
+	p->fast.file = NULL;
 }

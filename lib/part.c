@@ -15,6 +15,7 @@ struct dv_part *dv_part_get(struct devio_ring *r, struct dv_op *op, uint64_t x, 
 		return NULL;
 	r->free_parts = p->next;
 	p->op = op;
+	p->fast.file = NULL;
 	p->path = op->path;
 	p->tries = 0;
 	p->nr_copies = 0;

@@ -24,12 +24,11 @@ static unsigned int bit(const struct dv_path *p)
 
 struct dv_pair *dv_pair_get(struct devio_ring *r, const struct devio_file *f, const struct devio_mem *m)
 {
-	struct dv_pair *pair = &r->pairs[(f->id * 31 + m->id) % DV_PAIRS];
+	struct dv_pair *pair = dv_pair_slot(r, f, m);
 
-	if (pair->file_id != f->id || pair->mem_id != m->id) {
+	if (pair->key != dv_pair_key(f, m)) {
 		memset(pair, 0, sizeof(*pair));
-		pair->file_id = f->id;
-		pair->mem_id = m->id;
+		pair->key = dv_pair_key(f, m);
 	}
 	return pair;
 }
@@ -182,6 +181,7 @@ void dv_path_refused(struct devio_ring *r, struct dv_op *op, const struct dv_pat
 	if (++pair->strikes[p->id] == 1)
 		dv_log(r->ctx, DEVIO_LOG_INFO, "path %s: refused for mem %s, another way is taken", p->name,
 		       op->mem->spec);
+	r->plan_gen++;
 	if (pair->strikes[p->id] >= 8)
 		pair->refused |= bit(p);
 }

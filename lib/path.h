@@ -9,13 +9,29 @@
 #include "ring.h"
 #include "file.h"
 
+/* How the usual operation of a pair goes: see lib/fast.c. */
+struct dv_plan {
+	unsigned int gen;          /* void unless it is the ring's plan_gen */
+	int fd;
+	uint16_t buf_index;
+	uint8_t op_read, op_write; /* the kernel's operations */
+	uint64_t base;             /* kernel's address of byte 0 of the memory */
+	uint64_t off_mask;         /* bits that must be 0 in offsets and lengths */
+	uint64_t mem_mask;         /* and in addresses */
+	uint64_t max_len;          /* no longer than the memory */
+	struct dv_told told;
+	bool ask_cache;            /* the choice depends on the page cache: look again now and then */
+	uint32_t *users;           /* of the registered buffer */
+};
+
 /* What a ring knows about one file and one memory. */
 struct dv_pair {
-	unsigned long long file_id, mem_id;
+	uint64_t key;              /* dv_pair_key() */
 	uint8_t known, can;        /* bit: 1 << enum devio_path */
 	uint8_t refused;           /* by the kernel, too often to try again */
 	uint8_t strikes[DEVIO_PATH_MAX]; /* refusals in a row of operations */
 	uint8_t why[DEVIO_PATH_MAX];
+	struct dv_plan plan[2];    /* of reads and writes */
 	bool hot;                  /* the data was in the page cache ... */
 	int64_t hot_left;          /* ... and bytes to go until we look again */
 	int buf;                   /* file-dmabuf: slot of the buffer table at last */
@@ -42,6 +58,20 @@ extern const struct dv_path dv_path_file_dmabuf, dv_path_file_p2p, dv_path_file_
 
 /* Best first, NULL at the end. */
 extern const struct dv_path *const dv_path_table[];
+
+#define DV_DIRECT_MAX (64u << 20) /* of one direct I/O; a multiple of every alignment */
+#define DV_CACHE_MAX (1u << 20)   /* of one I/O by the page cache */
+
+static inline uint64_t dv_pair_key(const struct devio_file *f, const struct devio_mem *m)
+{
+	return (uint64_t)f->id << 32 | m->id;
+}
+
+static inline struct dv_pair *dv_pair_slot(struct devio_ring *r, const struct devio_file *f,
+					   const struct devio_mem *m)
+{
+	return &r->pairs[(f->id + m->id * 31) % DV_PAIRS];
+}
 
 struct dv_pair *dv_pair_get(struct devio_ring *r, const struct devio_file *f, const struct devio_mem *m);
 

@@ -39,6 +39,7 @@ static void drop(struct devio_ring *r, uint32_t i)
 	dv_mem_put(g->mem);
 	dv_file_put(g->file);
 	g->mem = NULL;
+	r->plan_gen++;
 }
 
 /* A free slot, or the one that was idle longest; -1 if all are in use. */
@@ -109,6 +110,19 @@ int dv_regs_get(struct devio_ring *r, struct devio_file *f, struct devio_mem *m,
 	*buf = i + 1;
 	*off = c->reg[i].off;
 	return 0;
+}
+
+uint32_t *dv_regs_users(struct devio_ring *r, int buf)
+{
+	return &r->regs->reg[buf - 1].users;
+}
+
+int dv_regs_find(struct devio_ring *r, const uint32_t *users, uint64_t *off)
+{
+	const struct reg *g = (const struct reg *)((const char *)users - offsetof(struct reg, users));
+
+	*off = g->off;
+	return g - r->regs->reg + 1;
 }
 
 void dv_regs_put(struct devio_ring *r, int buf)

@@ -15,6 +15,10 @@ int dv_regs_get(struct devio_ring *r, struct devio_file *f, struct devio_mem *m,
 		uint64_t *off, uint8_t *why);
 void dv_regs_put(struct devio_ring *r, int buf);
 
+/* The count of those that hold the registration, for lib/fast.c; and the registration of a count. */
+uint32_t *dv_regs_users(struct devio_ring *r, int buf);
+int dv_regs_find(struct devio_ring *r, const uint32_t *users, uint64_t *off);
+
 /* Lets go of memories and files that were closed and are not in use. */
 void dv_regs_sweep(struct devio_ring *r);
 void dv_regs_exit(struct devio_ring *r);

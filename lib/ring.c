@@ -56,14 +56,14 @@ static int ring_memory(struct devio_ring *r, const struct devio_ring_opts *o)
 
 	while (done < o->entries)
 		done *= 2;
-	r->nr_ops = o->entries;
+	r->nr_ops = r->room = o->entries;
 	/* One I/O for each operation, and enough for one operation to fill all slots. */
 	r->nr_parts = o->entries + o->staging / o->slot + 8;
 	r->ops = calloc(r->nr_ops, sizeof(*r->ops));
 	/* Two more than are used: the user_data of cancellations and of the timer. */
 	r->parts = calloc(r->nr_parts + 2, sizeof(*r->parts));
 	r->done = calloc(done, sizeof(*r->done));
-	r->pairs = calloc(DV_PAIRS, sizeof(*r->pairs));
+	r->pairs = r->last = calloc(DV_PAIRS, sizeof(*r->pairs));
 	r->done_mask = done - 1;
 	if (!r->ops || !r->parts || !r->done || !r->pairs || dv_slots_init(&r->slots, o->staging, o->slot))
 		return dv_err(-ENOMEM, "ring: no memory for %u entries", o->entries);
@@ -110,6 +110,7 @@ int dv_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts, stru
 		return dv_err(-ENOMEM, "ring: no memory");
 	r->ctx = ctx;
 	r->flags = o.flags;
+	r->plan_gen = 1;
 	r->wait_tail = &r->wait_head;
 	r->closings = dv_closings;
 	rc = ring_memory(r, &o);
@@ -161,31 +162,13 @@ bool dv_ring_event(struct devio_ring *r, uint64_t user_data, int res)
 
 	if (user_data < first || user_data >= last)
 		return false;
-	if (p == &r->parts[r->nr_parts + 1])
+	if (p->fast.file)
+		dv_fast_event(r, p, res);
+	else if (p == &r->parts[r->nr_parts + 1])
 		r->timer_armed = false;
 	else if (p != &r->parts[r->nr_parts])
 		dv_part_event(r, p, res);
 	return true;
-}
-
-static void reap(struct devio_ring *r)
-{
-	struct io_uring_cqe *cqe;
-	unsigned int head, n = 0;
-	void *data;
-	int res;
-
-	if (!r->q.uring) {
-		while (dv_pool_reap(r->q.pool, &data, &res))
-			dv_ring_event(r, (uintptr_t)data, res);
-		return;
-	}
-	io_uring_for_each_cqe(r->q.uring, head, cqe) {
-		dv_ring_event(r, cqe->user_data, cqe->res);
-		n++;
-	}
-	if (n)
-		io_uring_cq_advance(r->q.uring, n);
 }
 
 static void retry_stalled(struct devio_ring *r)
@@ -240,7 +223,7 @@ void dv_ring_progress(struct devio_ring *r)
 
 static unsigned int ready(const struct devio_ring *r)
 {
-	return r->done_tail - r->done_head;
+	return r->done_tail - r->done_head + (r->sink - r->sink_begin);
 }
 
 /*
@@ -263,13 +246,13 @@ int dv_ring_step(struct devio_ring *r, unsigned int want, int64_t timeout_ns)
 
 	if (r->copying && (timeout_ns < 0 || timeout_ns > COPY_POLL_NS))
 		timeout_ns = COPY_POLL_NS;
-	if (n || dv_queue_dirty(&r->q) || r->nr_io) {
+	if (n || dv_queue_ready(&r->q) || r->nr_io) {
 		dv_stat_add(&r->stat.enters, 1);
 		rc = dv_queue_enter(&r->q, n, timeout_ns);
 	} else if (r->copying && timeout_ns) {
 		dv_part_poll_copies(r, true);
 	}
-	reap(r);
+	dv_fast_reap(r);
 	dv_ring_progress(r);
 	return rc == -ETIME ? 0 : rc;
 }
@@ -284,18 +267,20 @@ static int64_t now_ns(void)
 
 static unsigned int take(struct devio_ring *r, struct devio_completion *done, unsigned int max)
 {
-	unsigned int n = ready(r) < max ? ready(r) : max;
+	unsigned int n = r->done_tail - r->done_head;
 
+	if (!n)
+		return 0;
+	n = n < max ? n : max;
 	for (unsigned int i = 0; i < n; i++)
 		done[i] = r->done[r->done_head++ & r->done_mask];
+	r->room += n;
 	return n;
 }
 
 /* Who polls the descriptor must be woken for copies, of which the kernel knows nothing. */
 static void keep_awake(struct devio_ring *r)
 {
-	if (r->q.event_fd < 0)
-		return;
 	if (ready(r)) {
 		dv_queue_fd_raise(&r->q);
 	} else if (r->copying && !r->timer_armed) {
@@ -324,7 +309,7 @@ static int wait_loop(struct devio_ring *r, unsigned int want, int64_t timeout_ns
 		}
 	}
 	/* What went on inside the last step may have left something to submit. */
-	if (!rc && dv_queue_dirty(&r->q))
+	if (!rc && dv_queue_ready(&r->q))
 		rc = dv_queue_enter(&r->q, 0, 0);
 	return rc;
 }
@@ -341,13 +326,19 @@ DEVIO_API int devio_ring_wait(struct devio_ring *r, struct devio_completion *don
 		return dv_err(-EOPNOTSUPP, "ring: wait on your own io_uring and give its CQEs to devio_ring_handle()");
 	if (r->q.event_fd >= 0)
 		dv_queue_fd_drain(&r->q);
-	want = min < max ? min : max;
-	if (want > r->active + ready(r))
-		want = r->active + ready(r);
-	if (r->active)
-		rc = wait_loop(r, want, timeout_ns);
 	n = take(r, done, max);
-	keep_awake(r);
+	want = min < max ? min : max;
+	want = want > n ? want - n : 0;
+	if (want > dv_ring_active(r))
+		want = dv_ring_active(r);
+	r->sink = r->sink_begin = done + n;
+	r->sink_end = done + max;
+	if (dv_ring_active(r))
+		rc = wait_loop(r, want, timeout_ns);
+	n += r->sink - r->sink_begin;
+	r->sink = r->sink_begin = r->sink_end = NULL;
+	if (r->q.event_fd >= 0)
+		keep_awake(r);
 	return n ? (int)n : rc;
 }
 
@@ -373,10 +364,9 @@ DEVIO_API int devio_ring_submit(struct devio_ring *r)
 		return rc;
 	if (r->q.borrowed)
 		return dv_err(-EOPNOTSUPP, "ring: submit your own io_uring");
-	if (!dv_queue_dirty(&r->q))
+	n = dv_queue_ready(&r->q);
+	if (!n)
 		return 0;
-	n = r->unsubmitted;
-	r->unsubmitted = 0;
 	dv_stat_add(&r->stat.enters, 1);
 	rc = dv_queue_enter(&r->q, 0, 0);
 	return rc ? rc : (int)n;
@@ -391,38 +381,14 @@ DEVIO_API int devio_ring_io(struct devio_ring *r, const struct devio_io *io)
 		rc = dv_opts_copy(&known, sizeof(known), io, "devio_io");
 	if (!rc)
 		rc = dv_op_start(r, &known);
-	if (!rc)
-		r->unsubmitted++;
 	return rc;
 }
 
-static int ring_rw(struct devio_ring *r, struct devio_file *file, struct devio_mem *mem, uint64_t mem_off,
-		   uint64_t len, uint64_t file_off, uint64_t cookie, int write)
+void dv_ring_promote_all(struct devio_ring *r)
 {
-	struct devio_range range = { .mem = mem, .off = mem_off, .len = len };
-	struct devio_io io = {
-		.sz = sizeof(io), .file = file, .ranges = &range, .nr_ranges = 1, .write = write,
-		.file_off = file_off, .cookie = cookie,
-	};
-	int rc = dv_ring_check(r);
-
-	if (!rc)
-		rc = dv_op_start(r, &io);
-	if (!rc)
-		r->unsubmitted++;
-	return rc;
-}
-
-DEVIO_API int devio_ring_read(struct devio_ring *r, struct devio_file *file, struct devio_mem *mem,
-			      uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
-{
-	return ring_rw(r, file, mem, mem_off, len, file_off, cookie, 0);
-}
-
-DEVIO_API int devio_ring_write(struct devio_ring *r, struct devio_file *file, struct devio_mem *mem,
-			       uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
-{
-	return ring_rw(r, file, mem, mem_off, len, file_off, cookie, 1);
+	for (unsigned int i = 0; i < r->nr_parts; i++)
+		if (r->parts[i].fast.file)
+			dv_op_promote(r, &r->parts[i]);
 }
 
 DEVIO_API int devio_ring_cancel(struct devio_ring *r, uint64_t cookie)
@@ -431,6 +397,7 @@ DEVIO_API int devio_ring_cancel(struct devio_ring *r, uint64_t cookie)
 
 	if (rc)
 		return rc;
+	dv_ring_promote_all(r);
 	for (unsigned int i = 0; i < r->nr_ops; i++) {
 		if (!r->ops[i].active || r->ops[i].cookie != cookie)
 			continue;
@@ -444,7 +411,7 @@ DEVIO_API int devio_ring_cancel(struct devio_ring *r, uint64_t cookie)
 
 DEVIO_API unsigned int devio_ring_inflight(const struct devio_ring *r)
 {
-	return r->active + ready(r);
+	return r->nr_ops - r->room;
 }
 
 DEVIO_API int devio_ring_fd(struct devio_ring *r)

@@ -30,9 +30,25 @@ enum dv_way {
 
 #define DV_PART_COPIES 4
 
+/* The completion's path, better, reason and flags: the same bytes, moved at once. */
+struct dv_told {
+	uint16_t path, better, reason, flags;
+};
+
+/* What a part must remember that carries a whole operation (lib/fast.c). */
+struct dv_fast {
+	struct devio_file *file;   /* NULL: the part is not such a one */
+	struct devio_mem *mem;
+	uint64_t mem_off;
+	uint64_t cookie;
+	uint32_t *users;           /* of the registered buffer, or the ring's no_users */
+	struct dv_told told;
+};
+
 struct dv_part {
-	struct dv_op *op;
+	struct dv_op *op;          /* NULL for one that carries a whole operation */
 	struct dv_part *next;      /* in the free list or in the list of copies */
+	struct dv_fast fast;
 	const struct dv_path *path;
 	enum dv_way way;
 	uint16_t tries;            /* after EAGAIN and EINTR */
@@ -90,7 +106,7 @@ struct devio_ring {
 	struct dv_slots slots;
 	unsigned int flags;
 	unsigned int nr_ops, nr_parts;
-	unsigned int active;       /* operations in flight, without the finished ones */
+	unsigned int room;         /* how many more may come: completions not yet taken count as there */
 	unsigned int nr_io;        /* parts with the kernel or a thread */
 	unsigned int nr_staged;    /* of them with a copy to come */
 	struct dv_op *ops, *free_ops;
@@ -100,10 +116,14 @@ struct devio_ring {
 	struct dv_op *wait_head, **wait_tail; /* operations that wait for parts, slots or queue entries */
 	struct devio_completion *done; /* finished, circular */
 	unsigned int done_mask, done_head, done_tail;
+	/* The array of a caller who waits: completions go there without a detour. */
+	struct devio_completion *sink, *sink_end, *sink_begin;
+	unsigned int plan_gen;     /* plans of an older generation are void */
+	uint32_t no_users;         /* what plans without a registered buffer count on */
+	struct dv_pair *last;      /* the pair that was asked for last */
 	struct dv_pair *pairs;     /* DV_PAIRS, what is known about (file, memory) */
 	struct dv_regs *regs;      /* cache of registered dma-bufs, made when needed */
 	uint32_t dmabuf_slots;
-	unsigned int unsubmitted;  /* operations since the last submission */
 	bool timer_armed;
 	unsigned int closings;     /* dv_closings when the caches were last swept */
 	struct __kernel_timespec timer;
@@ -117,6 +137,22 @@ static inline void dv_stat_add(uint64_t *counter, uint64_t n)
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
 
+/* Operations in flight, without the finished ones. */
+static inline unsigned int dv_ring_active(const struct devio_ring *r)
+{
+	return r->nr_ops - r->room - (r->done_tail - r->done_head);
+}
+
+/* Where the next completion goes. */
+static inline struct devio_completion *dv_ring_done(struct devio_ring *r)
+{
+	if (r->sink != r->sink_end) {
+		r->room++;
+		return r->sink++;
+	}
+	return &r->done[r->done_tail++ & r->done_mask];
+}
+
 /* lib/ring.c */
 int dv_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *o, struct io_uring *borrowed,
 		 uint32_t buf_first, uint32_t buf_count, struct devio_ring **out);
@@ -125,6 +161,8 @@ int dv_ring_check(const struct devio_ring *r);
 int dv_ring_step(struct devio_ring *r, unsigned int want, int64_t timeout_ns);
 /* A completion of the kernel: ours? */
 bool dv_ring_event(struct devio_ring *r, uint64_t user_data, int res);
+/* Makes operations (that can be cancelled) of what is in flight as parts alone. */
+void dv_ring_promote_all(struct devio_ring *r);
 /* Everything that can go on without the kernel's help. */
 void dv_ring_progress(struct devio_ring *r);
 /* The memory alone; everything else was given back. */
@@ -138,6 +176,16 @@ int dv_op_start(struct devio_ring *r, const struct devio_io *io);
 void dv_op_advance(struct devio_ring *r, struct dv_op *op);
 void dv_op_fail(struct dv_op *op, uint64_t x, int err, enum devio_reason why);
 void dv_op_cancel(struct devio_ring *r, struct dv_op *op);
+
+/* An operation for a part that carried a whole one alone and cannot any more. */
+void dv_op_promote(struct devio_ring *r, struct dv_part *p);
+
+/* lib/fast.c: takes what the kernel has completed. */
+void dv_fast_reap(struct devio_ring *r);
+/* The completion of a part that carries a whole operation. */
+void dv_fast_event(struct devio_ring *r, struct dv_part *p, int res);
+/* Remembers how op goes, for those that are like it. */
+void dv_fast_learn(struct devio_ring *r, const struct dv_op *op);
 
 /* lib/part.c: parts, for the paths */
 /* A zeroed part of op for bytes [x, x + take), counted in op->parts; NULL: wait. */

@@ -145,7 +145,7 @@ static ssize_t transfer(struct devio_file *f, struct devio_mem *m, uint64_t mem_
 		return rc;
 	rc = run(r, &io, &c);
 	/* A ring that failed to wait may still have the operation in flight. */
-	if (r->active)
+	if (dv_ring_active(r))
 		dv_ring_free_idle(r);
 	else
 		ring_give(f->ctx, r);

@@ -152,9 +152,9 @@ int dv_pool_queue(struct dv_pool *p, bool write, int fd, void *addr, uint32_t le
 	return 0;
 }
 
-bool dv_pool_dirty(struct dv_pool *p)
+unsigned int dv_pool_ready(struct dv_pool *p)
 {
-	return p->queued != p->submitted;
+	return p->queued - p->submitted;
 }
 
 /* One more thread for each waiting job, up to the limit. The signals stay with the application's threads. */

@@ -24,7 +24,8 @@ int dv_pool_queue(struct dv_pool *pool, bool write, int fd, void *addr, uint32_t
 /* Hands over what is queued, waits for wait_nr results: 0, -ETIME or -errno. */
 int dv_pool_enter(struct dv_pool *pool, unsigned int wait_nr, int64_t timeout_ns);
 
-bool dv_pool_dirty(struct dv_pool *pool);
+/* How many are queued and not handed over. */
+unsigned int dv_pool_ready(struct dv_pool *pool);
 
 /* Takes one result. 1: taken, 0: none. */
 int dv_pool_reap(struct dv_pool *pool, void **user_data, int *res);

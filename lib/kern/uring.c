@@ -33,7 +33,7 @@ static int setup(struct dv_queue *q, unsigned int entries, unsigned int flags)
 	for (; rc == -EINVAL && i < sizeof(setup_own) / sizeof(setup_own[0]); i++) {
 		struct io_uring_params p = { .flags = setup_own[i] };
 
-		rc = io_uring_queue_init_params(entries, &q->own, &p);
+		rc = io_uring_queue_init_params(2 * entries, &q->own, &p);
 		if (rc)
 			continue;
 		q->uring = &q->own;
@@ -184,9 +184,9 @@ int dv_queue_enter(struct dv_queue *q, unsigned int wait_nr, int64_t timeout_ns)
 	return rc < 0 ? rc : 0;
 }
 
-bool dv_queue_dirty(struct dv_queue *q)
+unsigned int dv_queue_ready(struct dv_queue *q)
 {
-	return q->uring ? io_uring_sq_ready(q->uring) > 0 : dv_pool_dirty(q->pool);
+	return q->uring ? io_uring_sq_ready(q->uring) : dv_pool_ready(q->pool);
 }
 
 int dv_queue_cancel(struct dv_queue *q, void *user_data, void *answer)

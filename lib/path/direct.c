@@ -7,8 +7,6 @@
 #include <errno.h>
 #include "path.h"
 
-#define DIRECT_MAX (64u << 20) /* of one I/O; a multiple of every alignment */
-
 /* The address of byte off of m, as the kernel will see it. */
 static uint64_t address(const struct dv_op *op, const struct devio_mem *m, uint64_t off)
 {
@@ -89,8 +87,8 @@ int dv_direct_issue(struct devio_ring *r, struct dv_op *op)
 	if (len)
 		return issue_edge(r, op, len);
 	len = left & ~(uint64_t)(alignment(op) - 1);
-	if (len > DIRECT_MAX)
-		len = DIRECT_MAX;
+	if (len > DV_DIRECT_MAX)
+		len = DV_DIRECT_MAX;
 	p = dv_part_get(r, op, x, len);
 	if (!p)
 		return -EAGAIN;

@@ -4,9 +4,6 @@
 #include <errno.h>
 #include "path.h"
 
-/* Larger pieces gain nothing; smaller ones let the copy of one overlap the next. */
-#define CACHE_MAX (1u << 20)
-
 static int cache_part(struct devio_ring *r, struct dv_op *op, uint64_t x, uint64_t len, uint64_t *took)
 {
 	struct dv_part *p;
@@ -15,8 +12,8 @@ static int cache_part(struct devio_ring *r, struct dv_op *op, uint64_t x, uint64
 
 	if (len > left)
 		len = left;
-	if (len > CACHE_MAX)
-		len = CACHE_MAX;
+	if (len > DV_CACHE_MAX)
+		len = DV_CACHE_MAX;
 	p = dv_part_get(r, op, x, len);
 	if (!p)
 		return -EAGAIN;

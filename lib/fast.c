@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hot path: an operation in one range that needs no edges and no copy is
+ * one part and nothing else. A plan, learnt from the first operation of its
+ * kind, says how; whatever turns out unusual becomes a full operation.
+ */
+#include "config.h"
+#include <string.h>
+#include "ctx.h"
+#include "path.h"
+#include "regs.h"
+
+#define FAR_OFFSET (3ULL << 62) /* offsets this far are checked at leisure */
+
+/* A plan from before a fork() is void too. */
+static inline unsigned int plan_gen(const struct devio_ring *r)
+{
+	return r->plan_gen + (dv_fork_gen << 24);
+}
+
+void dv_fast_learn(struct devio_ring *r, const struct dv_op *op)
+{
+	const struct devio_file *f = op->file;
+	struct dv_pair *pair = dv_pair_get(r, op->file, op->mem);
+	struct dv_plan *pl = &pair->plan[op->write];
+	enum devio_path id = op->path->id;
+
+	if (!r->q.uring)
+		return;
+
+	pl->told = (struct dv_told){ id, op->better, op->reason, op->write ? DEVIO_DONE_WRITE : 0 };
+	pl->buf_index = op->buf >= 0 ? r->q.table_first + op->buf : 0;
+	pl->op_read = op->buf >= 0 ? IORING_OP_READ_FIXED : IORING_OP_READ;
+	pl->op_write = op->buf >= 0 ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE;
+	pl->users = op->buf >= 0 ? dv_regs_users(r, op->buf) : &r->no_users;
+	pl->ask_cache = !op->write && !(op->want & DEVIO_FILE_NO_CACHE) && !f->path &&
+			!(op->want & DEVIO_FILE_DIRECT_ONLY);
+	if (op->path->direct) {
+		pl->fd = f->dfd;
+		pl->base = id == DEVIO_PATH_FILE_DMABUF ? op->dmabuf_off : (uintptr_t)op->mem->ptr;
+		pl->off_mask = FAR_OFFSET | ((op->write ? f->write_align : f->off_align) - 1);
+		pl->mem_mask = f->mem_align - 1;
+		pl->max_len = DV_DIRECT_MAX;
+	} else if (id == DEVIO_PATH_FILE_BUFFERED && op->mem->caps & DEVIO_MEM_HOST_PAGES) {
+		pl->fd = f->fd;
+		pl->base = (uintptr_t)op->mem->ptr;
+		pl->off_mask = FAR_OFFSET;
+		pl->mem_mask = 0;
+		pl->max_len = DV_CACHE_MAX;
+	} else {
+		return;
+	}
+	if (pl->max_len > op->mem->size)
+		pl->max_len = op->mem->size;
+	pl->gen = plan_gen(r);
+}
+
+/* Whether the plan serves the operation as it stands. */
+static inline bool fits(const struct dv_plan *pl, const struct devio_mem *m, uint64_t mem_off, uint64_t len,
+			uint64_t file_off)
+{
+	if ((file_off | len) & pl->off_mask || (pl->base + mem_off) & pl->mem_mask)
+		return false;
+	/* len - 1: an empty operation is not usual either. */
+	return len - 1 < pl->max_len && mem_off <= m->size - len;
+}
+
+/* The plan for it, if there is one and there is room; NULL: dv_op_start() must do it. */
+static inline struct dv_plan *usual(struct devio_ring *r, struct devio_file *f, struct devio_mem *m,
+				    uint64_t mem_off, uint64_t len, uint64_t file_off, bool write)
+{
+	struct dv_pair *pair;
+	struct dv_plan *pl;
+
+	if (!f || !m)
+		return NULL;
+	pair = r->last;
+	if (pair->key != dv_pair_key(f, m)) {
+		pair = r->last = dv_pair_slot(r, f, m);
+		if (pair->key != dv_pair_key(f, m))
+			return NULL;
+	}
+	pl = &pair->plan[write];
+	if (pl->gen != plan_gen(r) ||
+	    !fits(pl, m, mem_off, len, file_off) || !r->free_parts || !r->room)
+		return NULL;
+	if (pl->ask_cache && (pair->hot_left -= len) < 0) {
+		pair->hot_left = 0;
+		return NULL;
+	}
+	return pl;
+}
+
+static inline __attribute__((always_inline)) int
+fast_start(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint64_t mem_off, uint64_t len,
+	   uint64_t file_off, uint64_t cookie, bool write)
+{
+	struct dv_plan *pl = usual(r, f, m, mem_off, len, file_off, write);
+	struct dv_part *p = r->free_parts;
+	struct io_uring_sqe *sqe;
+
+	sqe = pl ? dv_queue_sqe(&r->q) : NULL;
+	if (!sqe)
+		return 0;
+	dv_queue_fill(sqe, write ? pl->op_write : pl->op_read, pl->fd, pl->buf_index, pl->base + mem_off, len,
+		      file_off, p);
+	r->free_parts = p->next;
+	p->file_off = file_off;
+	p->len = len;
+	p->fast.file = dv_file_get(f);
+	p->fast.mem = dv_mem_get(m);
+	p->fast.mem_off = mem_off;
+	p->fast.cookie = cookie;
+	p->fast.users = pl->users;
+	++*pl->users;
+	p->fast.told = pl->told;
+	r->room--;
+	r->nr_io++;
+	return 1;
+}
+
+/* Everything else: checks with sentences, edges, copies, several parts. */
+static __attribute__((noinline)) int full_start(struct devio_ring *r, const struct devio_range *range,
+						struct devio_file *file, uint64_t file_off, uint64_t cookie, int write)
+{
+	struct devio_io io = {
+		.sz = sizeof(io), .file = file, .ranges = range, .nr_ranges = 1, .write = write,
+		.file_off = file_off, .cookie = cookie,
+	};
+	int rc = dv_ring_check(r);
+
+	return rc ? rc : dv_op_start(r, &io);
+}
+
+DEVIO_API int devio_ring_read(struct devio_ring *r, struct devio_file *file, struct devio_mem *mem,
+			      uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
+{
+	if (fast_start(r, file, mem, mem_off, len, file_off, cookie, false))
+		return 0;
+	return full_start(r, &(struct devio_range){ mem, mem_off, len }, file, file_off, cookie, 0);
+}
+
+DEVIO_API int devio_ring_write(struct devio_ring *r, struct devio_file *file, struct devio_mem *mem,
+			       uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
+{
+	if (fast_start(r, file, mem, mem_off, len, file_off, cookie, true))
+		return 0;
+	return full_start(r, &(struct devio_range){ mem, mem_off, len }, file, file_off, cookie, 1);
+}
+
+static __attribute__((noinline)) void unusual(struct devio_ring *r, struct dv_part *p, int res)
+{
+	dv_op_promote(r, p);
+	dv_part_event(r, p, res);
+}
+
+/* Counts of one batch, before they go to where other threads read them. */
+struct sums {
+	uint64_t told;             /* struct dv_told */
+	uint64_t ops;
+	uint64_t bytes;
+};
+
+static __attribute__((noinline)) void sums_flush(struct devio_ring *r, const struct sums *n)
+{
+	struct devio_path_stat *s;
+	struct dv_told told;
+	bool write;
+
+	memcpy(&told, &n->told, sizeof(told));
+	s = &r->stat.path[told.path];
+	write = told.flags & DEVIO_DONE_WRITE;
+
+	dv_stat_add(write ? &s->writes : &s->reads, n->ops);
+	dv_stat_add(write ? &s->bytes_written : &s->bytes_read, n->bytes);
+	if (told.path == DEVIO_PATH_FILE_BUFFERED)
+		dv_stat_add(&s->copied, n->bytes);
+}
+
+static inline void sums_add(struct devio_ring *r, struct sums *n, const struct dv_told *told, uint32_t bytes)
+{
+	uint64_t now;
+
+	memcpy(&now, told, sizeof(now));
+	if (n->told != now) {
+		const struct sums was = *n; /* a copy: n itself stays in registers */
+
+		sums_flush(r, &was);
+		*n = (struct sums){ .told = now };
+	}
+	n->ops++;
+	n->bytes += bytes;
+}
+
+static inline __attribute__((always_inline)) void fast_event(struct devio_ring *r, struct dv_part *p, int res,
+							     struct sums *sums)
+{
+	struct dv_fast *f = &p->fast;
+	struct devio_completion *c;
+
+	if (__builtin_expect(res != (int)p->len, 0)) {
+		unusual(r, p, res);
+		return;
+	}
+	c = dv_ring_done(r);
+	c->cookie = f->cookie;
+	c->result = res;
+	c->good = res;
+	c->copied = f->told.path == DEVIO_PATH_FILE_BUFFERED ? res : 0;
+	memcpy(&c->path, &f->told, sizeof(f->told));
+	memset(c->resv, 0, sizeof(c->resv));
+	sums_add(r, sums, &f->told, res);
+	--*f->users;
+	dv_file_put(f->file);
+	dv_mem_put(f->mem);
+	f->file = NULL;
+	p->next = r->free_parts;
+	r->free_parts = p;
+	r->nr_io--;
+}
+
+void dv_fast_event(struct devio_ring *r, struct dv_part *p, int res)
+{
+	struct sums sums = { 0 };
+
+	fast_event(r, p, res, &sums);
+	sums_flush(r, &sums);
+}
+
+void dv_fast_reap(struct devio_ring *r)
+{
+	unsigned int head, tail;
+	struct sums sums = { 0 };
+	void *data;
+	int res;
+
+	if (!r->q.uring) {
+		while (dv_pool_reap(r->q.pool, &data, &res))
+			dv_ring_event(r, (uintptr_t)data, res);
+		return;
+	}
+	head = *r->q.own.cq.khead;
+	tail = io_uring_smp_load_acquire(r->q.own.cq.ktail);
+	if (head == tail)
+		return;
+	for (; head != tail; head++) {
+		const struct io_uring_cqe *cqe = dv_queue_cqe(&r->q, head);
+		/* On a ring of ours every user_data is a part. */
+		struct dv_part *p = (struct dv_part *)(uintptr_t)cqe->user_data;
+
+		if (p->fast.file)
+			fast_event(r, p, cqe->res, &sums);
+		else
+			dv_ring_event(r, cqe->user_data, cqe->res);
+	}
+	io_uring_smp_store_release(r->q.own.cq.khead, tail);
+	sums_flush(r, &(struct sums){ sums.told, sums.ops, sums.bytes });
+}
