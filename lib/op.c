@@ -116,13 +116,10 @@ static void release_buf(struct devio_ring *r, struct dv_op *op)
 static void op_release(struct devio_ring *r, struct dv_op *op)
 {
 	release_buf(r, op);
-	if (op->ranges == &op->one) {
-		dv_mem_put(op->one.mem);
-	} else {
-		for (uint32_t i = 0; i < op->nr_ranges; i++)
-			dv_mem_put(op->ranges[i].mem);
+	for (uint32_t i = 0; i < op->nr_ranges; i++)
+		dv_mem_put(op->ranges[i].mem);
+	if (op->ranges != op->few)
 		free(op->ranges);
-	}
 	dv_file_put(op->file);
 	op->active = false;
 	op->next = r->free_ops;
@@ -266,8 +263,8 @@ static int take_ranges(struct dv_op *op, const struct devio_io *io)
 {
 	uint32_t n = 0;
 
-	op->ranges = &op->one;
-	if (io->nr_ranges > 1) {
+	op->ranges = op->few;
+	if (io->nr_ranges > DV_FEW_RANGES) {
 		op->ranges = malloc(io->nr_ranges * sizeof(*op->ranges));
 		if (!op->ranges)
 			return dv_err(-ENOMEM, "ring: no memory for %u ranges", io->nr_ranges);
@@ -348,7 +345,7 @@ static void locate(struct dv_op *op, struct dv_part *p)
 	p->way = op->path->direct ? DV_WAY_DIRECT : DV_WAY_CACHE;
 	p->fd = op->path->direct ? op->file->dfd : op->file->fd;
 	p->buf = op->buf;
-	p->addr = (op->buf >= 0 ? op->dmabuf_off : (uintptr_t)m->ptr) + op->one.off;
+	p->addr = (op->buf >= 0 ? op->dmabuf_off : (uintptr_t)m->ptr) + op->few[0].off;
 }
 
 void dv_op_promote(struct devio_ring *r, struct dv_part *p)
@@ -358,8 +355,8 @@ void dv_op_promote(struct devio_ring *r, struct dv_part *p)
 	struct devio_io io = { .file = f->file, .write = f->told.flags & DEVIO_DONE_WRITE, .file_off = p->file_off, .cookie = f->cookie };
 
 	r->free_ops = op->next;
-	op->ranges = &op->one;
-	op->one = (struct devio_range){ .mem = f->mem, .off = f->mem_off, .len = p->len };
+	op->ranges = op->few;
+	op->few[0] = (struct devio_range){ .mem = f->mem, .off = f->mem_off, .len = p->len };
 	op->nr_ranges = 1;
 	op_init(op, &io, p->len);
 	for (int i = 0; dv_path_table[i]; i++)

@@ -67,12 +67,14 @@ struct dv_part {
 	struct devio_mem *copy_mem[DV_PART_COPIES];
 };
 
+#define DV_FEW_RANGES 8
+
 struct dv_op {
 	struct devio_file *file;
 	struct devio_mem *mem;     /* of the first range; paths are chosen by it */
 	const struct dv_path *path;
 	struct dv_op *next;        /* in the free list or in the list of waiting operations */
-	struct devio_range one;    /* the usual case needs no list */
+	struct devio_range few[DV_FEW_RANGES]; /* the usual case needs no allocation */
 	struct devio_range *ranges;
 	uint32_t nr_ranges;
 	uint32_t cur;              /* range in which `issued` lies ... */
