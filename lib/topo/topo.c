@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* The topology: opened, read, asked. */
+#include "config.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "ctx.h"
+#include "err.h"
+#include "topo/topo.h"
+
+struct dv_topo_text {
+	struct dv_topo_text *next;
+	char data[] __attribute__((aligned(8)));
+};
+
+void *dv_topo_alloc(struct devio_topo *t, size_t size)
+{
+	struct dv_topo_text *x = calloc(1, sizeof(*x) + size);
+
+	if (!x) {
+		t->err = -ENOMEM;
+		return NULL;
+	}
+	x->next = t->texts;
+	t->texts = x;
+	return x->data;
+}
+
+static const char *vtext(struct devio_topo *t, const char *fmt, va_list ap)
+{
+	char buf[4096], *p;
+	int n = vsnprintf(buf, sizeof(buf), fmt, ap);
+
+	if (n <= 0)
+		return "";
+	if (n >= (int)sizeof(buf))
+		n = sizeof(buf) - 1;
+	/* Sysfs may hold anything; what is shown on a terminal may not. */
+	for (int i = 0; i < n; i++)
+		if ((unsigned char)buf[i] < ' ' || buf[i] == 0x7f)
+			buf[i] = '?';
+	p = dv_topo_alloc(t, n + 1);
+	if (!p)
+		return "";
+	memcpy(p, buf, n);
+	return p;
+}
+
+const char *dv_topo_text(struct devio_topo *t, const char *fmt, ...)
+{
+	const char *p;
+	va_list ap;
+
+	va_start(ap, fmt);
+	p = vtext(t, fmt, ap);
+	va_end(ap);
+	return p;
+}
+
+void *dv_topo_add(struct devio_topo *t, void *array, unsigned int *n, size_t size)
+{
+	char **base = array, *p = *base;
+
+	/* Grows at powers of two: the count says when. */
+	if (!(*n & (*n - 1)))
+		p = reallocarray(*base, *n ? *n * 2 : 1, size);
+	if (!p) {
+		t->err = -ENOMEM;
+		return NULL;
+	}
+	*base = p;
+	p += *n * size;
+	memset(p, 0, size);
+	++*n;
+	return p;
+}
+
+void dv_topo_note(struct devio_topo *t, const char *fmt, ...)
+{
+	const char **p;
+	va_list ap;
+
+	/* A wholly broken tree has thousands: the first ones tell. */
+	if (t->nr_note >= 64)
+		return;
+	p = dv_topo_add(t, &t->note, &t->nr_note, sizeof(*p));
+	if (!p)
+		return;
+	va_start(ap, fmt);
+	*p = vtext(t, fmt, ap);
+	va_end(ap);
+}
+
+static int set_roots(struct devio_topo *t, const char *root)
+{
+	t->captured = root != NULL;
+	t->root = strdup(root ? root : "");
+	if (!root)
+		t->sys = strdup(t->ctx->sysfs_root);
+	else if (asprintf(&t->sys, "%s/sys", root) < 0)
+		t->sys = NULL;
+	if (!t->root || !t->sys)
+		return dv_err(-ENOMEM, "topo: no memory for a topology");
+	if (access(t->sys, R_OK | X_OK))
+		return dv_err(-errno, "topo: %s: there is no sysfs to read%s", t->sys,
+			      root ? ": a captured machine has a directory 'sys' in it" : "; mount it");
+	return 0;
+}
+
+static void read_all(struct devio_topo *t)
+{
+	dv_topo_read_machine(t);
+	dv_topo_read_pci(t);
+	dv_topo_read_iommu(t);
+	dv_topo_read_block(t);
+	dv_topo_read_mounts(t);
+	dv_topo_link_loops(t);
+	dv_topo_read_gpus(t);
+	dv_topo_read_nics(t);
+}
+
+DEVIO_API int devio_topo_open(struct devio_ctx *ctx, const struct devio_topo_opts *opts,
+			      struct devio_topo **out)
+{
+	struct devio_topo_opts o;
+	struct devio_topo *t;
+	int rc = dv_opts_copy(&o, sizeof(o), opts, "devio_topo_opts");
+
+	if (!rc && !ctx)
+		rc = dv_err(-EINVAL, "topo: the context is NULL");
+	if (!rc && o.flags)
+		rc = dv_err(-EINVAL, "topo: unknown flags 0x%x", o.flags);
+	if (!rc)
+		rc = dv_ctx_forked(ctx);
+	if (rc)
+		return rc;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return dv_err(-ENOMEM, "topo: no memory for a topology");
+	t->ctx = dv_ctx_get(ctx);
+	rc = set_roots(t, o.root);
+	if (!rc) {
+		read_all(t);
+		rc = t->err ? dv_err(t->err, "topo: no memory for this machine's devices") : 0;
+	}
+	if (rc) {
+		devio_topo_close(t);
+		return rc;
+	}
+	*out = t;
+	return 0;
+}
+
+DEVIO_API void devio_topo_close(struct devio_topo *t)
+{
+	if (!t)
+		return;
+	while (t->texts) {
+		struct dv_topo_text *x = t->texts;
+
+		t->texts = x->next;
+		free(x);
+	}
+	free(t->pci);
+	free(t->block);
+	free(t->fs);
+	free(t->gpu);
+	free(t->nic);
+	free(t->note);
+	free(t->root);
+	free(t->sys);
+	dv_ctx_put(t->ctx);
+	free(t);
+}
+
+DEVIO_API unsigned int devio_topo_count(const struct devio_topo *t, enum devio_topo_kind kind)
+{
+	switch (kind) {
+	case DEVIO_TOPO_PCI: return t->nr_pci;
+	case DEVIO_TOPO_BLOCK: return t->nr_block;
+	case DEVIO_TOPO_FS: return t->nr_fs;
+	case DEVIO_TOPO_GPU: return t->nr_gpu;
+	case DEVIO_TOPO_NIC: return t->nr_nic;
+	case DEVIO_TOPO_NOTE: return t->nr_note;
+	}
+	return 0;
+}
+
+static int out_of_range(const char *what, unsigned int i, unsigned int n)
+{
+	return dv_err(-ERANGE, "topo: %s %u does not exist: there are %u", what, i, n);
+}
+
+/* The stored structures are const for readers: a copy gets the caller's size. */
+#define GET(kind, n)								\
+	struct devio_topo_##kind copy;						\
+	if (i >= (n))								\
+		return out_of_range(#kind, i, n);				\
+	copy = t->kind[i];							\
+	return dv_info_copy(info, &copy, sizeof(copy), "devio_topo_" #kind)
+
+DEVIO_API int devio_topo_get_machine(const struct devio_topo *t, struct devio_topo_machine *info)
+{
+	struct devio_topo_machine copy = t->machine;
+
+	return dv_info_copy(info, &copy, sizeof(copy), "devio_topo_machine");
+}
+
+DEVIO_API int devio_topo_get_pci(const struct devio_topo *t, unsigned int i, struct devio_topo_pci *info)
+{
+	GET(pci, t->nr_pci);
+}
+
+DEVIO_API int devio_topo_get_block(const struct devio_topo *t, unsigned int i, struct devio_topo_block *info)
+{
+	GET(block, t->nr_block);
+}
+
+DEVIO_API int devio_topo_get_fs(const struct devio_topo *t, unsigned int i, struct devio_topo_fs *info)
+{
+	GET(fs, t->nr_fs);
+}
+
+DEVIO_API int devio_topo_get_gpu(const struct devio_topo *t, unsigned int i, struct devio_topo_gpu *info)
+{
+	GET(gpu, t->nr_gpu);
+}
+
+DEVIO_API int devio_topo_get_nic(const struct devio_topo *t, unsigned int i, struct devio_topo_nic *info)
+{
+	GET(nic, t->nr_nic);
+}
+
+DEVIO_API const char *devio_topo_get_note(const struct devio_topo *t, unsigned int i)
+{
+	return i < t->nr_note ? t->note[i] : NULL;
+}
+
+DEVIO_API const char *devio_can_name(int can)
+{
+	static const char *const names[] = { "no", "yes", "unknown" };
+
+	return can >= 0 && can <= 2 ? names[can] : "?";
+}
