@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+/* devio-probe --try: real transfers by each path, compared byte for byte. */
+#include "config.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "probe.h"
+
+/* One file (or a temporary one in a directory) with one memory. */
+struct trial {
+	struct probe *p;
+	const char *spec;
+	char *file;                 /* what is opened */
+	bool temporary;             /* ours: written to as well */
+	struct devio_mem *mem;
+	unsigned char *want, *got;
+	size_t len;
+	FILE *out;
+	struct json_object *list;
+};
+
+/* What became of one transfer. */
+struct outcome {
+	const char *op;
+	int path;                   /* asked for; 0: auto */
+	ssize_t result;
+	struct devio_completion done;
+	double seconds;
+	char why[600];              /* the error, or "" */
+	bool bad;                   /* counts as a failure */
+};
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* Never the same in two places or two rounds: a wrong offset or an old copy shows. */
+static void fill(unsigned char *p, size_t len, uint64_t seed)
+{
+	uint64_t x = seed * 0x9e3779b97f4a7c15u + 1;
+
+	for (size_t i = 0; i < len; i++) {
+		if (!(i & 7)) {
+			x ^= x << 13;
+			x ^= x >> 7;
+			x ^= x << 17;
+		}
+		p[i] = x >> (8 * (i & 7));
+	}
+}
+
+static void report_text(const struct trial *t, const struct outcome *o)
+{
+	char sentence[400];
+
+	fprintf(t->out, "    %-5s  %-13s  ", o->op, o->path ? devio_path_name(o->path) : "auto");
+	if (*o->why) {
+		fprintf(t->out, "%s  %s\n", o->bad ? "FAILED" : "cannot", o->why);
+		return;
+	}
+	devio_completion_text(&o->done, sentence, sizeof(sentence));
+	fprintf(t->out, "ok      %8.0f MB/s  %s\n", o->seconds > 0 ? o->result / o->seconds / 1e6 : 0, sentence);
+}
+
+static void report_json(const struct trial *t, const struct outcome *o)
+{
+	struct json_object *j = json_object_new_object();
+
+	json_object_object_add(j, "file", json_object_new_string(t->file));
+	json_object_object_add(j, "memory", json_object_new_string(t->spec));
+	json_object_object_add(j, "op", json_object_new_string(o->op));
+	json_object_object_add(j, "asked", json_object_new_string(o->path ? devio_path_name(o->path) : "auto"));
+	json_object_object_add(j, "state", json_object_new_string(!*o->why ? "ok" : o->bad ? "failed" : "cannot"));
+	if (*o->why) {
+		json_object_object_add(j, "error", json_object_new_string(o->why));
+	} else {
+		json_object_object_add(j, "path", json_object_new_string(devio_path_name(o->done.path)));
+		json_object_object_add(j, "not", o->done.better ?
+				       json_object_new_string(devio_path_name(o->done.better)) : NULL);
+		json_object_object_add(j, "reason", json_object_new_string(devio_reason_text(o->done.reason)));
+		json_object_object_add(j, "bytes", json_object_new_int64(o->result));
+		json_object_object_add(j, "copied", json_object_new_uint64(o->done.copied));
+		json_object_object_add(j, "mb_per_s", json_object_new_double(o->result / (o->seconds + 1e-9) / 1e6));
+	}
+	json_object_array_add(t->list, j);
+}
+
+static void report(struct trial *t, const struct outcome *o)
+{
+	if (o->bad)
+		t->p->failed = 1;
+	if (t->list)
+		report_json(t, o);
+	else
+		report_text(t, o);
+}
+
+/* A path that does not exist here is an answer; anything else that goes wrong is a failure. */
+static void refused(struct outcome *o, int err)
+{
+	snprintf(o->why, sizeof(o->why), "%s", devio_errmsg());
+	o->bad = !o->path || (err != -EOPNOTSUPP && err != -ENODEV);
+}
+
+static void compare(struct outcome *o, const unsigned char *want, const unsigned char *got, size_t len)
+{
+	size_t i = 0;
+
+	if (o->result != (ssize_t)len) {
+		snprintf(o->why, sizeof(o->why), "%zd of %zu bytes were transferred", o->result, len);
+		o->bad = true;
+		return;
+	}
+	if (!memcmp(want, got, len))
+		return;
+	while (want[i] == got[i])
+		i++;
+	snprintf(o->why, sizeof(o->why), "by %s: the bytes differ from byte %zu on: they went elsewhere",
+		 devio_path_name(o->done.path), i);
+	o->bad = true;
+}
+
+static int open_for(struct trial *t, struct outcome *o, int flags, struct devio_file **f)
+{
+	struct devio_file_opts opts = DEVIO_OPTS(opts);
+	int rc;
+
+	opts.path = o->path;
+	rc = devio_file_open(t->p->ctx, t->file, flags, &opts, f);
+	if (rc)
+		refused(o, rc);
+	return rc;
+}
+
+static int plain_read(struct trial *t, unsigned char *to)
+{
+	int fd = open(t->file, O_RDONLY | O_CLOEXEC);
+	size_t n = 0;
+
+	while (fd >= 0 && n < t->len) {
+		ssize_t r = pread(fd, to + n, t->len - n, n);
+
+		if (r <= 0)
+			break;
+		n += r;
+	}
+	if (fd >= 0)
+		close(fd);
+	return n == t->len ? 0 : -EIO;
+}
+
+static void try_read(struct trial *t, int path)
+{
+	struct outcome o = { .op = "read", .path = path };
+	struct devio_file *f;
+	double start;
+
+	memset(t->got, 0x5a, t->len);
+	if (!open_for(t, &o, O_RDONLY, &f)) {
+		/* Old contents must not pass for new ones. */
+		if (devio_mem_copy_in(t->mem, 0, t->got, t->len)) {
+			refused(&o, -EIO);
+		} else {
+			start = now();
+			o.result = devio_file_read(f, t->mem, 0, t->len, 0, &o.done);
+			o.seconds = now() - start;
+			if (o.result < 0)
+				refused(&o, o.result);
+			else if (devio_mem_copy_out(t->mem, 0, t->got, t->len))
+				refused(&o, -EIO);
+			else
+				compare(&o, t->want, t->got, t->len);
+		}
+		devio_file_close(f);
+	}
+	report(t, &o);
+}
+
+static void try_write(struct trial *t, int path)
+{
+	struct outcome o = { .op = "write", .path = path };
+	struct devio_file *f;
+	double start;
+
+	fill(t->want, t->len, path + 17);
+	if (!open_for(t, &o, O_RDWR, &f)) {
+		if (devio_mem_copy_in(t->mem, 0, t->want, t->len)) {
+			refused(&o, -EIO);
+		} else {
+			start = now();
+			o.result = devio_file_write(f, t->mem, 0, t->len, 0, &o.done);
+			o.seconds = now() - start;
+			if (o.result < 0)
+				refused(&o, o.result);
+			else if (plain_read(t, t->got))
+				snprintf(o.why, sizeof(o.why), "the file cannot be read back"), o.bad = true;
+			else
+				compare(&o, t->want, t->got, t->len);
+		}
+		devio_file_close(f);
+	}
+	report(t, &o);
+}
+
+static int problem(struct trial *t, const char *what, const char *why, bool bad)
+{
+	struct outcome o = { .op = what, .bad = bad };
+
+	snprintf(o.why, sizeof(o.why), "%s", why);
+	report(t, &o);
+	return -1;
+}
+
+/* The drive should be asked, not the page cache. */
+static void forget(const struct trial *t)
+{
+	int fd = open(t->file, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)fdatasync(fd);
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	close(fd);
+}
+
+static void run(struct trial *t)
+{
+	for (int path = 0; path < DEVIO_PATH_MAX && t->temporary; path++)
+		try_write(t, path);
+	if (plain_read(t, t->want)) {
+		problem(t, "read", "the file cannot be read", true);
+		return;
+	}
+	for (int path = 0; path < DEVIO_PATH_MAX; path++) {
+		forget(t);
+		try_read(t, path);
+	}
+}
+
+static int make_file(struct trial *t, const char *where)
+{
+	struct stat st;
+	char why[200];
+	int fd;
+
+	if (stat(where, &st)) {
+		snprintf(why, sizeof(why), "%.100s: %s", where, strerror(errno));
+		t->file = text("%s", where);
+		return problem(t, "open", why, true);
+	}
+	t->temporary = S_ISDIR(st.st_mode);
+	if (!t->temporary) {
+		t->file = text("%s", where);
+		if (S_ISREG(st.st_mode) && (uint64_t)st.st_size < t->len)
+			t->len = st.st_size;
+		return t->len ? 0 : problem(t, "read", "the file is empty: nothing to try", true);
+	}
+	t->file = text("%s/devio-probe.XXXXXX", where);
+	fd = mkostemp(t->file, O_CLOEXEC);
+	if (fd < 0 || posix_fallocate(fd, 0, t->len)) {
+		snprintf(why, sizeof(why), "no temporary file of %zu bytes in %.80s: %s", t->len, where, strerror(errno));
+		t->temporary = fd >= 0;
+		if (fd >= 0)
+			close(fd);
+		return problem(t, "write", why, true);
+	}
+	close(fd);
+	return 0;
+}
+
+/* Less memory is better than no answer: a CMB may have a few MiB. */
+static int make_memory(struct trial *t)
+{
+	int rc = -ENOMEM;
+
+	for (size_t len = t->len; len; len = len > 65536 ? len / 2 : 0) {
+		rc = devio_mem_alloc(t->p->ctx, t->spec, len, NULL, &t->mem);
+		if (!rc) {
+			t->len = len;
+			return 0;
+		}
+		if (rc != -ENOMEM && rc != -ENOSPC && rc != -EINVAL)
+			break;
+	}
+	return problem(t, "alloc", devio_errmsg(), t->p->mem_given);
+}
+
+static void try_one(struct probe *p, const char *where, const char *spec, FILE *out, struct json_object *list)
+{
+	struct trial t = { .p = p, .spec = spec, .len = p->size, .out = out, .list = list };
+
+	if (!list)
+		fprintf(out, "  memory %s\n", spec);
+	if (!make_file(&t, where) && !make_memory(&t)) {
+		t.want = malloc(t.len);
+		t.got = malloc(t.len);
+		if (t.want && t.got)
+			run(&t);
+		else
+			problem(&t, "alloc", "no host memory to compare with", true);
+	}
+	if (t.temporary)
+		unlink(t.file);
+	devio_mem_free(t.mem);
+	free(t.file);
+	free(t.want);
+	free(t.got);
+}
+
+void probe_try(struct probe *p, FILE *out, struct json_object *list)
+{
+	for (unsigned int i = 0; i < p->nr_file; i++) {
+		if (!list)
+			fprintf(out, "\nTrying %s\n", p->file[i]);
+		for (unsigned int k = 0; k < p->nr_mem; k++)
+			try_one(p, p->file[i], p->mem[k], out, list);
+	}
+}
