@@ -5,8 +5,9 @@
 #include <string.h>
 #include "probe.h"
 
-/* More pairs than this would hide the tree: then only the best routes are drawn. */
-#define MANY_PAIRS 24
+/* More lines than this would hide the tree: the table below it has them all. */
+#define MANY_PAIRS 4
+#define MANY_SWITCHED 16
 
 #define INK "#24292f"
 #define YES "#1a7f37"
@@ -17,6 +18,7 @@ struct drawing {
 	const struct probe *p;
 	FILE *out;
 	struct probe_ends from, to;
+	unsigned int lines;         /* pairs that could be drawn as lines */
 	bool *draw;                 /* PCI functions that lead to an end */
 };
 
@@ -87,7 +89,8 @@ static char *nic_text(const struct drawing *d, int pci)
 static void put_node(struct drawing *d, const struct devio_topo_pci *f, const char *title, const char *more,
 		     const char *style)
 {
-	fprintf(d->out, "\t\t\"%s\" [%s, label=\"", f->bdf, style);
+	/* A cylinder's lid takes the first line's place. */
+	fprintf(d->out, "\t\t\"%s\" [%s, label=\"%s", f->bdf, style, strstr(style, "cylinder") ? "\\n" : "");
 	put_escaped(d->out, title);
 	for (const char *s = more; *s; s += *s == '\n') {
 		int n = strcspn(s, "\n");
@@ -116,7 +119,7 @@ static void put_end(struct drawing *d, int pci, const struct devio_topo_pci *f)
 		free(title);
 	} else if (c) {
 		more = nic_text(d, pci);
-		put_node(d, f, c->name, more, "shape=house, style=filled, fillcolor=\"#fff3d6\", color=\"#9a6700\"");
+		put_node(d, f, c->name, more, "shape=box, style=filled, fillcolor=\"#fff3d6\", color=\"#9a6700\"");
 	} else {
 		more = text("%s", "");
 		put_node(d, f, m && m->kind == 'v' ? "vfio" : "peer memory", more,
@@ -185,62 +188,105 @@ static bool root_seen(const struct drawing *d, const char *root, unsigned int be
 	return false;
 }
 
-static void put_pair(struct drawing *d, const struct probe_end *m, const struct probe_end *c, bool few)
+static const char *color_of(int can)
 {
-	static const char *const how[] = { "no", "same device", "by the switch", "by the host bridge" };
+	return can == DEVIO_CAN ? YES : can == DEVIO_CAN_UNKNOWN ? MAYBE : NO;
+}
+
+static void put_pair(struct drawing *d, const struct probe_end *m, const struct probe_end *c)
+{
 	struct devio_topo_p2p r = DEVIO_OPTS(r);
-	const char *color = NO, *style = "dotted";
+	const char *style;
 
 	/* A loop on a drive's own memory says nothing. */
 	if (m->pci == c->pci || devio_topo_get_p2p(d->p->topo, m->pci, c->pci, &r))
 		return;
-	if (!few && (r.can != DEVIO_CAN || r.route != DEVIO_P2P_SWITCH))
+	if (d->lines > MANY_PAIRS && (r.can != DEVIO_CAN || r.route != DEVIO_P2P_SWITCH))
 		return;
-	if (r.can == DEVIO_CAN) {
-		color = YES;
-		style = r.route == DEVIO_P2P_SWITCH ? "bold" : "solid";
-	} else if (r.can == DEVIO_CAN_UNKNOWN) {
-		color = MAYBE;
-		style = "dashed";
-	}
-	fprintf(d->out, "\t\"%s\" -> \"%s\" [dir=both, constraint=false, color=\"%s\", fontcolor=\"%s\", "
-		"style=%s, arrowsize=0.6, fontsize=9, tooltip=\"", probe_pci(d->p, c->pci).bdf,
-		probe_pci(d->p, m->pci).bdf, color, color, style);
+	style = r.can == DEVIO_CAN_NOT ? "dotted" : r.can == DEVIO_CAN_UNKNOWN ? "dashed" :
+		r.route == DEVIO_P2P_SWITCH ? "bold" : "solid";
+	/* No labels: they would lie on the links' own, and the table says it. */
+	fprintf(d->out, "\t\"%s\" -> \"%s\" [dir=both, constraint=false, color=\"%s\", style=%s, "
+		"arrowsize=0.6, tooltip=\"", probe_pci(d->p, c->pci).bdf, probe_pci(d->p, m->pci).bdf,
+		color_of(r.can), style);
 	put_escaped(d->out, r.cause);
-	fprintf(d->out, "\", label=\" %s\"];\n", r.can == DEVIO_CAN_UNKNOWN ? "unknown" : how[r.route & 3]);
+	fprintf(d->out, "\"];\n");
 }
 
-static void put_legend(struct drawing *d, bool few)
+static void put_html(FILE *out, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '<' || *s == '>' || *s == '&' || *s == '"')
+			fprintf(out, "&#%d;", *s);
+		else
+			fputc(*s, out);
+	}
+}
+
+static void put_cell(struct drawing *d, const struct probe_end *m, const struct probe_end *c)
+{
+	static const char *const how[] = { "no", "same", "switch", "host bridge" };
+	struct devio_topo_p2p r = DEVIO_OPTS(r);
+
+	devio_topo_get_p2p(d->p->topo, m->pci, c->pci, &r);
+	fprintf(d->out, "<td bgcolor=\"%s\"><font color=\"%s\">%s</font></td>", r.can == DEVIO_CAN ? "#ddf4e4" :
+		r.can == DEVIO_CAN_UNKNOWN ? "#fff3d6" : "#ffebe9", color_of(r.can),
+		r.can == DEVIO_CAN_UNKNOWN ? "unknown" : how[r.route & 3]);
+}
+
+/* All pairs, drives and NICs downwards: there are more of them than of memories. */
+static void put_matrix(struct drawing *d)
+{
+	fprintf(d->out, "<tr><td>peer to peer</td>");
+	for (unsigned int i = 0; i < d->from.n; i++) {
+		fprintf(d->out, "<td><b>");
+		put_html(d->out, d->from.end[i].name);
+		fprintf(d->out, "</b></td>");
+	}
+	fprintf(d->out, "</tr>");
+	for (unsigned int k = 0; k < d->to.n; k++) {
+		fprintf(d->out, "<tr><td align=\"left\"><b>");
+		put_html(d->out, d->to.end[k].name);
+		fprintf(d->out, "</b></td>");
+		for (unsigned int i = 0; i < d->from.n; i++)
+			put_cell(d, &d->from.end[i], &d->to.end[k]);
+		fprintf(d->out, "</tr>");
+	}
+}
+
+static void put_legend(struct drawing *d)
 {
 	struct devio_topo_machine m = probe_machine(d->p);
 
-	fprintf(d->out, "\tlabel=<Linux ");
-	for (const char *s = m.release; *s; s++)
-		if (*s != '<' && *s != '>' && *s != '&')
-			fputc(*s, d->out);
-	fprintf(d->out, ", IOMMU %s.  Peer to peer: <font color=\"%s\">yes</font>, <font color=\"%s\">no</font>, "
-		"<font color=\"%s\">unknown</font>%s>;\n", m.iommu > 0 ? "on" : m.iommu ? "unknown" : "off",
-		YES, NO, MAYBE, few ? "" : " (too many pairs: only those below one switch are drawn)");
+	fprintf(d->out, "\tlabel=<<table border=\"0\" cellborder=\"1\" cellspacing=\"0\" cellpadding=\"4\" "
+		"color=\"#d0d7de\"><tr><td border=\"0\" colspan=\"%u\">Linux ", d->from.n + 1);
+	put_html(d->out, m.release);
+	fprintf(d->out, ", ");
+	put_html(d->out, m.cpu_model);
+	fprintf(d->out, ", IOMMU %s</td></tr>", m.iommu > 0 ? "on" : m.iommu ? "unknown" : "off");
+	if (d->from.n && d->to.n)
+		put_matrix(d);
+	fprintf(d->out, "</table>>;\n");
 }
 
 static void draw(struct drawing *d)
 {
 	unsigned int n = devio_topo_count(d->p->topo, DEVIO_TOPO_PCI);
-	bool few = d->from.n * d->to.n <= MANY_PAIRS;
 
+	d->lines = d->from.n * d->to.n;
 	mark_up(d, &d->from);
 	mark_up(d, &d->to);
 	fprintf(d->out, "digraph devio {\n\tgraph [fontname=\"Helvetica\", fontcolor=\"%s\", nodesep=0.5, "
-		"ranksep=0.55, labelloc=b, bgcolor=\"#ffffff\", pad=0.3];\n", INK);
+		"ranksep=0.55, labelloc=b, fontsize=10, bgcolor=\"#ffffff\", pad=0.3];\n", INK);
 	fprintf(d->out, "\tnode [fontname=\"Helvetica\", fontsize=10, fontcolor=\"%s\", margin=\"0.14,0.07\"];\n", INK);
 	fprintf(d->out, "\tedge [fontname=\"Helvetica\"];\n");
-	put_legend(d, few);
+	put_legend(d);
 	for (unsigned int i = 0; i < n; i++)
 		if (d->draw[i] && !root_seen(d, probe_pci(d->p, i).root, i))
 			put_root(d, probe_pci(d->p, i).root, i);
 	for (unsigned int i = 0; i < d->from.n; i++)
-		for (unsigned int k = 0; k < d->to.n; k++)
-			put_pair(d, &d->from.end[i], &d->to.end[k], few);
+		for (unsigned int k = 0; k < d->to.n && d->lines <= MANY_SWITCHED; k++)
+			put_pair(d, &d->from.end[i], &d->to.end[k]);
 	if (!d->from.n && !d->to.n)
 		fprintf(d->out, "\t\"no GPU, NVMe drive or NIC on a PCI bus\" [shape=plaintext];\n");
 	fprintf(d->out, "}\n");

@@ -108,6 +108,17 @@ static char *drives_of(const struct probe *p, int block)
 	return s;
 }
 
+/* Another mount came on the same place later. */
+static bool is_covered(const struct probe *p, unsigned int i)
+{
+	const char *where = probe_fs(p, i).where;
+
+	while (++i < devio_topo_count(p->topo, DEVIO_TOPO_FS))
+		if (!strcmp(probe_fs(p, i).where, where))
+			return true;
+	return false;
+}
+
 static void print_mounts(const struct probe *p, FILE *out)
 {
 	struct table t = { 0 };
@@ -117,7 +128,7 @@ static void print_mounts(const struct probe *p, FILE *out)
 		struct devio_topo_fs f = probe_fs(p, i);
 		char *drives;
 
-		if (f.pseudo)
+		if (f.pseudo || is_covered(p, i))
 			continue;
 		drives = drives_of(p, f.block);
 		table_row(&t, 5, f.where, f.type, f.source, f.block >= 0 ? probe_block(p, f.block).name : "", drives);
@@ -237,7 +248,9 @@ static void print_reach(const struct probe *p, FILE *out)
 		}
 	fprintf(out, "\nWho reaches whom\n");
 	if (!from.n || !to.n)
-		fprintf(out, "  nothing to pair: %u memories on the PCI bus, %u NVMe drives and NICs\n", from.n, to.n);
+		fprintf(out, "  no pairs: %s on the PCI bus\n", from.n ? "no NVMe drive and no NIC" : "no GPU or other memory");
+	if (t.rows == 1)
+		table_clear(&t);
 	table_print(&t, out);
 	for (unsigned int i = 0; i < causes.n; i++) {
 		fprintf(out, "  [%u] %s\n", i + 1, causes.line[i]);
@@ -260,20 +273,32 @@ void probe_print(const struct probe *p, FILE *out)
 		fprintf(out, "%s  %s\n", i ? "" : "\nNotes\n", devio_topo_get_note(p->topo, i));
 }
 
+static void print_verdict(const char *path, const struct devio_topo_verdict *v, FILE *out)
+{
+	fprintf(out, "    %-13s  %-7s  %s\n", path, devio_can_name(v->can), v->cause);
+	if (*v->cure)
+		fprintf(out, "    %-13s  %-7s  cure: %s\n", "", "", v->cure);
+}
+
 static void print_verdicts(const struct probe *p, const char *file, const char *spec, FILE *out)
 {
+	struct devio_topo_verdict v[DEVIO_PATH_MAX];
+	bool same = true;
+
 	fprintf(out, "  memory %s\n", spec);
 	for (int path = 1; path < DEVIO_PATH_MAX; path++) {
-		struct devio_topo_verdict v = DEVIO_OPTS(v);
-
-		if (devio_topo_explain(p->topo, file, spec, NULL, path, &v)) {
+		v[path].sz = sizeof(v[path]);
+		if (devio_topo_explain(p->topo, file, spec, NULL, path, &v[path])) {
 			fprintf(out, "    %s\n", devio_errmsg());
 			return;
 		}
-		fprintf(out, "    %-13s  %-7s  %s\n", devio_path_name(path), devio_can_name(v.can), v.cause);
-		if (*v.cure)
-			fprintf(out, "    %-13s  %-7s  cure: %s\n", "", "", v.cure);
+		same = same && v[path].can == DEVIO_CAN_NOT && !strcmp(v[path].cause, v[1].cause);
 	}
+	/* A memory or a file that is not there: once is enough. */
+	if (same)
+		print_verdict("no path", &v[1], out);
+	for (int path = 1; path < DEVIO_PATH_MAX && !same; path++)
+		print_verdict(devio_path_name(path), &v[path], out);
 }
 
 static void print_place(const struct probe *p, const char *file, FILE *out)

@@ -70,6 +70,11 @@ void table_print(struct table *t, FILE *out)
 		}
 		fputc('\n', out);
 	}
+	table_clear(t);
+}
+
+void table_clear(struct table *t)
+{
 	for (unsigned int i = 0; i < t->rows * t->cols; i++)
 		free(t->cell[i]);
 	free(t->cell);

@@ -106,8 +106,9 @@ static void report(struct trial *t, const struct outcome *o)
 /* A path that does not exist here is an answer; anything else that goes wrong is a failure. */
 static void refused(struct outcome *o, int err)
 {
-	snprintf(o->why, sizeof(o->why), "%s", devio_errmsg());
 	o->bad = !o->path || (err != -EOPNOTSUPP && err != -ENODEV);
+	snprintf(o->why, sizeof(o->why), "%s", o->bad || !o->done.reason ? devio_errmsg() :
+		 devio_reason_text(o->done.reason));
 }
 
 static void compare(struct outcome *o, const unsigned char *want, const unsigned char *got, size_t len)

@@ -64,7 +64,8 @@ struct table {
 	char **cell;
 };
 void table_row(struct table *t, unsigned int cols, ...);
-void table_print(struct table *t, FILE *out);
+void table_print(struct table *t, FILE *out); /* and clears it */
+void table_clear(struct table *t);
 /* Text for a cell or a label; freed by the caller. Never NULL. */
 char *text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* "1.92 TB", "16 GiB" into buf. */

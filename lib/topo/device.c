@@ -41,9 +41,6 @@ static void read_name(struct devio_topo *t, struct devio_topo_gpu *g, const stru
 	char text[4096], model[128];
 
 	if (dv_sysfs_read(t->root, text, sizeof(text), "proc/driver/nvidia/gpus/%s/information", g->bdf) > 0 &&
-	    !dv_parse_colon(text, "Model:", model, sizeof(model)))
-		g->name = dv_topo_text(t, "%s", model);
-	else if (dv_sysfs_read(t->root, text, sizeof(text), "proc/driver/nvidia/gpus/%s/information", g->bdf) > 0 &&
 		 !dv_parse_colon(text, "Model", model, sizeof(model)))
 		g->name = dv_topo_text(t, "%s", model);
 	else if (dv_sysfs_read(t->sys, model, sizeof(model), DEV "product_name", g->bdf) > 0)
@@ -107,6 +104,9 @@ static void read_memory(struct devio_topo *t, struct devio_topo_gpu *g, const st
 		g->large_bar = g->bar >= g->bar_max;
 	else if (g->bar && g->bar <= 256 << 20)
 		g->large_bar = 0;
+	else if (g->bar >= 8ULL << 30)
+		/* Data-centre GPUs cannot be resized: they show all of it. */
+		g->large_bar = 1;
 }
 
 /* Kernel drivers whose memory a provider of the library can allocate. */

@@ -49,7 +49,7 @@ static void add_mount(struct devio_topo *t, const struct dv_mount *m)
 	f->source = dv_topo_text(t, "%s", m->source);
 	f->options = dv_topo_text(t, "%s,%s", m->options, m->super);
 	f->block = find_device(t, m);
-	f->pseudo = is_pseudo(m->type);
+	f->pseudo = is_pseudo(m->type) || !strncmp(m->where, "/sys/", 5) || !strncmp(m->where, "/proc/", 6);
 }
 
 void dv_topo_read_mounts(struct devio_topo *t)

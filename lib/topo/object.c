@@ -199,7 +199,7 @@ static void gpu_present(const struct devio_topo *t, const struct dv_object *o, s
 		return;
 	if (strtoul(o->arg, NULL, 10) >= n)
 		dv_refuse(v, -ENODEV, 0, n ? "count from 0" : "load the GPU's driver",
-			  "%u GPUs of the driver %s are here", n, driver);
+			  "GPUs with the driver %s that are here: %u", driver, n);
 	else
 		dv_doubt(v, 0, "name its PCI address, or allocate and ask devio_file_explain()",
 			 "the vendor's library chooses which of the %u GPUs is number %s", n, o->arg);

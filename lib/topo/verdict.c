@@ -193,7 +193,10 @@ static int find_drives(const struct devio_topo *t, const struct dv_subject *s, i
 {
 	int n = s->block >= 0 ? devio_topo_drives(t, s->block, drives, MAX_DRIVES) : 0;
 
-	if (n <= 0)
+	if (n <= 0 && s->fs >= 0 && !strcmp(t->fs[s->fs].type, "overlay"))
+		dv_doubt(v, DEVIO_WHY_TARGET, "name the file by its path below the overlay's upper or lower directory",
+			 "overlay hides on which drive the file lies");
+	else if (n <= 0)
 		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_TARGET, "put the file on ext4 or xfs on an NVMe drive",
 			  "%s has no drive of this machine under it", type_of(t, s));
 	return n > MAX_DRIVES ? MAX_DRIVES : n;
