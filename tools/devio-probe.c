@@ -176,16 +176,24 @@ static void print(struct probe *p)
 	}
 }
 
-/* A file that is not there is the caller's mistake, told before the long output. */
-static int check_files(const struct probe *p)
+static int complain(void)
 {
+	fprintf(stderr, "devio-probe: %s\n", devio_errmsg());
+	return 2;
+}
+
+/* A file that is not there, a spec that is none: the caller's mistake, told before the long output. */
+static int check_args(const struct probe *p)
+{
+	struct devio_topo_verdict v = DEVIO_OPTS(v);
 	int fs, block, bad = 0;
 
 	for (unsigned int i = 0; i < p->nr_file; i++)
-		if (devio_topo_find_file(p->topo, p->file[i], &fs, &block)) {
-			fprintf(stderr, "devio-probe: %s\n", devio_errmsg());
-			bad = 2;
-		}
+		if (devio_topo_find_file(p->topo, p->file[i], &fs, &block))
+			bad = complain();
+	for (unsigned int i = 0; i < p->nr_mem && !bad && p->nr_file; i++)
+		if (devio_topo_explain(p->topo, p->file[0], p->mem[i], NULL, DEVIO_PATH_FILE_BUFFERED, &v))
+			bad = complain();
 	return bad;
 }
 
@@ -202,11 +210,9 @@ static int work(struct probe *p)
 	int rc;
 
 	opts.root = p->root;
-	if (devio_ctx_open(NULL, &p->ctx) || devio_topo_open(p->ctx, &opts, &p->topo)) {
-		fprintf(stderr, "devio-probe: %s\n", devio_errmsg());
-		return 2;
-	}
-	rc = check_files(p);
+	if (devio_ctx_open(NULL, &p->ctx) || devio_topo_open(p->ctx, &opts, &p->topo))
+		return complain();
+	rc = check_args(p);
 	if (rc)
 		return rc;
 	if (!p->nr_mem)

@@ -140,22 +140,17 @@ static void print_mounts(const struct probe *p, FILE *out)
 
 static void print_gpus(const struct probe *p, FILE *out)
 {
-	unsigned int n = devio_topo_count(p->topo, DEVIO_TOPO_GPU);
 	struct table t = { 0 };
 
-	fprintf(out, "\nGPUs\n");
-	if (!n) {
-		fprintf(out, "  none\n");
-		return;
-	}
 	table_row(&t, 8, "PCI", "NAME", "DRIVER", "MEMORY", "BAR", "ALL OF IT FOR PEERS", "NUMA", "SPEC");
-	for (unsigned int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < devio_topo_count(p->topo, DEVIO_TOPO_GPU); i++) {
 		struct devio_topo_gpu g = probe_gpu(p, i);
 		char vram[24], bar[24], numa[16];
 
 		table_row(&t, 8, g.bdf, g.name, g.driver, g.vram ? size2(g.vram, vram) : "", size2(g.bar, bar),
 			  tri(g.large_bar), number(probe_pci(p, g.pci).numa_node, numa), g.spec);
 	}
+	fprintf(out, "\nGPUs\n");
 	table_print(&t, out);
 }
 
@@ -247,10 +242,6 @@ static void print_reach(const struct probe *p, FILE *out)
 			table_row(&t, 4, from.end[i].name, to.end[k].name, devio_can_name(r.can), why);
 		}
 	fprintf(out, "\nWho reaches whom\n");
-	if (!from.n || !to.n)
-		fprintf(out, "  no pairs: %s on the PCI bus\n", from.n ? "no NVMe drive and no NIC" : "no GPU or other memory");
-	if (t.rows == 1)
-		table_clear(&t);
 	table_print(&t, out);
 	for (unsigned int i = 0; i < causes.n; i++) {
 		fprintf(out, "  [%u] %s\n", i + 1, causes.line[i]);

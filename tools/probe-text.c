@@ -51,6 +51,11 @@ static int width(const char *s)
 
 void table_print(struct table *t, FILE *out)
 {
+	if (t->rows == 1) {
+		fprintf(out, "  none\n");
+		table_clear(t);
+		return;
+	}
 	for (unsigned int r = 0; r < t->rows; r++) {
 		int pad = 2;
 

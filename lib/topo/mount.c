@@ -109,9 +109,9 @@ static int by_name(const struct devio_topo *t, const char *file, int *fs, int *b
 	*fs = -1;
 	if (*block >= 0)
 		return 0;
-	if (!strncmp(file, "/dev/", 5))
-		return dv_err(-ENOENT, "topo: %s: the captured machine has no such device", file);
 	*fs = dv_topo_find_mount(t, file);
+	if (*fs >= 0 && !strncmp(file, "/dev/", 5) && !strcmp(t->fs[*fs].where, "/dev"))
+		return dv_err(-ENOENT, "topo: %s: the captured machine has no such device", file);
 	*block = *fs >= 0 ? t->fs[*fs].block : -1;
 	return 0;
 }

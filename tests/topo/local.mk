@@ -24,3 +24,15 @@ tests_topo_test_golden_SOURCES = tests/topo/test_golden.c tests/topo/tree.c test
 tests_topo_test_golden_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JSON_CFLAGS)
 tests_topo_test_golden_LDADD = $(CMOCKA_LIBS) $(JSON_LIBS)
 endif
+
+dist_check_SCRIPTS += tests/topo/probe.sh
+TESTS += tests/topo/probe.sh
+
+if ENABLE_FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz_topo
+tests_fuzz_fuzz_topo_SOURCES = tests/fuzz/fuzz_topo.c
+tests_fuzz_fuzz_topo_LDADD = lib/libdv.la
+tests_fuzz_fuzz_topo_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+EXTRA_DIST += tests/fuzz/fuzz_topo.c
+endif
