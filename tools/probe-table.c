@@ -12,8 +12,8 @@ static const char *tri(int v)
 
 static const char *number(int v, char buf[16])
 {
-	snprintf(buf, 16, v < 0 ? "" : "%d", v);
-	return buf;
+	snprintf(buf, 16, "%d", v);
+	return v < 0 ? "" : buf;
 }
 
 static void print_machine(const struct probe *p, FILE *out)
