@@ -288,8 +288,10 @@ static void judge(const struct devio_topo *t, const struct dv_subject *s, const 
 		judge_p2p(t, s, o, v);
 		break;
 	case DEVIO_PATH_FILE_HOST:
-		if (o->kind != DV_HOST)
-			dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_NOT_HOST, "", "%s is not made of ordinary pages of host memory", o->spec);
+		/* A udmabuf's memory file is mapped: pages like any other. */
+		if (o->kind != DV_HOST && o->kind != DV_UDMABUF)
+			dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_NOT_HOST, "",
+				  "%s is not made of ordinary pages of host memory", o->spec);
 		need_direct(t, s, v);
 		break;
 	case DEVIO_PATH_FILE_BOUNCE:

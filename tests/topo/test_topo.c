@@ -61,7 +61,7 @@ static void p2p_by_switch(void **state)
 	assert_int_equal(r.distance, 4);
 	assert_int_equal(r.via, devio_topo_find_pci(m.topo, "01:00.0"));
 	assert_int_equal(pair(&m, "03:00.0", "06:00.0", &r), DEVIO_CAN_NOT);
-	assert_non_null(strstr(r.cause, "8086:4c53"));
+	assert_non_null(strstr(r.cause, "8086:4c43"));
 	assert_int_equal(pair(&m, "03:00.0", "03:00.0", &r), DEVIO_CAN);
 	assert_int_equal(r.route, DEVIO_P2P_SAME);
 	assert_int_equal(r.distance, 0);
