@@ -224,23 +224,33 @@ static unsigned int cause_number(struct causes *c, const struct devio_topo_p2p *
 	return c->n;
 }
 
+/* One column for each memory: there are fewer of them than of drives. */
+static void reach_row(const struct probe *p, const struct probe_ends *from, const struct probe_end *to,
+		      struct table *t, struct causes *causes)
+{
+	table_cell(t, to->name);
+	for (unsigned int i = 0; i < from->n; i++) {
+		struct devio_topo_p2p r = DEVIO_OPTS(r);
+		char *cell;
+
+		devio_topo_get_p2p(p->topo, from->end[i].pci, to->pci, &r);
+		cell = text("%s [%u]", devio_can_name(r.can), cause_number(causes, &r));
+		table_cell(t, cell);
+		free(cell);
+	}
+}
+
 static void print_reach(const struct probe *p, FILE *out)
 {
 	struct probe_ends from = probe_providers(p), to = probe_clients(p);
 	struct causes causes = { .n = 0 };
-	struct table t = { 0 };
+	struct table t = { .cols = from.n + 1 };
 
-	table_row(&t, 4, "MEMORY", "DRIVE OR NIC", "PEER TO PEER", "WHY");
+	table_cell(&t, "PEER TO PEER");
 	for (unsigned int i = 0; i < from.n; i++)
-		for (unsigned int k = 0; k < to.n; k++) {
-			struct devio_topo_p2p r = DEVIO_OPTS(r);
-			char why[16];
-
-			if (devio_topo_get_p2p(p->topo, from.end[i].pci, to.end[k].pci, &r))
-				continue;
-			snprintf(why, sizeof(why), "[%u]", cause_number(&causes, &r));
-			table_row(&t, 4, from.end[i].name, to.end[k].name, devio_can_name(r.can), why);
-		}
+		table_cell(&t, from.end[i].name);
+	for (unsigned int k = 0; k < to.n && from.n; k++)
+		reach_row(p, &from, &to.end[k], &t, &causes);
 	fprintf(out, "\nWho reaches whom\n");
 	table_print(&t, out);
 	for (unsigned int i = 0; i < causes.n; i++) {

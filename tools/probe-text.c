@@ -26,17 +26,27 @@ char *text(const char *fmt, ...)
 	return must(s);
 }
 
+void table_cell(struct table *t, const char *s)
+{
+	size_t n = (size_t)t->rows * t->cols + t->filled;
+
+	t->cell = must(reallocarray(t->cell, n + 1, sizeof(*t->cell)));
+	t->cell[n] = must(strdup(s));
+	if (++t->filled == t->cols) {
+		t->filled = 0;
+		t->rows++;
+	}
+}
+
 void table_row(struct table *t, unsigned int cols, ...)
 {
 	va_list ap;
 
 	t->cols = cols;
-	t->cell = must(reallocarray(t->cell, (size_t)cols * (t->rows + 1), sizeof(*t->cell)));
 	va_start(ap, cols);
 	for (unsigned int i = 0; i < cols; i++)
-		t->cell[t->rows * cols + i] = must(strdup(va_arg(ap, const char *)));
+		table_cell(t, va_arg(ap, const char *));
 	va_end(ap);
-	t->rows++;
 }
 
 /* Columns as seen: continuation bytes of UTF-8 take none. */

@@ -61,8 +61,10 @@ struct probe_ends probe_clients(const struct probe *p);
 /* A table that is laid out when all its cells are known. */
 struct table {
 	unsigned int cols, rows;
+	unsigned int filled;        /* cells of the row in the making */
 	char **cell;
 };
+void table_cell(struct table *t, const char *s); /* set cols first */
 void table_row(struct table *t, unsigned int cols, ...);
 void table_print(struct table *t, FILE *out); /* and clears it */
 void table_clear(struct table *t);
