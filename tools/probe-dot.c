@@ -227,10 +227,13 @@ static void put_cell(struct drawing *d, const struct probe_end *m, const struct 
 {
 	static const char *const how[] = { "no", "same", "switch", "host bridge" };
 	struct devio_topo_p2p r = DEVIO_OPTS(r);
+	const char *bg;
 
 	devio_topo_get_p2p(d->p->topo, m->pci, c->pci, &r);
-	fprintf(d->out, "<td bgcolor=\"%s\"><font color=\"%s\">%s</font></td>",
-		r.can == DEVIO_CAN ? r.route == DEVIO_P2P_HOST_BRIDGE ? "#e6f6eb" : "#b4ecc4" : r.can == DEVIO_CAN_UNKNOWN ? "#fff3d6" : "#ffebe9", color_of(r.can),
+	bg = r.can == DEVIO_CAN ? "#b4ecc4" : r.can == DEVIO_CAN_UNKNOWN ? "#fff3d6" : "#ffebe9";
+	if (r.can == DEVIO_CAN && r.route == DEVIO_P2P_HOST_BRIDGE)
+		bg = "#e6f6eb";
+	fprintf(d->out, "<td bgcolor=\"%s\"><font color=\"%s\">%s</font></td>", bg, color_of(r.can),
 		r.can == DEVIO_CAN_UNKNOWN ? "unknown" : how[r.route & 3]);
 }
 
