@@ -111,15 +111,13 @@ static int run(struct devio_ring *r, const struct devio_io *io, struct devio_com
 
 static ssize_t finish(const struct devio_completion *c, struct devio_completion *done)
 {
-	char text[300];
-
 	if (done)
 		*done = *c;
-	if (c->result < 0) {
-		devio_completion_text(c, text, sizeof(text));
-		return dv_err((int)c->result, "file: %s", text);
-	}
-	return c->result;
+	if (c->result >= 0)
+		return c->result;
+	return dv_err((int)c->result, "file: %s by %s failed after %llu bytes: %s",
+		      c->flags & DEVIO_DONE_WRITE ? "write" : "read", devio_path_name(c->path),
+		      (unsigned long long)c->good, devio_reason_text(c->reason));
 }
 
 static ssize_t transfer(struct devio_file *f, struct devio_mem *m, uint64_t mem_off, uint64_t len,

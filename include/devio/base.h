@@ -89,7 +89,11 @@ struct devio_completion {
 	uint16_t flags;   /* DEVIO_DONE_* */
 	uint64_t resv[3];
 };
+#ifdef __cplusplus
+static_assert(sizeof(struct devio_completion) == 64, "the completion never changes its size");
+#else
 _Static_assert(sizeof(struct devio_completion) == 64, "the completion never changes its size");
+#endif
 
 /** A piece of memory: `len` bytes at byte `off` of `mem`, both any value. */
 struct devio_mem;
