@@ -12,6 +12,12 @@
 
 /* Best device memory first: what devio_mem_list() offers is in this order. */
 const struct dv_mem_ops *const dv_mem_table[] = {
+	&dv_mem_amdgpu,
+	&dv_mem_vfio,
+	&dv_mem_p2pmem,
+	&dv_mem_drm, /* a dumb buffer may lie in host memory */
+	&dv_mem_dmaheap,
+	&dv_mem_udmabuf,
 	&dv_mem_host,
 	NULL
 };
@@ -86,6 +92,8 @@ DEVIO_API int devio_mem_alloc(struct devio_ctx *ctx, const char *spec, uint64_t 
 		rc = dv_err(-EINVAL, "mem: unknown flags 0x%x", o.flags);
 	if (!rc)
 		rc = parse_spec(spec, &ops, &arg);
+	if (!rc && o.offset && !ops->takes_offset)
+		rc = dv_err(-EINVAL, "mem %s: an offset has no meaning here: leave devio_mem_opts.offset 0", spec);
 	if (!rc)
 		rc = mem_new(ctx, ops, spec, size, &m);
 	if (rc)
@@ -117,6 +125,23 @@ DEVIO_API int devio_mem_import_ptr(struct devio_ctx *ctx, const char *spec, void
 	if (rc)
 		return rc;
 	rc = ops->import_ptr(m, arg, ptr);
+	if (rc) {
+		handle_free(m);
+		return rc;
+	}
+	*out = m;
+	return 0;
+}
+
+DEVIO_API int devio_mem_import_dmabuf(struct devio_ctx *ctx, int fd, uint64_t offset, uint64_t size,
+				      struct devio_mem **out)
+{
+	struct devio_mem *m;
+	int rc = mem_new(ctx, &dv_mem_import, "dmabuf", size, &m);
+
+	if (rc)
+		return rc;
+	rc = dv_import_dmabuf(m, fd, offset);
 	if (rc) {
 		handle_free(m);
 		return rc;
@@ -184,12 +209,15 @@ DEVIO_API int devio_mem_export(struct devio_mem *m, int *fd, uint64_t *offset)
 	return 0;
 }
 
-DEVIO_API int devio_mem_map(struct devio_mem *m, void **ptr)
+void dv_mem_set_ptr(struct devio_mem *m, void *ptr)
 {
-	int rc = dv_ctx_forked(m->ctx);
+	__atomic_store_n(&m->ptr, ptr, __ATOMIC_RELEASE);
+}
 
-	if (rc)
-		return rc;
+static int map_once(struct devio_mem *m, void **ptr)
+{
+	int rc = 0;
+
 	pthread_mutex_lock(&m->lock);
 	if (!m->ptr)
 		rc = m->ops->map ? m->ops->map(m) :
@@ -198,6 +226,38 @@ DEVIO_API int devio_mem_map(struct devio_mem *m, void **ptr)
 		*ptr = m->ptr;
 	pthread_mutex_unlock(&m->lock);
 	return rc;
+}
+
+int dv_mem_ptr(struct devio_mem *m, void **ptr)
+{
+	void *p = __atomic_load_n(&m->ptr, __ATOMIC_ACQUIRE);
+
+	if (!p)
+		return map_once(m, ptr);
+	*ptr = p;
+	return 0;
+}
+
+DEVIO_API int devio_mem_map(struct devio_mem *m, void **ptr)
+{
+	int rc = dv_ctx_forked(m->ctx);
+
+	return rc ? rc : dv_mem_ptr(m, ptr);
+}
+
+bool dv_mem_forked(const struct devio_mem *m)
+{
+	return m->ctx->fork_gen != dv_fork_gen;
+}
+
+const char *dv_mem_sysfs(const struct devio_ctx *ctx)
+{
+	return ctx->sysfs_root;
+}
+
+unsigned int dv_mem_fork_gen(void)
+{
+	return dv_fork_gen;
 }
 
 int dv_mem_copy_cpu(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c)
@@ -217,7 +277,7 @@ int dv_mem_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool 
 
 	if (m->ops->copy)
 		return m->ops->copy(m, off, host, len, out, c);
-	rc = devio_mem_map(m, &ptr);
+	rc = dv_mem_ptr(m, &ptr);
 	return rc ? rc : dv_mem_copy_cpu(m, off, host, len, out, c);
 }
 

@@ -48,12 +48,13 @@ struct dv_copy {
 struct dv_mem_ops {
 	const char *name;          /* "cuda": the part of the spec before ':' */
 	const char *syntax;        /* "cuda:N", for error texts and help */
+	bool takes_offset;         /* devio_mem_opts.offset has a meaning */
 	int (*alloc)(struct devio_mem *m, const char *arg, const struct devio_mem_opts *opts);
 	int (*import_ptr)(struct devio_mem *m, const char *arg, void *ptr);
 	void (*free)(struct devio_mem *m);
 	/* A new fd of the caller's; called once per mem, the result is cached. */
 	int (*export)(struct devio_mem *m, int *fd, uint64_t *off);
-	/* Sets m->ptr. Called with m->lock held, at most once when it succeeds. */
+	/* Calls dv_mem_set_ptr(). With m->lock held, at most once when it succeeds. */
 	int (*map)(struct devio_mem *m);
 	/*
 	 * Copies len bytes between host and m at off; out: m to host. Returns 1
@@ -65,7 +66,8 @@ struct dv_mem_ops {
 	int (*copy_poll)(struct devio_mem *m, struct dv_copy *c, bool wait);
 	/*
 	 * Makes staging memory known to the device (page-locked): an optional
-	 * speed-up. *handle must not hold m: staging outlives memories.
+	 * speed-up. *handle must not hold m: staging outlives memories. -EEXIST:
+	 * the device knows it already, there is nothing to unpin.
 	 */
 	int (*pin)(struct devio_mem *m, void *host, size_t len, void **handle);
 	void (*unpin)(void *handle, void *host, size_t len);
@@ -80,6 +82,7 @@ extern const struct dv_mem_ops dv_mem_host, dv_mem_udmabuf, dv_mem_dmaheap, dv_m
 	dv_mem_drm, dv_mem_amdgpu, dv_mem_cuda, dv_mem_hip, dv_mem_ze;
 /* Not in the table: an imported dma-buf fd (lib/mem/import.c). */
 extern const struct dv_mem_ops dv_mem_import;
+int dv_import_dmabuf(struct devio_mem *m, int fd, uint64_t off);
 
 void dv_mem_destroy(struct devio_mem *m);
 
@@ -104,6 +107,22 @@ int dv_mem_dmabuf(struct devio_mem *m, int *fd, uint64_t *off);
  */
 int dv_mem_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c);
 int dv_mem_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait);
+
+/* m->ptr, mapped on first use; lock-free once it is there. */
+int dv_mem_ptr(struct devio_mem *m, void **ptr);
+/* What ops->map calls: publishes the CPU pointer to byte 0. */
+void dv_mem_set_ptr(struct devio_mem *m, void *ptr);
+
+/*
+ * True in a child of the process that opened m: ops->free then gives back
+ * only descriptors and mappings and never calls a vendor's library, whose
+ * threads and device files did not survive fork().
+ */
+bool dv_mem_forked(const struct devio_mem *m);
+
+/* What providers may know of the context. */
+const char *dv_mem_sysfs(const struct devio_ctx *ctx);
+unsigned int dv_mem_fork_gen(void);
 
 /* The plain CPU copy that mapped providers put into ops->copy. */
 int dv_mem_copy_cpu(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c);

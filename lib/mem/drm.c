@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * drm:NODE: a dumb buffer of a DRM card, exported by PRIME. The driver puts it
+ * where it likes (VRAM or host memory), so nothing is said about that.
+ */
+#include "config.h"
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <drm.h>
+#include <drm_mode.h>
+#include "err.h"
+#include "mem/sys.h"
+
+struct drm_mem {
+	int card;
+	uint32_t handle;
+	uint64_t map_len;
+};
+
+static int drm_call(int fd, unsigned long cmd, void *arg)
+{
+	int rc;
+
+	do
+		rc = ioctl(fd, cmd, arg);
+	while (rc < 0 && (errno == EINTR || errno == EAGAIN));
+	return rc < 0 ? -errno : 0;
+}
+
+static int card_open(struct devio_mem *m, const char *arg)
+{
+	const char *name = strncmp(arg, "/dev/", 5) ? NULL : arg + 5;
+	int fd;
+
+	if (!name || strncmp(name, "dri/", 4) || !name[4] || strstr(name, ".."))
+		return dv_err(-EINVAL, "mem %s: '%s' is no DRM node: write drm:/dev/dri/card0", m->spec, arg);
+	fd = dv_sys_open(name);
+	if (fd == -ENOENT || fd == -ENXIO)
+		return dv_err(-ENODEV, "mem %s: there is no %s: a DRM driver must be loaded", m->spec, arg);
+	if (fd == -EACCES || fd == -EPERM)
+		return dv_err(-EACCES, "mem %s: %s may not be opened: the groups video and render give access", m->spec,
+			      arg);
+	if (fd < 0)
+		return dv_err(fd, "mem %s: %s does not open", m->spec, arg);
+	/* The first to open a card becomes its master; a display server needs that more. */
+	(void)drm_call(fd, DRM_IOCTL_DROP_MASTER, NULL);
+	return fd;
+}
+
+/* Rows of a page: the pitch is then what we asked for, with every driver. */
+static int create(struct devio_mem *m, struct drm_mem *d)
+{
+	uint64_t page = dv_sys_page(), rows = dv_sys_page_up(m->size) / page;
+	struct drm_mode_create_dumb req = { .bpp = 32, .width = (uint32_t)(page / 4) };
+	struct drm_mode_destroy_dumb undo;
+	int rc;
+
+	/* Most drivers refuse more than 65535 rows: make the rows longer instead. */
+	while (rows > 32768) {
+		rows = (rows + 1) / 2;
+		if (req.width > UINT32_MAX / 16)
+			return dv_err(-ENOMEM, "mem %s: %llu bytes are too many for a dumb buffer", m->spec,
+				      (unsigned long long)m->size);
+		req.width *= 2;
+	}
+	req.height = (uint32_t)rows;
+	rc = drm_call(d->card, DRM_IOCTL_MODE_CREATE_DUMB, &req);
+	if (rc)
+		return dv_err(rc, "mem %s: the driver makes no dumb buffer of %llu bytes", m->spec,
+			      (unsigned long long)m->size);
+	if (req.size >= m->size) {
+		d->handle = req.handle;
+		d->map_len = req.size;
+		return 0;
+	}
+	undo.handle = req.handle;
+	(void)drm_call(d->card, DRM_IOCTL_MODE_DESTROY_DUMB, &undo);
+	return dv_err(-EIO, "mem %s: the driver made a dumb buffer of %llu bytes for %llu", m->spec,
+		      (unsigned long long)req.size, (unsigned long long)m->size);
+}
+
+/* The PCI address by way of sysfs; "" for platform devices. */
+static void find_bdf(struct devio_mem *m, const char *node)
+{
+	char path[PATH_MAX], dev[64];
+	const char *base = strrchr(node, '/') + 1, *end;
+
+	if (dv_sys_path(path, sizeof(path), dv_mem_sysfs(m->ctx), "class/drm/%s/device", base) ||
+	    dv_sys_link_name(path, dev, sizeof(dev)))
+		return;
+	end = dv_sys_bdf(dev, m->bdf);
+	if (!end || *end)
+		m->bdf[0] = 0;
+}
+
+static int drm_alloc(struct devio_mem *m, const char *arg, const struct devio_mem_opts *opts)
+{
+	struct drm_mem *d;
+	int rc;
+
+	(void)opts;
+	if (!dv_sys_page_up(m->size))
+		return dv_err(-ENOMEM, "mem %s: %llu bytes are too many", m->spec, (unsigned long long)m->size);
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return dv_err(-ENOMEM, "mem %s: no memory for the handle", m->spec);
+	rc = d->card = card_open(m, arg);
+	if (rc < 0)
+		goto no_card;
+	rc = create(m, d);
+	if (rc)
+		goto no_buffer;
+	find_bdf(m, arg);
+	m->priv = d;
+	m->caps = DEVIO_MEM_CPU_MAP | DEVIO_MEM_EXPORT;
+	return 0;
+
+no_buffer:
+	close(d->card);
+no_card:
+	free(d);
+	return rc;
+}
+
+static int drm_map(struct devio_mem *m)
+{
+	struct drm_mem *d = m->priv;
+	struct drm_mode_map_dumb req = { .handle = d->handle };
+	int rc = drm_call(d->card, DRM_IOCTL_MODE_MAP_DUMB, &req);
+	void *p;
+
+	if (rc)
+		return dv_err(rc, "mem %s: the driver does not map the dumb buffer", m->spec);
+	p = mmap(NULL, d->map_len, PROT_READ | PROT_WRITE, MAP_SHARED, d->card, (off_t)req.offset);
+	if (p == MAP_FAILED)
+		return dv_err(-errno, "mem %s: %llu bytes cannot be mapped", m->spec, (unsigned long long)m->size);
+	dv_mem_set_ptr(m, p);
+	return 0;
+}
+
+static int drm_export(struct devio_mem *m, int *fd, uint64_t *off)
+{
+	struct drm_mem *d = m->priv;
+	struct drm_prime_handle req = { .handle = d->handle, .flags = DRM_CLOEXEC | DRM_RDWR };
+	int rc = drm_call(d->card, DRM_IOCTL_PRIME_HANDLE_TO_FD, &req);
+
+	if (rc)
+		return dv_err(rc == -EINVAL || rc == -ENOSYS ? -EOPNOTSUPP : rc,
+			      "mem %s: the driver does not export it by PRIME (%s)", m->spec, dv_errno_name(rc));
+	*fd = req.fd;
+	*off = 0;
+	return 0;
+}
+
+static void drm_free(struct devio_mem *m)
+{
+	struct drm_mem *d = m->priv;
+	struct drm_mode_destroy_dumb req = { .handle = d->handle };
+
+	if (m->ptr)
+		munmap(m->ptr, d->map_len);
+	/* After fork() the open card is shared: the handle is the parent's. */
+	if (!dv_mem_forked(m))
+		(void)drm_call(d->card, DRM_IOCTL_MODE_DESTROY_DUMB, &req);
+	close(d->card);
+	free(d);
+}
+
+static int drm_list(struct devio_ctx *ctx, int (*fn)(void *arg, const char *spec), void *arg)
+{
+	char path[PATH_MAX], node[300], spec[320], **names;
+	int n, rc = 0;
+
+	(void)ctx;
+	if (dv_sys_path(path, sizeof(path), dv_sys_dev, "dri"))
+		return 0;
+	n = dv_sys_dir(path, &names);
+	for (int i = 0; !rc && i < n; i++) {
+		snprintf(node, sizeof(node), "dri/%s", names[i]);
+		snprintf(spec, sizeof(spec), "drm:/dev/%s", node);
+		if (!strncmp(names[i], "card", 4) && strlen(spec) < sizeof(((struct devio_mem *)0)->spec) &&
+		    dv_sys_usable(node))
+			rc = fn(arg, spec);
+	}
+	if (n >= 0)
+		dv_sys_dir_free(names, n);
+	return rc;
+}
+
+const struct dv_mem_ops dv_mem_drm = {
+	.name = "drm",
+	.syntax = "drm:NODE",
+	.alloc = drm_alloc,
+	.free = drm_free,
+	.export = drm_export,
+	.map = drm_map,
+	.list = drm_list,
+};

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/* vfio:BDF/BAR: a piece of a PCI BAR of a device that is bound to vfio-pci. */
+#include "config.h"
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "err.h"
+#include "kern/uapi/vfio.h"
+#include "mem/sys.h"
+#include "mem/vfiodev.h"
+
+struct vfio_mem {
+	struct dv_vfio *dev;
+	struct dv_vfio_range range;
+	uint64_t region_off; /* of the BAR in the device's file */
+	uint64_t map_len;
+};
+
+static int parse(struct devio_mem *m, const char *arg, unsigned int *bar)
+{
+	const char *end = dv_sys_bdf(arg, m->bdf);
+
+	if (!end || end[0] != '/' || end[1] < '0' || end[1] > '5' || end[2]) {
+		m->bdf[0] = 0;
+		return dv_err(-EINVAL, "mem %s: '%s' is no BAR: write vfio:0000:05:00.0/2, the BAR's number being 0 "
+			      "to 5", m->spec, arg);
+	}
+	*bar = (unsigned int)(end[1] - '0');
+	return 0;
+}
+
+static int look_at_bar(struct devio_mem *m, struct vfio_mem *v, uint64_t *size)
+{
+	struct vfio_region_info info = { .argsz = sizeof(info), .index = v->range.bar };
+
+	if (ioctl(v->dev->dev, VFIO_DEVICE_GET_REGION_INFO, &info))
+		return dv_err(-errno, "mem %s: vfio does not describe the BAR", m->spec);
+	if (!info.size)
+		return dv_err(-ENODEV, "mem %s: the device has no BAR %u (the upper half of a 64 bit BAR is none)",
+			      m->spec, v->range.bar);
+	*size = info.size;
+	v->region_off = info.offset;
+	m->caps = DEVIO_MEM_DEVICE | DEVIO_MEM_EXPORT;
+	if (info.flags & VFIO_REGION_INFO_FLAG_MMAP)
+		m->caps |= DEVIO_MEM_CPU_MAP;
+	return 0;
+}
+
+static int reserve(struct devio_mem *m, struct vfio_mem *v, uint64_t off)
+{
+	uint64_t size = 0;
+	int rc = look_at_bar(m, v, &size);
+
+	if (rc)
+		return rc;
+	v->range.off = off;
+	v->range.len = dv_sys_page_up(m->size);
+	rc = v->range.len ? dv_vfio_reserve(v->dev, &v->range, size) : -ENOSPC;
+	if (rc == -EBUSY)
+		return dv_err(rc, "mem %s: another memory of this process has bytes at %llu of the BAR", m->spec,
+			      (unsigned long long)off);
+	if (rc)
+		return dv_err(rc, "mem %s: the BAR has %llu bytes: no room for %llu at %llu", m->spec,
+			      (unsigned long long)size, (unsigned long long)m->size, (unsigned long long)off);
+	return 0;
+}
+
+static int vfio_alloc(struct devio_mem *m, const char *arg, const struct devio_mem_opts *opts)
+{
+	struct vfio_mem *v;
+	unsigned int bar = 0;
+	int rc = parse(m, arg, &bar);
+
+	if (!rc && opts->offset & (dv_sys_page() - 1))
+		rc = dv_err(-EINVAL, "mem %s: the offset %llu is no multiple of the page size", m->spec,
+			    (unsigned long long)opts->offset);
+	if (rc)
+		return rc;
+	v = calloc(1, sizeof(*v));
+	if (!v)
+		return dv_err(-ENOMEM, "mem %s: no memory for the handle", m->spec);
+	v->range.bar = bar;
+	rc = dv_vfio_get(m, &v->dev);
+	if (rc)
+		goto no_dev;
+	rc = reserve(m, v, opts->offset);
+	if (rc)
+		goto no_range;
+	m->priv = v;
+	return 0;
+
+no_range:
+	dv_vfio_put(v->dev);
+no_dev:
+	free(v);
+	return rc;
+}
+
+static int vfio_map(struct devio_mem *m)
+{
+	struct vfio_mem *v = m->priv;
+	void *p;
+
+	if (!(m->caps & DEVIO_MEM_CPU_MAP))
+		return dv_err(-EOPNOTSUPP, "mem %s: vfio does not map this BAR (it is smaller than a page, or an I/O "
+			      "BAR)", m->spec);
+	p = mmap(NULL, v->range.len, PROT_READ | PROT_WRITE, MAP_SHARED, v->dev->dev,
+		 (off_t)(v->region_off + v->range.off));
+	if (p == MAP_FAILED)
+		return dv_err(-errno, "mem %s: %llu bytes of the BAR cannot be mapped", m->spec,
+			      (unsigned long long)m->size);
+	v->map_len = v->range.len;
+	dv_mem_set_ptr(m, p);
+	return 0;
+}
+
+/*
+ * A BAR is no memory of the CPU: not every machine bears unaligned or wide
+ * accesses there. So the middle goes in aligned words and the ends in bytes.
+ */
+static void copy_to_bar(volatile void *bar, const unsigned char *host, size_t len)
+{
+	volatile unsigned char *b = bar;
+	uint64_t word;
+
+	for (; len && ((uintptr_t)b & 7); len--)
+		*b++ = *host++;
+	for (; len >= 8; len -= 8, b += 8, host += 8) {
+		memcpy(&word, host, 8);
+		*(volatile uint64_t *)b = word;
+	}
+	while (len--)
+		*b++ = *host++;
+	/* Write-combined stores reach the device before whatever it is told next. */
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+static void copy_from_bar(unsigned char *host, const volatile void *bar, size_t len)
+{
+	const volatile unsigned char *b = bar;
+	uint64_t word;
+
+	for (; len && ((uintptr_t)b & 7); len--)
+		*host++ = *b++;
+	for (; len >= 8; len -= 8, b += 8, host += 8) {
+		word = *(const volatile uint64_t *)b;
+		memcpy(host, &word, 8);
+	}
+	while (len--)
+		*host++ = *b++;
+}
+
+static int vfio_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c)
+{
+	void *ptr;
+	int rc = dv_mem_ptr(m, &ptr);
+
+	(void)c;
+	if (rc)
+		return rc;
+	if (out)
+		copy_from_bar(host, (char *)ptr + off, len);
+	else
+		copy_to_bar((char *)ptr + off, host, len);
+	return 1;
+}
+
+static int vfio_export(struct devio_mem *m, int *fd, uint64_t *off)
+{
+	struct vfio_mem *v = m->priv;
+	struct dv_vfio_feature_dma_buf req = {
+		.argsz = sizeof(req),
+		.feature_flags = VFIO_DEVICE_FEATURE_GET | DV_VFIO_FEATURE_DMA_BUF,
+		.region_index = v->range.bar,
+		.open_flags = O_RDWR | O_CLOEXEC,
+		.nr_ranges = 1,
+		.range = { .offset = v->range.off, .length = v->range.len },
+	};
+	int rc = ioctl(v->dev->dev, VFIO_DEVICE_FEATURE, &req);
+
+	if (rc < 0 && (errno == ENOTTY || errno == EOPNOTSUPP || errno == ENODEV))
+		return dv_err(-EOPNOTSUPP, "mem %s: this kernel does not export BARs as dma-bufs (%s): it takes Linux 6.19 "
+			      "with CONFIG_VFIO_PCI_DMABUF and CONFIG_PCI_P2PDMA", m->spec, dv_errno_name(errno));
+	if (rc < 0)
+		return dv_err(-errno, "mem %s: vfio does not export the BAR as a dma-buf", m->spec);
+	*fd = rc;
+	*off = 0;
+	return 0;
+}
+
+static void vfio_free(struct devio_mem *m)
+{
+	struct vfio_mem *v = m->priv;
+
+	if (v->map_len)
+		munmap(m->ptr, v->map_len);
+	dv_vfio_release(v->dev, &v->range);
+	dv_vfio_put(v->dev);
+	free(v);
+}
+
+/*
+ * Memory BARs that are prefetchable: reading and writing them has no side
+ * effect. The others are registers, which nobody may offer as memory.
+ */
+static int list_bars(struct devio_ctx *ctx, const char *bdf, int (*fn)(void *arg, const char *spec), void *arg)
+{
+	unsigned long long start, end, flags;
+	char path[PATH_MAX], spec[64];
+	int rc = dv_sys_path(path, sizeof(path), dv_mem_sysfs(ctx), "bus/pci/devices/%s/resource", bdf);
+	FILE *f = rc ? NULL : fopen(path, "re");
+
+	for (int bar = 0; f && !rc && bar < 6; bar++) {
+		if (fscanf(f, "%llx %llx %llx", &start, &end, &flags) != 3)
+			break;
+		/* IORESOURCE_MEM and IORESOURCE_PREFETCH */
+		if (!(flags & 0x200) || !(flags & 0x2000) || end < start || end - start + 1 < dv_sys_page())
+			continue;
+		snprintf(spec, sizeof(spec), "vfio:%s/%d", bdf, bar);
+		rc = fn(arg, spec);
+	}
+	if (f)
+		fclose(f);
+	return rc;
+}
+
+/* Whether this process may open the device's node, of either kind. */
+static bool may_open(struct devio_ctx *ctx, const char *bdf)
+{
+	char path[PATH_MAX], node[96], group[32], **names;
+	const char *root = dv_mem_sysfs(ctx);
+	bool ok = false;
+	int n = -1;
+
+	if (!dv_sys_path(path, sizeof(path), root, "bus/pci/devices/%s/vfio-dev", bdf))
+		n = dv_sys_dir(path, &names);
+	for (int i = 0; i < n; i++) {
+		snprintf(node, sizeof(node), "vfio/devices/%.60s", names[i]);
+		ok |= dv_sys_usable(node);
+	}
+	if (n >= 0)
+		dv_sys_dir_free(names, n);
+	if (ok || dv_sys_path(path, sizeof(path), root, "bus/pci/devices/%s/iommu_group", bdf) ||
+	    dv_sys_link_name(path, group, sizeof(group)))
+		return ok;
+	snprintf(node, sizeof(node), "vfio/%s", group);
+	if (dv_sys_usable(node))
+		return true;
+	snprintf(node, sizeof(node), "vfio/noiommu-%s", group);
+	return dv_sys_usable(node);
+}
+
+static int vfio_list(struct devio_ctx *ctx, int (*fn)(void *arg, const char *spec), void *arg)
+{
+	char path[PATH_MAX], bdf[16], **names;
+	const char *end;
+	int n, rc = 0;
+
+	if (dv_sys_path(path, sizeof(path), dv_mem_sysfs(ctx), "bus/pci/drivers/vfio-pci"))
+		return 0;
+	n = dv_sys_dir(path, &names);
+	for (int i = 0; !rc && i < n; i++) {
+		end = dv_sys_bdf(names[i], bdf);
+		if (end && !*end && may_open(ctx, bdf))
+			rc = list_bars(ctx, bdf, fn, arg);
+	}
+	if (n >= 0)
+		dv_sys_dir_free(names, n);
+	return rc;
+}
+
+const struct dv_mem_ops dv_mem_vfio = {
+	.name = "vfio",
+	.syntax = "vfio:BDF/BAR",
+	.takes_offset = true,
+	.alloc = vfio_alloc,
+	.free = vfio_free,
+	.export = vfio_export,
+	.map = vfio_map,
+	.copy = vfio_copy,
+	.list = vfio_list,
+};
