@@ -89,6 +89,13 @@ int dv_share_get(const struct dv_share_ops *ops, const char *key, const void *ar
 	return rc;
 }
 
+void dv_share_hold(struct dv_shared *s)
+{
+	dv_share_lock();
+	s->refs++;
+	dv_share_unlock();
+}
+
 void dv_share_put(struct dv_shared *s)
 {
 	struct dv_shared **p = &all;

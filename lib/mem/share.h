@@ -26,6 +26,8 @@ struct dv_share_ops {
 
 /* The one with this key, opened if there is none yet; 0 or open's error. */
 int dv_share_get(const struct dv_share_ops *ops, const char *key, const void *arg, struct dv_shared **out);
+/* One hold more on what the caller holds already. */
+void dv_share_hold(struct dv_shared *s);
 void dv_share_put(struct dv_shared *s);
 
 /*

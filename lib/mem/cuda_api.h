@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The part of NVIDIA's driver interface (libcuda.so.1) that is used: own
+ * declarations of its documented ABI, no SDK needed. Handles are pointers,
+ * device pointers 64 bit numbers, devices and results ints.
+ */
+#ifndef DV_MEM_CUDA_API_H
+#define DV_MEM_CUDA_API_H
+
+#include <stddef.h>
+
+typedef unsigned long long dv_cu_ptr;
+
+enum {
+	CU_SUCCESS = 0,
+	CU_INVALID_VALUE = 1,
+	CU_OUT_OF_MEMORY = 2,
+	CU_NOT_INITIALIZED = 3,
+	CU_DEINITIALIZED = 4,
+	CU_NO_DEVICE = 100,
+	CU_INVALID_DEVICE = 101,
+	CU_INVALID_CONTEXT = 201,
+	CU_INVALID_HANDLE = 400,
+	CU_NOT_READY = 600,
+	CU_ALREADY_REGISTERED = 712,
+	CU_NOT_REGISTERED = 713,
+	CU_NOT_PERMITTED = 800,
+	CU_NOT_SUPPORTED = 801,
+	CU_NOT_READY_SYSTEM = 802,
+	CU_DRIVER_MISMATCH = 803,
+};
+
+enum { CU_ATTR_DMA_BUF_SUPPORTED = 124 };
+enum { CU_PTR_CONTEXT = 1, CU_PTR_MEMORY_TYPE = 2, CU_PTR_IS_MANAGED = 8, CU_PTR_DEVICE_ORDINAL = 9 };
+enum { CU_TYPE_HOST = 1, CU_TYPE_DEVICE = 2 };
+enum { CU_STREAM_IS_NON_BLOCKING = 1, CU_EVENT_NO_TIMING = 2, CU_HOST_PORTABLE = 1 };
+enum { CU_RANGE_DMA_BUF_FD = 1, CU_RANGE_MAPPING_PCIE = 1 };
+
+struct dv_cu_api {
+	int (*Init)(unsigned int flags);
+	int (*GetErrorString)(int err, const char **text);
+	int (*DeviceGetCount)(int *n);
+	int (*DeviceGet)(int *dev, int ordinal);
+	int (*DeviceGetAttribute)(int *value, int attr, int dev);
+	int (*DeviceGetPCIBusId)(char *id, int len, int dev);
+	int (*PrimaryCtxGetState)(int dev, unsigned int *flags, int *active);
+	int (*PrimaryCtxRetain)(void **ctx, int dev);
+	int (*PrimaryCtxRelease)(int dev);
+	int (*CtxPush)(void *ctx);
+	int (*CtxPop)(void **ctx);
+	int (*MemAlloc)(dv_cu_ptr *ptr, size_t size);
+	int (*MemFree)(dv_cu_ptr ptr);
+	int (*MemGetAddressRange)(dv_cu_ptr *base, size_t *size, dv_cu_ptr ptr);
+	int (*PointerGetAttributes)(unsigned int n, int *attrs, void **data, dv_cu_ptr ptr);
+	int (*MemcpyHtoDAsync)(dv_cu_ptr dst, const void *src, size_t len, void *stream);
+	int (*MemcpyDtoHAsync)(void *dst, dv_cu_ptr src, size_t len, void *stream);
+	int (*StreamCreate)(void **stream, unsigned int flags);
+	int (*StreamDestroy)(void *stream);
+	int (*StreamSynchronize)(void *stream);
+	int (*EventCreate)(void **event, unsigned int flags);
+	int (*EventDestroy)(void *event);
+	int (*EventRecord)(void *event, void *stream);
+	int (*EventQuery)(void *event);
+	int (*EventSynchronize)(void *event);
+	int (*MemHostRegister)(void *host, size_t len, unsigned int flags);
+	int (*MemHostUnregister)(void *host);
+	/* CUDA 11.7; NULL with an older driver */
+	int (*MemGetHandleForAddressRange)(void *handle, dv_cu_ptr ptr, size_t size, int type,
+					   unsigned long long flags);
+};
+
+extern struct dv_cu_api dv_cu;
+
+/*
+ * Loads the library, initialises the driver and answers how many devices there
+ * are. 0 or -errno with a sentence. dv_share_lock() held.
+ */
+int dv_cu_load(const char *spec, int *devices);
+
+/* The errno for a driver's result, and the sentence: "mem SPEC: CALL: text". */
+int dv_cu_err(const char *spec, int result, const char *call);
+
+#endif
