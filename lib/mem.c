@@ -13,6 +13,8 @@
 /* Best device memory first: what devio_mem_list() offers is in this order. */
 const struct dv_mem_ops *const dv_mem_table[] = {
 	&dv_mem_cuda,
+	&dv_mem_hip,
+	&dv_mem_ze,
 	&dv_mem_amdgpu,
 	&dv_mem_vfio,
 	&dv_mem_p2pmem,

@@ -13,19 +13,18 @@
 #include <string.h>
 #include "err.h"
 #include "mem/cuda_api.h"
-#include "mem/evpool.h"
 #include "mem/share.h"
+#include "mem/stream.h"
 #include "mem/sys.h"
 
-/* A device in use, in one context: two streams of ours and a pool of events. */
+/* A device in use, in one context. */
 struct cuda_dev {
 	struct dv_shared s;
 	int dev;
 	bool primary;     /* ctx is the retained primary one */
 	bool dmabuf;      /* the driver exports its memory */
 	void *ctx;
-	void *stream[2];  /* to the device, from it: the directions overlap */
-	struct dv_evpool pool;
+	struct dv_streams streams;
 	char bdf[16];
 };
 
@@ -53,26 +52,6 @@ static void leave(void)
 	void *ours;
 
 	(void)dv_cu.CtxPop(&ours);
-}
-
-/* Context current. Errors of tearing down have nobody to tell. */
-static void drop_streams(struct cuda_dev *d)
-{
-	for (int i = 0; i < DV_EV_NR; i++)
-		if (d->pool.ev[i])
-			(void)dv_cu.EventDestroy(d->pool.ev[i]);
-	for (int i = 0; i < 2; i++)
-		if (d->stream[i])
-			(void)dv_cu.StreamDestroy(d->stream[i]);
-}
-
-static int make_streams(struct cuda_dev *d, const char *spec)
-{
-	int rc = 0;
-
-	for (int i = 0; !rc && i < 2; i++)
-		rc = dv_cu.StreamCreate(&d->stream[i], CU_STREAM_IS_NON_BLOCKING);
-	return rc ? dv_cu_err(spec, rc, "cuStreamCreate") : 0;
 }
 
 static void read_attributes(struct cuda_dev *d)
@@ -118,10 +97,10 @@ static int cuda_open(struct dv_shared *s, const void *arg)
 		return dv_cu_err(w->spec, rc, "cuDevicePrimaryCtxRetain");
 	rc = enter(d, w->spec);
 	if (!rc) {
-		rc = make_streams(d, w->spec);
-		if (rc)
-			drop_streams(d);
+		rc = dv_streams_make(&d->streams, &dv_cu.st);
 		leave();
+		if (rc)
+			rc = dv_cu_err(w->spec, rc, "cuStreamCreate");
 	}
 	if (rc && d->primary)
 		(void)dv_cu.PrimaryCtxRelease(d->dev);
@@ -133,7 +112,7 @@ static void cuda_close(struct dv_shared *s)
 	struct cuda_dev *d = (struct cuda_dev *)s;
 
 	if (!dv_cu.CtxPush(d->ctx)) {
-		drop_streams(d);
+		dv_streams_drop(&d->streams);
 		leave();
 	}
 	if (d->primary)
@@ -377,50 +356,22 @@ static int cuda_export(struct devio_mem *m, int *fd, uint64_t *off)
 	return 0;
 }
 
-static int start(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, void *stream)
-{
-	int rc = out ? dv_cu.MemcpyDtoHAsync(host, m->device_ptr + off, len, stream) :
-		       dv_cu.MemcpyHtoDAsync(m->device_ptr + off, host, len, stream);
-
-	return rc ? dv_cu_err(m->spec, rc, out ? "cuMemcpyDtoHAsync" : "cuMemcpyHtoDAsync") : 0;
-}
-
-/*
- * An event behind the copy, or, where that fails or none is free, a wait: the
- * caller's host memory must not be in the device's hands after an error.
- */
-static int mark(struct devio_mem *m, struct cuda_dev *d, void *stream, struct dv_copy *c)
-{
-	int i = dv_evpool_take(&d->pool), rc;
-
-	if (i >= 0) {
-		rc = d->pool.ev[i] ? 0 : dv_cu.EventCreate(&d->pool.ev[i], CU_EVENT_NO_TIMING);
-		if (!rc)
-			rc = dv_cu.EventRecord(d->pool.ev[i], stream);
-		if (!rc) {
-			c->tok = d->pool.ev[i];
-			c->aux = (uint64_t)i;
-			return 0;
-		}
-		dv_evpool_put(&d->pool, i);
-	}
-	rc = dv_cu.StreamSynchronize(stream);
-	return rc ? dv_cu_err(m->spec, rc, "cuStreamSynchronize") : 1;
-}
-
 static int cuda_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c)
 {
 	struct cuda_dev *d = ((struct cuda_mem *)m->priv)->d;
-	void *stream = d->stream[out];
-	int rc = enter(d, m->spec);
+	void *stream = d->streams.stream[out];
+	int rc = enter(d, m->spec), done = 0;
 
 	if (rc)
 		return rc;
-	rc = start(m, off, host, len, out, stream);
+	rc = out ? dv_cu.MemcpyDtoHAsync(host, m->device_ptr + off, len, stream) :
+		   dv_cu.MemcpyHtoDAsync(m->device_ptr + off, host, len, stream);
 	if (!rc)
-		rc = mark(m, d, stream, c);
+		done = dv_streams_mark(&d->streams, out, c);
 	leave();
-	return rc;
+	if (rc)
+		return dv_cu_err(m->spec, rc, out ? "cuMemcpyDtoHAsync" : "cuMemcpyHtoDAsync");
+	return done < 0 ? dv_cu_err(m->spec, -done, "cuStreamSynchronize") : done;
 }
 
 static int cuda_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait)
@@ -428,14 +379,11 @@ static int cuda_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait)
 	struct cuda_dev *d = ((struct cuda_mem *)m->priv)->d;
 	/* An event knows its context; without ours it is asked all the same, the copy being under way. */
 	bool in = !dv_cu.CtxPush(d->ctx);
-	int rc = wait ? dv_cu.EventSynchronize(c->tok) : dv_cu.EventQuery(c->tok);
+	int done = dv_streams_poll(&d->streams, c, wait);
 
 	if (in)
 		leave();
-	if (rc == CU_NOT_READY && !wait)
-		return 0;
-	dv_evpool_put(&d->pool, (int)c->aux);
-	return rc ? dv_cu_err(m->spec, rc, wait ? "cuEventSynchronize" : "cuEventQuery") : 1;
+	return done < 0 ? dv_cu_err(m->spec, -done, "cuEventSynchronize or cuEventQuery") : done;
 }
 
 static int cuda_pin(struct devio_mem *m, void *host, size_t len, void **handle)

@@ -8,6 +8,7 @@
 #define DV_MEM_CUDA_API_H
 
 #include <stddef.h>
+#include "mem/stream.h"
 
 typedef unsigned long long dv_cu_ptr;
 
@@ -21,7 +22,7 @@ enum {
 	CU_INVALID_DEVICE = 101,
 	CU_INVALID_CONTEXT = 201,
 	CU_INVALID_HANDLE = 400,
-	CU_NOT_READY = 600,
+	CU_NOT_READY = DV_STREAM_NOT_READY,
 	CU_ALREADY_REGISTERED = 712,
 	CU_NOT_REGISTERED = 713,
 	CU_NOT_PERMITTED = 800,
@@ -33,7 +34,7 @@ enum {
 enum { CU_ATTR_DMA_BUF_SUPPORTED = 124 };
 enum { CU_PTR_CONTEXT = 1, CU_PTR_MEMORY_TYPE = 2, CU_PTR_IS_MANAGED = 8, CU_PTR_DEVICE_ORDINAL = 9 };
 enum { CU_TYPE_HOST = 1, CU_TYPE_DEVICE = 2 };
-enum { CU_STREAM_IS_NON_BLOCKING = 1, CU_EVENT_NO_TIMING = 2, CU_HOST_PORTABLE = 1 };
+enum { CU_HOST_PORTABLE = 1 };
 enum { CU_RANGE_DMA_BUF_FD = 1, CU_RANGE_MAPPING_PCIE = 1 };
 
 struct dv_cu_api {
@@ -54,14 +55,7 @@ struct dv_cu_api {
 	int (*PointerGetAttributes)(unsigned int n, int *attrs, void **data, dv_cu_ptr ptr);
 	int (*MemcpyHtoDAsync)(dv_cu_ptr dst, const void *src, size_t len, void *stream);
 	int (*MemcpyDtoHAsync)(void *dst, dv_cu_ptr src, size_t len, void *stream);
-	int (*StreamCreate)(void **stream, unsigned int flags);
-	int (*StreamDestroy)(void *stream);
-	int (*StreamSynchronize)(void *stream);
-	int (*EventCreate)(void **event, unsigned int flags);
-	int (*EventDestroy)(void *event);
-	int (*EventRecord)(void *event, void *stream);
-	int (*EventQuery)(void *event);
-	int (*EventSynchronize)(void *event);
+	struct dv_stream_api st;
 	int (*MemHostRegister)(void *host, size_t len, unsigned int flags);
 	int (*MemHostUnregister)(void *host);
 	/* CUDA 11.7; NULL with an older driver */

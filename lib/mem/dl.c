@@ -15,6 +15,9 @@ static void *open_one(const struct dv_dl_lib *lib, const char **name)
 	*name = own ? own : lib->names[0];
 	if (own)
 		return dlopen(own, RTLD_NOW | RTLD_LOCAL);
+	/* The one that the application has loaded is the one whose pointers it has. */
+	for (int i = 0; !so && lib->names[i]; i++)
+		so = dlopen(lib->names[i], RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
 	for (int i = 0; !so && lib->names[i]; i++)
 		so = dlopen(lib->names[i], RTLD_NOW | RTLD_LOCAL);
 	return so;

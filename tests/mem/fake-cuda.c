@@ -277,7 +277,7 @@ int cuStreamCreate(void **stream, unsigned int flags)
 {
 	CALL("cuStreamCreate");
 	NEED_CTX();
-	if (flags != CU_STREAM_IS_NON_BLOCKING)
+	if (flags != DV_STREAM_NON_BLOCKING)
 		fake_die("the stream waits for the application's");
 	*stream = fake_stream_new(stack[top - 1]);
 	return CU_SUCCESS;
@@ -302,7 +302,7 @@ int cuEventCreate(void **event, unsigned int flags)
 {
 	CALL("cuEventCreate");
 	NEED_CTX();
-	if (flags != CU_EVENT_NO_TIMING)
+	if (flags != DV_EVENT_NO_TIMING)
 		fake_die("an event with timing is slow");
 	*event = fake_event_new();
 	return CU_SUCCESS;

@@ -71,7 +71,6 @@ void fake_stream_copy(struct fake_stream *s, uint64_t dev, void *host, size_t le
 struct fake_event *fake_event_new(void);
 void fake_event_free(struct fake_event *e);
 void fake_event_record(struct fake_event *e, struct fake_stream *s);
-void fake_event_reset(struct fake_event *e);
 bool fake_event_done(struct fake_event *e);
 void fake_event_wait(struct fake_event *e);
 

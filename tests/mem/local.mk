@@ -9,11 +9,22 @@ MEMT_C = $(AM_CFLAGS) -pthread $(CMOCKA_CFLAGS) $(DRM_CFLAGS)
 MEMT_LIBS = lib/libdv.la $(CMOCKA_LIBS) -ldl
 MEMT_LINK = $(AM_LDFLAGS) -Wl,--wrap=ioctl,--wrap=fstatfs
 
-check_LTLIBRARIES += tests/mem/libfakecuda.la
+check_LTLIBRARIES += tests/mem/libfakecuda.la tests/mem/libfakehip.la tests/mem/libfakehipold.la \
+	tests/mem/libfakeze.la tests/mem/libfakeamdgpu.la
 tests_mem_libfakecuda_la_SOURCES = tests/mem/fake-cuda.c $(MEM_FAKE)
 tests_mem_libfakecuda_la_LDFLAGS = $(MEM_FAKE_LINK)
+tests_mem_libfakehip_la_SOURCES = tests/mem/fake-hip.c $(MEM_FAKE)
+tests_mem_libfakehip_la_LDFLAGS = $(MEM_FAKE_LINK)
+tests_mem_libfakehipold_la_SOURCES = tests/mem/fake-hip.c $(MEM_FAKE)
+tests_mem_libfakehipold_la_CPPFLAGS = $(AM_CPPFLAGS) -DFAKE_HIP_OLD
+tests_mem_libfakehipold_la_LDFLAGS = $(MEM_FAKE_LINK)
+tests_mem_libfakeze_la_SOURCES = tests/mem/fake-ze.c $(MEM_FAKE)
+tests_mem_libfakeze_la_LDFLAGS = $(MEM_FAKE_LINK)
+tests_mem_libfakeamdgpu_la_SOURCES = tests/mem/fake-amdgpu.c $(MEM_FAKE)
+tests_mem_libfakeamdgpu_la_CPPFLAGS = $(AM_CPPFLAGS) $(DRM_CFLAGS)
+tests_mem_libfakeamdgpu_la_LDFLAGS = $(MEM_FAKE_LINK)
 
-MEM_PROGS = tests/mem/test-cuda
+MEM_PROGS = tests/mem/test-cuda tests/mem/test-hip tests/mem/test-hip-old tests/mem/test-ze tests/mem/test-amdgpu
 check_PROGRAMS += $(MEM_PROGS)
 TESTS += $(MEM_PROGS)
 
@@ -21,4 +32,20 @@ tests_mem_test_cuda_SOURCES = tests/mem/test-cuda.c $(MEMT)
 tests_mem_test_cuda_CFLAGS = $(MEMT_C)
 tests_mem_test_cuda_LDADD = $(MEMT_LIBS)
 tests_mem_test_cuda_LDFLAGS = $(MEMT_LINK)
+tests_mem_test_hip_SOURCES = tests/mem/test-hip.c $(MEMT)
+tests_mem_test_hip_CFLAGS = $(MEMT_C)
+tests_mem_test_hip_LDADD = $(MEMT_LIBS)
+tests_mem_test_hip_LDFLAGS = $(MEMT_LINK)
+tests_mem_test_hip_old_SOURCES = tests/mem/test-hip.c $(MEMT)
+tests_mem_test_hip_old_CFLAGS = $(MEMT_C)
+tests_mem_test_hip_old_LDADD = $(MEMT_LIBS)
+tests_mem_test_hip_old_LDFLAGS = $(MEMT_LINK)
+tests_mem_test_ze_SOURCES = tests/mem/test-ze.c $(MEMT)
+tests_mem_test_ze_CFLAGS = $(MEMT_C)
+tests_mem_test_ze_LDADD = $(MEMT_LIBS)
+tests_mem_test_ze_LDFLAGS = $(MEMT_LINK)
+tests_mem_test_amdgpu_SOURCES = tests/mem/test-amdgpu.c $(MEMT)
+tests_mem_test_amdgpu_CFLAGS = $(MEMT_C)
+tests_mem_test_amdgpu_LDADD = $(MEMT_LIBS)
+tests_mem_test_amdgpu_LDFLAGS = $(MEMT_LINK)
 endif

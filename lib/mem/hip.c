@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hip:N: memory of an AMD GPU through ROCm's HIP runtime. A thread has a
+ * current device and a last error there: both are after every call of ours
+ * what the application left them.
+ */
+#include "config.h"
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "err.h"
+#include "mem/hip_api.h"
+#include "mem/share.h"
+#include "mem/stream.h"
+#include "mem/sys.h"
+
+struct hip_dev {
+	struct dv_shared s;
+	int n;
+	struct dv_streams streams;
+	char bdf[16];
+};
+
+struct hip_mem {
+	struct hip_dev *d;
+	bool own; /* allocated here, not the application's */
+};
+
+struct hip_want {
+	const char *spec;
+	int n;
+};
+
+/* The application's state of this thread. */
+struct hip_app {
+	int device;
+	int error;
+};
+
+/* The vendor's result; 0: our device is current and leave() is due. */
+static int enter(int n, struct hip_app *app)
+{
+	int rc;
+
+	app->error = dv_hip.PeekAtLastError();
+	rc = dv_hip.GetDevice(&app->device);
+	if (!rc && app->device != n)
+		rc = dv_hip.SetDevice(n);
+	/* An error of ours is not the application's; one of its own stays. */
+	if (rc && !app->error)
+		(void)dv_hip.GetLastError();
+	return rc;
+}
+
+static void leave(int n, const struct hip_app *app)
+{
+	if (app->device != n)
+		(void)dv_hip.SetDevice(app->device);
+	if (!app->error)
+		(void)dv_hip.GetLastError();
+}
+
+static int no_device(const char *spec, int rc)
+{
+	return dv_hip_err(spec, rc, "hipGetDevice or hipSetDevice");
+}
+
+static int hip_open(struct dv_shared *s, const void *arg)
+{
+	struct hip_dev *d = (struct hip_dev *)s;
+	const struct hip_want *w = arg;
+	struct hip_app app;
+	char id[32] = "";
+	const char *end;
+	int nr, version, rc = dv_hip_load(w->spec, &nr, &version);
+
+	if (rc)
+		return rc;
+	if (w->n >= nr)
+		return dv_err(-ENODEV, "mem %s: there are %d HIP devices, counted from 0", w->spec, nr);
+	d->n = w->n;
+	rc = enter(d->n, &app);
+	if (rc)
+		return no_device(w->spec, rc);
+	if (!dv_hip.DeviceGetPCIBusId(id, sizeof(id), d->n)) {
+		end = dv_sys_bdf(id, d->bdf);
+		if (!end || *end)
+			d->bdf[0] = 0;
+	}
+	rc = dv_streams_make(&d->streams, &dv_hip.st);
+	leave(d->n, &app);
+	return rc ? dv_hip_err(w->spec, rc, "hipStreamCreateWithFlags") : 0;
+}
+
+static void hip_close(struct dv_shared *s)
+{
+	struct hip_dev *d = (struct hip_dev *)s;
+	struct hip_app app;
+
+	/* Destroying needs no current device; without ours it is done all the same. */
+	bool in = !enter(d->n, &app);
+
+	dv_streams_drop(&d->streams);
+	if (in)
+		leave(d->n, &app);
+}
+
+static const struct dv_share_ops hip_share = {
+	.size = sizeof(struct hip_dev),
+	.open = hip_open,
+	.close = hip_close,
+};
+
+static int attach(struct devio_mem *m, int n)
+{
+	struct hip_want want = { .spec = m->spec, .n = n };
+	struct hip_mem *h = calloc(1, sizeof(*h));
+	struct dv_shared *s;
+	char key[32];
+	int rc;
+
+	if (!h)
+		return dv_err(-ENOMEM, "mem %s: no memory for the handle", m->spec);
+	snprintf(key, sizeof(key), "hip:%d", n);
+	rc = dv_share_get(&hip_share, key, &want, &s);
+	if (rc) {
+		free(h);
+		return rc;
+	}
+	h->d = (struct hip_dev *)s;
+	memcpy(m->bdf, h->d->bdf, sizeof(m->bdf));
+	m->caps = DEVIO_MEM_DEVICE | DEVIO_MEM_ASYNC_COPY;
+	if (dv_hip.MemGetHandleForAddressRange || dv_hsa.export_dmabuf)
+		m->caps |= DEVIO_MEM_EXPORT;
+	m->priv = h;
+	return 0;
+}
+
+static void detach(struct devio_mem *m)
+{
+	struct hip_mem *h = m->priv;
+
+	dv_share_put(&h->d->s);
+	free(h);
+}
+
+static int hip_alloc(struct devio_mem *m, const char *arg, const struct devio_mem_opts *opts)
+{
+	struct hip_app app;
+	void *ptr = NULL;
+	int n, rc = dv_sys_ordinal(m, arg, &n);
+
+	(void)opts;
+	if (!rc)
+		rc = attach(m, n);
+	if (rc)
+		return rc;
+	rc = enter(n, &app);
+	if (rc) {
+		rc = no_device(m->spec, rc);
+	} else {
+		rc = dv_hip.Malloc(&ptr, m->size);
+		leave(n, &app);
+		if (rc)
+			rc = dv_hip_err(m->spec, rc, "hipMalloc");
+	}
+	if (rc) {
+		detach(m);
+		return rc;
+	}
+	((struct hip_mem *)m->priv)->own = true;
+	m->device_ptr = (uintptr_t)ptr;
+	return 0;
+}
+
+static void hip_free(struct devio_mem *m)
+{
+	struct hip_mem *h = m->priv;
+	struct hip_app app;
+	bool in;
+
+	/* The runtime is dead in a forked child: the parent's memory is left alone. */
+	if (dv_mem_forked(m)) {
+		free(h);
+		return;
+	}
+	if (h->own) {
+		in = !enter(h->d->n, &app);
+		(void)dv_hip.Free((void *)(uintptr_t)m->device_ptr);
+		if (in)
+			leave(h->d->n, &app);
+	}
+	detach(m);
+}
+
+static int judge_pointer(struct devio_mem *m, const struct dv_hip_pointer *p, int version, int n, void *ptr)
+{
+	/* ROCm 5 counts from 0 what later ones count from 1. */
+	int type = version >= HIP_VERSION_6 ? p->type : p->type + 1;
+
+	if (p->managed)
+		return dv_err(-EOPNOTSUPP, "mem %s: %p is managed memory, which moves between host and device: import it as "
+			      "'host', or use hipMalloc", m->spec, ptr);
+	if (type == HIP_TYPE_HOST)
+		return dv_err(-EFAULT, "mem %s: %p is host memory: import it as 'host'", m->spec, ptr);
+	if (type != HIP_TYPE_DEVICE)
+		return dv_err(-EFAULT, "mem %s: HIP does not know the pointer %p", m->spec, ptr);
+	if (p->device != n)
+		return dv_err(-EFAULT, "mem %s: the pointer %p lies on hip:%d", m->spec, ptr, p->device);
+	return 0;
+}
+
+/* Both questions with our device current; a pointer that is unknown is no error of HIP. */
+static int ask_pointer(struct devio_mem *m, int n, void *ptr, struct dv_hip_pointer *p, void **base, size_t *size)
+{
+	struct hip_app app;
+	int rc = enter(n, &app), range;
+
+	if (rc)
+		return no_device(m->spec, rc);
+	rc = dv_hip.PointerGetAttributes(p, ptr);
+	range = rc ? 0 : dv_hip.MemGetAddressRange(base, size, ptr);
+	leave(n, &app);
+	if (rc == HIP_INVALID_VALUE || rc == HIP_INVALID_DEVICE_POINTER)
+		return dv_err(-EFAULT, "mem %s: HIP does not know the pointer %p", m->spec, ptr);
+	if (rc)
+		return dv_hip_err(m->spec, rc, "hipPointerGetAttributes");
+	/* Of unregistered memory there is no range: judge_pointer() has the better words. */
+	if (range == HIP_INVALID_VALUE || range == HIP_NOT_FOUND || range == HIP_INVALID_DEVICE_POINTER)
+		*size = 0;
+	else if (range)
+		return dv_hip_err(m->spec, range, "hipMemGetAddressRange");
+	return 0;
+}
+
+static int check_pointer(struct devio_mem *m, int n, void *ptr)
+{
+	struct dv_hip_pointer p = { 0 };
+	void *base = NULL;
+	size_t size = 0, skip;
+	int nr, version, rc;
+
+	dv_share_lock();
+	rc = dv_hip_load(m->spec, &nr, &version);
+	dv_share_unlock();
+	if (!rc)
+		rc = ask_pointer(m, n, ptr, &p, &base, &size);
+	if (!rc)
+		rc = judge_pointer(m, &p, version, n, ptr);
+	if (rc)
+		return rc;
+	skip = (size_t)((char *)ptr - (char *)base);
+	if (skip > size || m->size > size - skip)
+		return dv_err(-EFAULT, "mem %s: %llu bytes at %p leave the allocation, which ends after %zu", m->spec,
+			      (unsigned long long)m->size, ptr, size > skip ? size - skip : 0);
+	return 0;
+}
+
+static int hip_import(struct devio_mem *m, const char *arg, void *ptr)
+{
+	int n, rc = dv_sys_ordinal(m, arg, &n);
+
+	/* First the device: an ordinal too high has its own sentence. */
+	if (!rc)
+		rc = attach(m, n);
+	if (rc)
+		return rc;
+	rc = check_pointer(m, n, ptr);
+	if (rc)
+		detach(m);
+	m->device_ptr = (uintptr_t)ptr;
+	return rc;
+}
+
+static int get_handle(const struct devio_mem *m, int *fd, uint64_t *off)
+{
+	uint64_t mask = dv_sys_page() - 1, base = m->device_ptr & ~mask;
+	size_t size = (size_t)(((m->device_ptr + m->size + mask) & ~mask) - base);
+
+	if (!dv_hip.MemGetHandleForAddressRange)
+		return dv_hsa.export_dmabuf((void *)(uintptr_t)m->device_ptr, m->size, fd, off);
+	*off = m->device_ptr - base;
+	return dv_hip.MemGetHandleForAddressRange(fd, (void *)(uintptr_t)base, size, HIP_RANGE_DMA_BUF_FD, 0);
+}
+
+static int hip_export(struct devio_mem *m, int *fd, uint64_t *off)
+{
+	struct hip_mem *h = m->priv;
+	struct hip_app app;
+	int own = -1, rc;
+	uint64_t at = 0;
+
+	if (!(m->caps & DEVIO_MEM_EXPORT))
+		return dv_err(-EOPNOTSUPP, "mem %s: this ROCm exports no dma-buf: it takes ROCm 7, or libhsa-runtime64 "
+			      "with hsa_amd_portable_export_dmabuf", m->spec);
+	rc = enter(h->d->n, &app);
+	if (rc)
+		return no_device(m->spec, rc);
+	rc = get_handle(m, &own, &at);
+	leave(h->d->n, &app);
+	if (rc && !dv_hip.MemGetHandleForAddressRange)
+		return dv_err(-EIO, "mem %s: hsa_amd_portable_export_dmabuf: HSA status 0x%x", m->spec, (unsigned int)rc);
+	if (rc)
+		return dv_hip_err(m->spec, rc, "hipMemGetHandleForAddressRange (dma-buf)");
+	*fd = own;
+	*off = at;
+	return 0;
+}
+
+static int hip_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c)
+{
+	struct hip_dev *d = ((struct hip_mem *)m->priv)->d;
+	void *dev = (void *)(uintptr_t)(m->device_ptr + off), *stream = d->streams.stream[out];
+	struct hip_app app;
+	int rc = enter(d->n, &app), done = 0;
+
+	if (rc)
+		return no_device(m->spec, rc);
+	rc = out ? dv_hip.MemcpyAsync(host, dev, len, HIP_DEVICE_TO_HOST, stream) :
+		   dv_hip.MemcpyAsync(dev, host, len, HIP_HOST_TO_DEVICE, stream);
+	if (!rc)
+		done = dv_streams_mark(&d->streams, out, c);
+	leave(d->n, &app);
+	if (rc)
+		return dv_hip_err(m->spec, rc, "hipMemcpyAsync");
+	return done < 0 ? dv_hip_err(m->spec, -done, "hipStreamSynchronize") : done;
+}
+
+static int hip_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait)
+{
+	struct hip_dev *d = ((struct hip_mem *)m->priv)->d;
+	struct hip_app app;
+	/* An event knows its device; without ours it is asked all the same, the copy being under way. */
+	bool in = !enter(d->n, &app);
+	int done = dv_streams_poll(&d->streams, c, wait);
+
+	if (in)
+		leave(d->n, &app);
+	return done < 0 ? dv_hip_err(m->spec, -done, "hipEventSynchronize or hipEventQuery") : done;
+}
+
+static int hip_pin(struct devio_mem *m, void *host, size_t len, void **handle)
+{
+	struct hip_dev *d = ((struct hip_mem *)m->priv)->d;
+	struct hip_app app;
+	int rc = enter(d->n, &app);
+
+	if (rc)
+		return no_device(m->spec, rc);
+	rc = dv_hip.HostRegister(host, len, HIP_HOST_PORTABLE);
+	leave(d->n, &app);
+	if (rc)
+		return dv_hip_err(m->spec, rc, "hipHostRegister");
+	dv_share_hold(&d->s);
+	*handle = d;
+	return 0;
+}
+
+static void hip_unpin(void *handle, void *host, size_t len)
+{
+	struct hip_dev *d = handle;
+	struct hip_app app;
+	bool in;
+
+	(void)len;
+	if (d->s.gen != dv_mem_fork_gen())
+		return;
+	in = !enter(d->n, &app);
+	(void)dv_hip.HostUnregister(host);
+	if (in)
+		leave(d->n, &app);
+	dv_share_put(&d->s);
+}
+
+/* A GPU is a node of the kernel's compute topology with an id; CPUs have 0. */
+static bool is_gpu(const char *dir, const char *node)
+{
+	char path[PATH_MAX], text[16] = "";
+	FILE *f = dv_sys_path(path, sizeof(path), dir, "%s/gpu_id", node) ? NULL : fopen(path, "re");
+	bool yes = f && fgets(text, sizeof(text), f) && atoll(text) > 0;
+
+	if (f)
+		fclose(f);
+	return yes;
+}
+
+static int hip_list(struct devio_ctx *ctx, int (*fn)(void *arg, const char *spec), void *arg)
+{
+	char dir[PATH_MAX], spec[32], **names;
+	int n, nr = 0, rc = 0;
+
+	if (!dv_sys_usable("kfd") ||
+	    dv_sys_path(dir, sizeof(dir), dv_mem_sysfs(ctx), "class/kfd/kfd/topology/nodes"))
+		return 0;
+	n = dv_sys_dir(dir, &names);
+	for (int i = 0; !rc && i < n; i++) {
+		if (!is_gpu(dir, names[i]))
+			continue;
+		snprintf(spec, sizeof(spec), "hip:%d", nr++);
+		rc = fn(arg, spec);
+	}
+	if (n >= 0)
+		dv_sys_dir_free(names, n);
+	return rc;
+}
+
+const struct dv_mem_ops dv_mem_hip = {
+	.name = "hip",
+	.syntax = "hip:N",
+	.alloc = hip_alloc,
+	.import_ptr = hip_import,
+	.free = hip_free,
+	.export = hip_export,
+	.copy = hip_copy,
+	.copy_poll = hip_copy_poll,
+	.pin = hip_pin,
+	.unpin = hip_unpin,
+	.list = hip_list,
+};
