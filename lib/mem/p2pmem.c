@@ -97,7 +97,7 @@ static int p2pmem_list(struct devio_ctx *ctx, int (*fn)(void *arg, const char *s
 		end = dv_sys_bdf(names[i], bdf);
 		if (!end || *end ||
 		    dv_sys_path(path, sizeof(path), root, "bus/pci/devices/%s/p2pmem/allocate", names[i]) ||
-		    access(path, R_OK | W_OK))
+		    !dv_sys_may(path))
 			continue;
 		snprintf(spec, sizeof(spec), "p2pmem:%s", bdf);
 		rc = fn(arg, spec);

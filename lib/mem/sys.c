@@ -96,11 +96,17 @@ int dv_sys_link_name(const char *path, char *out, size_t size)
 	return 0;
 }
 
+bool dv_sys_may(const char *path)
+{
+	/* By the effective user, as open() does. */
+	return !faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS);
+}
+
 bool dv_sys_usable(const char *node)
 {
 	char path[PATH_MAX];
 
-	return !dv_sys_path(path, sizeof(path), dv_sys_dev, "%s", node) && !access(path, R_OK | W_OK);
+	return !dv_sys_path(path, sizeof(path), dv_sys_dev, "%s", node) && dv_sys_may(path);
 }
 
 int dv_sys_open(const char *node)

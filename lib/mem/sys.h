@@ -31,6 +31,9 @@ int dv_sys_path(char *out, size_t size, const char *root, const char *fmt, ...)
 /* The last component of what the link at path points to, into out; 0 or -errno. */
 int dv_sys_link_name(const char *path, char *out, size_t size);
 
+/* The path exists and this process, as it is now, may read and write it. */
+bool dv_sys_may(const char *path);
+
 /* The node below dv_sys_dev exists and this process may read and write it. */
 bool dv_sys_usable(const char *node);
 

@@ -214,7 +214,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return remove(path);
 }
 
-static char *last_dir[16];
+static char *last_dir[64];
 static int nr_dirs;
 static pid_t owner;
 
@@ -239,7 +239,7 @@ const char *mt_dir(void)
 		owner = getpid();
 		atexit(remove_dirs);
 	}
-	assert_true(nr_dirs < 16);
+	assert_true(nr_dirs < 64);
 	last_dir[nr_dirs] = strdup(path);
 	return last_dir[nr_dirs++];
 }
