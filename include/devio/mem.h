@@ -27,7 +27,7 @@ extern "C" {
 struct devio_mem_opts {
 	size_t sz;
 	unsigned int flags;  /* must be 0 */
-	uint64_t offset;     /* vfio: byte in the BAR at which the memory begins, page aligned */
+	uint64_t offset;     /* vfio: byte in the BAR at which the memory begins, page aligned; 0: the first free */
 };
 
 /** devio_mem_info.caps */
@@ -51,7 +51,8 @@ struct devio_mem_info {
  * Allocates size bytes (> 0; rounded up inside, not in info) in the memory
  * that spec names. Freed with devio_mem_free(). Contents are undefined.
  * Errors: -EINVAL (spec does not parse, size 0), -ENODEV (no such device or
- * vendor library), -EACCES, -ENOMEM, -EOPNOTSUPP.
+ * vendor library), -EACCES, -ENOMEM, -EOPNOTSUPP; vfio: -EBUSY (somebody else
+ * has the device or the place in the BAR), -ENOSPC (no room in the BAR).
  */
 DEVIO_API int devio_mem_alloc(struct devio_ctx *ctx, const char *spec, uint64_t size,
 			      const struct devio_mem_opts *opts, struct devio_mem **mem);
@@ -81,7 +82,11 @@ DEVIO_API int devio_mem_import_dmabuf(struct devio_ctx *ctx, int fd, uint64_t of
  */
 DEVIO_API int devio_mem_export(struct devio_mem *mem, int *fd, uint64_t *offset);
 
-/** A CPU pointer to byte 0, valid until devio_mem_free(). -EOPNOTSUPP if there is none. */
+/**
+ * A CPU pointer to byte 0, valid until devio_mem_free(). -EOPNOTSUPP if there
+ * is none. On machines whose devices do not see the CPU's caches, accesses to
+ * a dma-buf need DMA_BUF_IOCTL_SYNC around them; devio_mem_copy_*() does that.
+ */
 DEVIO_API int devio_mem_map(struct devio_mem *mem, void **ptr);
 
 /**
@@ -98,9 +103,10 @@ DEVIO_API int devio_mem_get_info(const struct devio_mem *mem, struct devio_mem_i
 DEVIO_API void devio_mem_free(struct devio_mem *mem);
 
 /**
- * Calls fn with each spec that can be opened on this machine now, best device
- * memory first ("cuda:0", ..., "host" last). It tries the providers that a
- * cheap look finds (a vendor's kernel device, a node); stops if fn returns
+ * Calls fn with each spec that looks usable on this machine now, best device
+ * memory first ("cuda:0", ..., "host" last): the kernel's device, node or
+ * sysfs file is there and this process may open it. Loads no vendor library
+ * and opens nothing, so devio_mem_alloc() can still fail. Stops if fn returns
  * non-zero and returns that.
  */
 DEVIO_API int devio_mem_list(struct devio_ctx *ctx, int (*fn)(void *arg, const char *spec), void *arg);

@@ -92,7 +92,9 @@ static int open_node(struct devio_mem *m, int n)
 	if (fd == -EACCES || fd == -EPERM)
 		return dv_err(-EACCES, "mem %s: /dev/%s may not be opened: the group render gives access", m->spec,
 			      node);
-	return fd < 0 ? dv_err(fd, "mem %s: /dev/%s does not open", m->spec, node) : fd;
+	if (fd < 0)
+		return dv_err(fd == -ENOENT ? -ENODEV : fd, "mem %s: /dev/%s does not open", m->spec, node);
+	return fd;
 }
 
 static int open_device(struct devio_mem *m, int n, struct amdgpu_mem *a)

@@ -72,7 +72,7 @@ static int create(struct devio_mem *m, struct drm_mem *d)
 	req.height = (uint32_t)rows;
 	rc = drm_call(d->card, DRM_IOCTL_MODE_CREATE_DUMB, &req);
 	if (rc)
-		return dv_err(rc, "mem %s: the driver makes no dumb buffer of %llu bytes", m->spec,
+		return dv_err(rc == -ENOSYS ? -EOPNOTSUPP : rc, "mem %s: the driver makes no dumb buffer of %llu bytes", m->spec,
 			      (unsigned long long)m->size);
 	if (req.size >= m->size) {
 		d->handle = req.handle;

@@ -159,7 +159,7 @@ static int open_group(const struct devio_mem *m, struct dv_vfio *v)
 			      "vfio.enable_unsafe_noiommu_mode=1", m->spec);
 	v->group = open_group_node(group, &noiommu);
 	if (v->group < 0)
-		return dv_err(v->group, "mem %s: /dev/vfio/%s does not open: %s", m->spec, group,
+		return dv_err(v->group == -ENOENT ? -ENODEV : v->group, "mem %s: /dev/vfio/%s does not open: %s", m->spec, group,
 			      v->group == -EBUSY ? "another process, or another device of the group here, has it" :
 			      v->group == -ENOENT ? "CONFIG_VFIO_GROUP, or the module vfio, is missing" :
 			      "root (CAP_SYS_RAWIO without an IOMMU) or its owner may");

@@ -17,6 +17,7 @@
 #include <drm.h>
 #include <drm_mode.h>
 #include "kern/uapi/vfio.h"
+#include "memtest.h"
 #include "fake-kernel.h"
 
 struct fake_kernel fk;
@@ -24,6 +25,64 @@ struct fake_kernel fk;
 int __real_fstatfs(int fd, struct statfs *st);
 int __wrap_fstatfs(int fd, struct statfs *st);
 int __wrap_ioctl(int fd, unsigned long cmd, ...);
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __real_fcntl(int fd, int cmd, ...);
+int __wrap_fcntl(int fd, int cmd, ...);
+int __real_memfd_create(const char *name, unsigned int flags);
+int __wrap_memfd_create(const char *name, unsigned int flags);
+int __real_ftruncate(int fd, off_t len);
+int __wrap_ftruncate(int fd, off_t len);
+void *__real_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off);
+void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+/* Counts a call that may fail on demand; true: it does, with EMFILE, ENOMEM or EIO. */
+static bool trips(int err)
+{
+	if (fk.trip <= 0 || --fk.trip)
+		return false;
+	fk.tripped = true;
+	errno = err;
+	return true;
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	return trips(EMFILE) ? -1 : __real_open(path, flags);
+}
+
+int __wrap_fcntl(int fd, int cmd, ...)
+{
+	va_list ap;
+	long arg;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, long);
+	va_end(ap);
+	return trips(EMFILE) ? -1 : __real_fcntl(fd, cmd, arg);
+}
+
+int __wrap_memfd_create(const char *name, unsigned int flags)
+{
+	return trips(EMFILE) ? -1 : __real_memfd_create(name, flags);
+}
+
+int __wrap_ftruncate(int fd, off_t len)
+{
+	return trips(ENOMEM) ? -1 : __real_ftruncate(fd, len);
+}
+
+void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t off)
+{
+	return trips(ENOMEM) ? MAP_FAILED : __real_mmap(at, len, prot, flags, fd, off);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return trips(ENOMEM) ? NULL : __real_calloc(n, size);
+}
 
 void fake_kernel_reset(void)
 {
@@ -66,9 +125,9 @@ static int sync_cpu(int fd, const struct dma_buf_sync *s)
 
 static int make_udmabuf(const struct udmabuf_create *c)
 {
-	if (c->size & 4095 || !(fcntl((int)c->memfd, F_GET_SEALS) & F_SEAL_SHRINK))
+	if (c->size & 4095 || !(__real_fcntl((int)c->memfd, F_GET_SEALS) & F_SEAL_SHRINK))
 		return no(EINVAL);
-	return fcntl((int)c->memfd, F_DUPFD_CLOEXEC, 0);
+	return __real_fcntl((int)c->memfd, F_DUPFD_CLOEXEC, 0);
 }
 
 static int heap_alloc(struct dma_heap_allocation_data *d)
@@ -77,8 +136,8 @@ static int heap_alloc(struct dma_heap_allocation_data *d)
 
 	if (d->len & 4095 || d->len > 1ULL << 40)
 		return no(ENOMEM);
-	fd = memfd_create("heap", MFD_CLOEXEC);
-	if (ftruncate(fd, (off_t)d->len))
+	fd = __real_memfd_create("heap", MFD_CLOEXEC);
+	if (__real_ftruncate(fd, (off_t)d->len))
 		return no(ENOMEM);
 	d->fd = (uint32_t)fd;
 	return 0;
@@ -93,14 +152,14 @@ static int make_dumb(int fd, struct drm_mode_create_dumb *d)
 	if (d->height > 65535 || d->size > 1ULL << 40)
 		return no(ENOMEM);
 	fk.buffers++;
-	return ftruncate(fd, (off_t)d->size);
+	return __real_ftruncate(fd, (off_t)d->size);
 }
 
 static int prime(int fd, struct drm_prime_handle *p)
 {
 	static char buf[1 << 20];
 	ssize_t n = pread(fd, buf, sizeof(buf), 0);
-	int out = memfd_create("prime", MFD_CLOEXEC);
+	int out = __real_memfd_create("prime", MFD_CLOEXEC);
 
 	if (n < 0 || write(out, buf, (size_t)n) != n)
 		return no(EIO);
@@ -127,7 +186,7 @@ static int export_bar(int fd, const struct dv_vfio_feature_dma_buf *f)
 		return no(EINVAL);
 	if (pread(fd, buf, f->range.length, (off_t)(((uint64_t)f->region_index << 20) + f->range.offset)) < 0)
 		return -1;
-	out = memfd_create("bar", MFD_CLOEXEC);
+	out = __real_memfd_create("bar", MFD_CLOEXEC);
 	return write(out, buf, f->range.length) < 0 ? -1 : out;
 }
 
@@ -146,7 +205,7 @@ static int vfio(int fd, unsigned long cmd, void *arg)
 	case VFIO_SET_IOMMU:
 		return 0;
 	case VFIO_GROUP_GET_DEVICE_FD:
-		return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		return __real_fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	case VFIO_DEVICE_GET_REGION_INFO:
 		return region(arg);
 	case VFIO_DEVICE_FEATURE:
@@ -186,6 +245,9 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 	va_end(ap);
 	if (fk.fail_cmd == cmd)
 		return no(fk.fail_err);
+	/* An ending that fails has nobody to tell. */
+	if (cmd != DRM_IOCTL_MODE_DESTROY_DUMB && trips(EIO))
+		return -1;
 	switch (cmd) {
 	case DMA_BUF_IOCTL_SYNC:
 		return sync_cpu(fd, arg);
@@ -196,4 +258,29 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 	default:
 		return drm(fd, cmd, arg);
 	}
+}
+
+void fk_vfio_tree(const char *sys, const char *dev, bool cdev, bool noiommu)
+{
+	mt_file(sys, "bus/pci/devices/" FK_BDF "/resource",
+		"0x0 0x0 0x0\n0x0 0x0 0x0\n0xe0000000 0xe00fffff 0x14220c\n0x0 0x0 0x0\n0xf0000000 0xf0000fff 0x40200\n");
+	mt_link(sys, "bus/pci/devices/" FK_BDF "/driver", "../../bus/pci/drivers/vfio-pci");
+	mt_link(sys, "bus/pci/devices/" FK_BDF "/iommu_group", "../../kernel/iommu_groups/12");
+	mt_file(sys, "bus/pci/drivers/vfio-pci/" FK_BDF "/x", "");
+	if (cdev) {
+		mt_file(sys, "bus/pci/devices/" FK_BDF "/vfio-dev/vfio3/x", "");
+		mt_file(dev, noiommu ? "vfio/devices/noiommu-vfio3" : "vfio/devices/vfio3", "");
+		mt_file(dev, "iommu", "");
+	} else {
+		mt_file(dev, noiommu ? "vfio/noiommu-12" : "vfio/12", "");
+		mt_file(dev, "vfio/vfio", "");
+	}
+}
+
+void fk_size_node(const char *dev, const char *node)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%s", dev, node);
+	assert_int_equal(truncate(path, 6 << 20), 0);
 }

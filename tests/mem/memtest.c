@@ -73,6 +73,20 @@ void mt_fails(int rc, int err, const char *word)
 	assert_non_null(strstr(devio_errmsg(), word));
 }
 
+void mt_fails_big(int rc, const char *word)
+{
+	mt_fails(rc, rc == -EINVAL ? -EINVAL : -ENOMEM, word);
+}
+
+void mt_leave(int rc)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "exit %d", rc ? 1 : 0);
+	execl("/bin/sh", "sh", "-c", text, (char *)NULL);
+	_exit(99);
+}
+
 void mt_ok(int rc)
 {
 	if (rc)

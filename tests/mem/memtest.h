@@ -30,6 +30,12 @@ int mt_open_fds(void);
 /* The call failed with err and the sentence has the word; prints it otherwise. */
 void mt_fails(int rc, int err, const char *word);
 
+/* The same where valgrind's mmap has another error than the kernel's for a size that nobody has. */
+void mt_fails_big(int rc, const char *word);
+
+/* How a forked child ends: by exec, so that no tool takes what the parent still has for its leaks. */
+void mt_leave(int rc) __attribute__((noreturn));
+
 /* What 0 is expected of; the sentence is shown if it is not. */
 void mt_ok(int rc);
 

@@ -380,7 +380,7 @@ static void test_fork(void **state)
 	mt_ok(devio_mem_alloc(ctx, "cuda:0", 4096, NULL, &m));
 	pid = fork();
 	if (!pid)
-		_exit(in_child(m));
+		mt_leave(in_child(m));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	mt_copies(m); /* the parent's is whole */

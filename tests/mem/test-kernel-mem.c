@@ -58,6 +58,28 @@ static void check_export(struct devio_mem *m)
 		mt_roundtrip(ctx, m, true);
 }
 
+/* An application's pointer into the middle of a vendor's memory. */
+static void check_pointer(struct devio_mem *m, const char *spec)
+{
+	struct devio_mem_info info = DEVIO_OPTS(info);
+	struct devio_mem *inner;
+	unsigned char b[2] = { 0 };
+
+	mt_ok(devio_mem_get_info(m, &info));
+	mt_ok(devio_mem_import_ptr(ctx, spec, (void *)(uintptr_t)(info.device_ptr + 4097), SIZE - 4097, &inner));
+	mt_copies(inner);
+	mt_ok(devio_mem_copy_in(inner, 1, "\x33", 1));
+	mt_ok(devio_mem_copy_out(m, 4098, b, 1));
+	assert_int_equal(b[0], 0x33);
+	devio_mem_free(inner);
+	mt_fails(devio_mem_import_ptr(ctx, spec, b, 1, &inner), -EFAULT, "does not know");
+}
+
+static bool is_vendor(const char *spec)
+{
+	return !strncmp(spec, "cuda:", 5) || !strncmp(spec, "hip:", 4) || !strncmp(spec, "ze:", 3);
+}
+
 static void check_map(struct devio_mem *m)
 {
 	unsigned char *p, b = 0;
@@ -90,6 +112,8 @@ static void test_spec(void **state)
 		check_map(m);
 	if (caps_of(m) & DEVIO_MEM_EXPORT)
 		check_export(m);
+	if (is_vendor(spec))
+		check_pointer(m, spec);
 	/* Two at a time do not meet. */
 	mt_ok(devio_mem_alloc(ctx, spec, 4096, NULL, &second));
 	mt_ok(devio_mem_copy_in(m, 0, "first", 6));

@@ -246,7 +246,7 @@ static void test_fork(void **state)
 		int rc = devio_mem_copy_out(m, 0, &b, 1);
 
 		devio_mem_free(m);
-		_exit(rc == -ECHILD && ctl->calls() == before ? 0 : 1);
+		mt_leave(rc == -ECHILD && ctl->calls() == before ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);

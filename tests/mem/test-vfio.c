@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* vfio:BDF/BAR against plain files and ioctls answered by the test. */
+#include "config.h"
+#include <sys/ioctl.h>
+#include "kern/uapi/vfio.h"
+#include "memtest.h"
+#include "fake-kernel.h"
+#include "mem.h"
+#include "mem/sys.h"
+
+#define BDF FK_BDF
+#define VFIO_CAPS (DEVIO_MEM_DEVICE | DEVIO_MEM_EXPORT | DEVIO_MEM_CPU_MAP)
+
+static struct devio_ctx *ctx;
+static const char *dev, *sys;
+static int fds;
+
+static int setup(void **state)
+{
+	struct devio_ctx_opts o = DEVIO_OPTS(o);
+
+	(void)state;
+	fake_kernel_reset();
+	dev = mt_dir();
+	sys = mt_dir();
+	dv_sys_dev = dev;
+	o.sysfs_root = sys;
+	fds = mt_open_fds();
+	return devio_ctx_open(&o, &ctx);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	devio_ctx_close(ctx);
+	return mt_open_fds() == fds && !fk.syncs && !fk.buffers ? 0 : -1;
+}
+
+static void one_bar(const char *node)
+{
+	struct devio_mem *m;
+
+	fk_size_node(dev, node);
+	mt_ok(devio_mem_alloc(ctx, "vfio:" BDF "/2", 100003, NULL, &m));
+	mt_info(m, "vfio:" BDF "/2", 100003, VFIO_CAPS, BDF);
+	mt_copies(m);
+	mt_roundtrip(ctx, m, false);
+	devio_mem_free(m);
+	assert_string_equal(mt_list(ctx), "vfio:" BDF "/2 host");
+}
+
+static void test_vfio_cdev(void **state)
+{
+	(void)state;
+	fk_vfio_tree(sys, dev, true, false);
+	one_bar("vfio/devices/vfio3");
+	assert_true(fk.last_bind >= 0);
+}
+
+static void test_vfio_cdev_noiommu(void **state)
+{
+	struct devio_mem *m;
+
+	(void)state;
+	fk_vfio_tree(sys, dev, true, true);
+	fk_size_node(dev, "vfio/devices/noiommu-vfio3");
+	mt_ok(devio_mem_alloc(ctx, "vfio:" BDF "/2", 4096, NULL, &m));
+	devio_mem_free(m);
+}
+
+static void test_vfio_group(void **state)
+{
+	(void)state;
+	fk_vfio_tree(sys, dev, false, false);
+	one_bar("vfio/12");
+}
+
+static void test_vfio_group_noiommu(void **state)
+{
+	(void)state;
+	fk_vfio_tree(sys, dev, false, true);
+	one_bar("vfio/noiommu-12");
+}
+
+static void test_vfio_specs(void **state)
+{
+	static const char *const bad[] = { "vfio", "vfio:", "vfio:zz/9", "vfio:" BDF, "vfio:" BDF "/", "vfio:" BDF "/6",
+					   "vfio:" BDF "/22", "vfio:" BDF "/x" };
+	struct devio_mem_opts o = DEVIO_OPTS(o);
+	struct devio_mem *m = (void *)1;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		mt_fails(devio_mem_alloc(ctx, bad[i], 1, NULL, &m), -EINVAL, "is no BAR");
+	mt_fails(devio_mem_alloc(ctx, "vfio:" BDF "/2", 1, NULL, &m), -ENODEV, "there is no PCI device");
+	mt_link(sys, "bus/pci/devices/" BDF "/driver", "../../bus/pci/drivers/nvme");
+	mt_fails(devio_mem_alloc(ctx, "vfio:" BDF "/2", 1, NULL, &m), -ENODEV, "bound to nvme: write vfio-pci");
+	o.offset = 100;
+	mt_fails(devio_mem_alloc(ctx, "vfio:" BDF "/2", 1, &o, &m), -EINVAL, "multiple of the page size");
+	assert_ptr_equal(m, (void *)1);
+}
+
+static void test_vfio_places(void **state)
+{
+	struct devio_mem_opts o = DEVIO_OPTS(o);
+	struct devio_mem *a, *b, *c, *m;
+	char x;
+
+	(void)state;
+	fk_vfio_tree(sys, dev, true, false);
+	fk_size_node(dev, "vfio/devices/vfio3");
+	mt_fails(devio_mem_alloc(ctx, "vfio:" BDF "/2", (1 << 20) + 1, NULL, &m), -ENOSPC, "no room");
+	mt_fails(devio_mem_alloc(ctx, "vfio:" BDF "/2", INT64_MAX, NULL, &m), -ENOSPC, "no room");
+	mt_fails(devio_mem_alloc(ctx, "vfio:" BDF "/1", 1, NULL, &m), -ENODEV, "has no BAR 1");
+	o.offset = 8192;
+	mt_ok(devio_mem_alloc(ctx, "vfio:" BDF "/2", 4096, &o, &a));
+	mt_fails(devio_mem_alloc(ctx, "vfio:" BDF "/2", 1, &o, &m), -EBUSY, "another memory");
+	o.offset = 4096;
+	mt_fails(devio_mem_alloc(ctx, "vfio:" BDF "/2", 4097, &o, &m), -EBUSY, "another memory");
+	mt_ok(devio_mem_alloc(ctx, "vfio:" BDF "/2", 8192, NULL, &b)); /* before it */
+	mt_ok(devio_mem_alloc(ctx, "vfio:" BDF "/2", (1 << 20) - 12288, NULL, &c)); /* behind it */
+	mt_fails(devio_mem_alloc(ctx, "vfio:" BDF "/2", 1, NULL, &m), -ENOSPC, "no room");
+	mt_ok(devio_mem_alloc(ctx, "vfio:" BDF "/3", 1, NULL, &m)); /* another BAR */
+	devio_mem_free(m);
+	mt_ok(devio_mem_copy_in(a, 4095, "a", 1));
+	mt_ok(devio_mem_copy_in(b, 8191, "b", 1));
+	mt_ok(devio_mem_copy_in(c, 0, "c", 1));
+	mt_ok(devio_mem_copy_out(a, 4095, &x, 1));
+	assert_int_equal(x, 'a');
+	mt_ok(devio_mem_copy_out(b, 8191, &x, 1));
+	assert_int_equal(x, 'b');
+	devio_mem_free(a);
+	mt_ok(devio_mem_alloc(ctx, "vfio:" BDF "/2", 4000, NULL, &a)); /* the hole */
+	devio_mem_free(c);
+	devio_mem_free(a);
+	devio_mem_free(b);
+}
+
+static void fails_with(unsigned long cmd, int err, int want, const char *word)
+{
+	struct devio_mem *m;
+
+	fk.fail_cmd = cmd;
+	fk.fail_err = err;
+	mt_fails(devio_mem_alloc(ctx, "vfio:" BDF "/2", 4096, NULL, &m), want, word);
+	fk.fail_cmd = 0;
+	assert_int_equal(mt_open_fds(), fds);
+}
+
+static void test_vfio_failures(void **state)
+{
+	struct devio_mem *m;
+	uint64_t off;
+	void *p;
+	int fd;
+
+	(void)state;
+	fk_vfio_tree(sys, dev, false, false);
+	fk_size_node(dev, "vfio/12");
+	fails_with(VFIO_GROUP_GET_STATUS, EIO, -EIO, "does not answer");
+	fails_with(VFIO_GROUP_SET_CONTAINER, EINVAL, -EINVAL, "takes no container");
+	fails_with(VFIO_SET_IOMMU, EPERM, -EPERM, "allow_unsafe_interrupts");
+	fails_with(VFIO_SET_IOMMU, EINVAL, -EINVAL, "allow_unsafe_interrupts");
+	fails_with(VFIO_GROUP_GET_DEVICE_FD, ENODEV, -ENODEV, "does not open the device");
+	fails_with(VFIO_DEVICE_GET_REGION_INFO, EINVAL, -EINVAL, "does not describe");
+	fk.not_viable = true;
+	mt_fails(devio_mem_alloc(ctx, "vfio:" BDF "/2", 4096, NULL, &m), -EBUSY, "bind all of them");
+	fk.not_viable = false;
+	mt_ok(devio_mem_alloc(ctx, "vfio:" BDF "/2", 4096, NULL, &m));
+	fk.fail_cmd = VFIO_DEVICE_FEATURE;
+	fk.fail_err = ENOTTY;
+	mt_fails(devio_mem_export(m, &fd, &off), -EOPNOTSUPP, "Linux 6.19");
+	fk.fail_err = EINVAL;
+	mt_fails(devio_mem_export(m, &fd, &off), -EINVAL, "does not export");
+	fk.fail_cmd = 0;
+	devio_mem_free(m);
+	fk.bar_mmap = false;
+	mt_ok(devio_mem_alloc(ctx, "vfio:" BDF "/2", 4096, NULL, &m));
+	mt_info(m, "vfio:" BDF "/2", 4096, VFIO_CAPS & ~DEVIO_MEM_CPU_MAP, BDF);
+	mt_fails(devio_mem_map(m, &p), -EOPNOTSUPP, "does not map");
+	mt_fails(devio_mem_copy_in(m, 0, "", 1), -EOPNOTSUPP, "does not map");
+	devio_mem_free(m);
+}
+
+static void test_vfio_cdev_failures(void **state)
+{
+	struct devio_mem *m;
+
+	(void)state;
+	fk_vfio_tree(sys, dev, true, false);
+	fk_size_node(dev, "vfio/devices/vfio3");
+	/* No group node: the sentence tells of both ways. */
+	fails_with(DV_VFIO_DEVICE_BIND_IOMMUFD, EPERM, -ENODEV, "by its character device EPERM, by its group");
+	/* With one, the group is the second way. */
+	mt_file(dev, "vfio/12", "");
+	mt_file(dev, "vfio/vfio", "");
+	fk_size_node(dev, "vfio/12");
+	fk.fail_cmd = DV_VFIO_DEVICE_BIND_IOMMUFD;
+	fk.fail_err = EPERM;
+	mt_ok(devio_mem_alloc(ctx, "vfio:" BDF "/2", 4096, NULL, &m));
+	devio_mem_free(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(test_vfio_cdev), T(test_vfio_cdev_noiommu), T(test_vfio_group),
+		T(test_vfio_group_noiommu), T(test_vfio_specs), T(test_vfio_places),
+		T(test_vfio_failures), T(test_vfio_cdev_failures),
+	};
+
+	return cmocka_run_group_tests_name("vfio", tests, NULL, NULL);
+}
