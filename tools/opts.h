@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* What the tools' options have in common: sizes, counts, paths, memory specs. */
+#ifndef TOOLS_OPTS_H
+#define TOOLS_OPTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * "4k", "1M", "1GiB", "3TB", "512": k K M G T and KiB MiB ... are powers of
+ * 1024, kB MB GB TB powers of 1000. 0, or -EINVAL, or -ERANGE past 2^63 - 1.
+ */
+int opt_size(const char *text, uint64_t *size);
+
+/* A decimal number in [min, max]. 0, -EINVAL or -ERANGE. */
+int opt_count(const char *text, unsigned int min, unsigned int max, unsigned int *count);
+
+/* What stands behind "mem:", or NULL if text names a file. */
+const char *opt_mem_spec(const char *text);
+
+/* "1.5 GiB" into buf; returns buf. */
+const char *opt_human(uint64_t bytes, char *buf, size_t size);
+
+#endif
