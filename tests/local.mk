@@ -1,2 +1,27 @@
 # SPDX-License-Identifier: MIT
+# The library's own tests are in core.mk; the checks of the sources, the
+# examples and the tools follow.
 include tests/core.mk
+
+AM_TESTS_ENVIRONMENT += DEVIO_CC='$(CC)'; export DEVIO_CC; DEVIO_CXX='$(CXX)'; export DEVIO_CXX; \
+	DEVIO_SAN_CFLAGS='$(SAN_CFLAGS)'; export DEVIO_SAN_CFLAGS;
+
+check_scripts = tests/check/layers.sh tests/check/symbols.sh tests/check/headers.sh \
+	tests/check/spdx.sh tests/check/sizes.sh tests/check/man.sh tests/check/paths.sh \
+	tests/check/shell.sh tests/check/install.sh tests/sys/examples.sh tests/sys/devio-cp.sh
+dist_check_SCRIPTS += $(check_scripts)
+TESTS += $(check_scripts)
+EXTRA_DIST += tests/check/tap.bash tests/check/packages.bash tests/check/stage.bash tests/check/run-stages \
+	tests/check/stage-gcc.sh tests/check/stage-clang.sh tests/check/stage-asan.sh tests/check/stage-tsan.sh \
+	tests/check/stage-valgrind.sh tests/check/stage-distcheck.sh tests/check/stage-job.sh \
+	tests/check/stage-lab.sh .shellcheckrc
+
+# The programs alone, as they are and under valgrind.
+check_programs = $(filter-out %.sh,$(TESTS))
+valgrind_command = $(abs_builddir)/libtool --mode=execute valgrind -q --error-exitcode=99 \
+	--leak-check=full --errors-for-leak-kinds=definite,indirect
+check-programs: all
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(check_programs)'
+check-valgrind: all
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(check_programs)' LOG_COMPILER='$(valgrind_command)'
+.PHONY: check-programs check-valgrind

@@ -201,6 +201,7 @@ static void catch_signals(void)
 	for (size_t i = 0; i < sizeof(sigs) / sizeof(*sigs); i++)
 		if (!sigaction(sigs[i], NULL, &old) && old.sa_handler != SIG_IGN)
 			sigaction(sigs[i], &sa, NULL);
+	signal(SIGXFSZ, SIG_IGN);      /* EFBIG says it better */
 }
 
 static void to_stderr(void *arg, enum devio_log_level level, const char *text)
@@ -284,7 +285,9 @@ int main(int argc, char **argv)
 		signal(cp_stop, SIG_DFL);
 		raise(cp_stop);
 	}
-	if (fflush(stdout) || ferror(stdout))
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "devio-cp: the report cannot be written: %s\n", strerror(errno));
 		return CP_FAILED;
+	}
 	return job.status;
 }

@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The manual names every public function, constant, path and option, and is
+# well-formed.
+# shellcheck source=tap.bash
+. "$(dirname "$0")/tap.bash"
+cd "$SRC" || exit 1
+pages=(docs/man/*.[0-9])
+
+# The names before the dash of a page's NAME section.
+page_names() {
+	sed -n '/^\.SH NAME/,/^\.SH SYN/p' "$1" | grep -v '^\.' | tr '\n' ' ' | sed 's/ \\- .*//' |
+		tr -d '\\ ' | tr ',' '\n'
+}
+
+for page in docs/man/*.3; do
+	page_names "$page"
+done | LC_ALL=C sort >"$tmp/named"
+verdict "every public function is in a page's NAME" "$(comm -23 <(api_names) "$tmp/named")"
+verdict "no NAME claims a function that does not exist" \
+	"$(comm -13 <(api_names) "$tmp/named" | grep -vxF "$(basename -s .3 -a docs/man/*.3)")"
+verdict "no function is in two pages" "$(uniq -d "$tmp/named")"
+
+cat "${pages[@]}" | sed 's/\\-/-/g' >"$tmp/text"
+verdict "every public constant is explained" "$(grep -ohE '\bDEVIO_[A-Z0-9_]+\b' include/devio/*.h |
+	grep -vE '_H$|_MAX$|^DEVIO_API$' | sort -u | while read -r name; do
+		grep -qw -- "$name" "$tmp/text" || echo "$name"
+	done)"
+verdict "every path has its section in devio.7" "$(grep -ohE '/\* file-[a-z0-9]+:' include/devio/base.h | tr -d '/* :' |
+	while read -r path; do
+		sed 's/\\-/-/g' docs/man/devio.7 | grep -qE "^\\.SS \"?$path\"?$" || echo "$path"
+	done)"
+
+for page in "${pages[@]}"; do
+	if command -v groff >/dev/null; then
+		verdict "groff has nothing to say about $(basename "$page")" "$(groff -ww -man -Tutf8 -z "$page" 2>&1)"
+	else
+		skip "groff has nothing to say about $(basename "$page")" "no groff"
+	fi
+done
+
+for tool in devio-cp devio-probe devio-bench devio-nc; do
+	[[ -x $BUILD/tools/$tool ]] || continue
+	page=docs/man/$tool.1
+	bad=$("$BUILD/tools/$tool" --help 2>/dev/null | grep -oE -- '(^|[ ,])--[a-z][a-z0-9-]*' | tr -d ' ,' | sort -u |
+		while read -r option; do
+			sed 's/\\-/-/g' "$page" 2>/dev/null | grep -qE -- "$option([^a-z0-9-]|$)" || echo "$option"
+		done)
+	verdict "every option of $tool is in its page" "$bad"
+done
+done_testing

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034
+# What the build and the tests need from Debian 12 and 13, and the stages of
+# `./quickstart check`, in their order.
+packages_build=(gcc make libc6-dev autoconf automake libtool pkg-config xz-utils
+	liburing-dev libdrm-dev libjson-c-dev libcmocka-dev)
+packages_check=(g++ clang libclang-rt-dev valgrind shellcheck groff man-db)
+stages=(gcc clang asan valgrind distcheck job lab)
+
+missing_packages() {
+	local p
+	for p in "$@"; do
+		dpkg-query -W -f '${Status}\n' "$p" 2>/dev/null | grep -q 'ok installed' || echo "$p"
+	done
+}
+
+# install_packages NAME...: those that are missing; says what it does, or what to do.
+install_packages() {
+	local missing apt=(apt-get install -y --no-install-recommends)
+	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+		echo "quickstart: no Debian here: what these packages hold must be there: $*" >&2
+		return 0
+	fi
+	mapfile -t missing < <(missing_packages "$@")
+	[[ ${#missing[@]} -gt 0 ]] || return 0
+	if [[ $(id -u) -ne 0 ]]; then
+		if ! sudo -n true 2>/dev/null; then
+			echo "quickstart: packages are missing, and installing them takes root. Run" >&2
+			echo "    apt-get update && ${apt[*]} ${missing[*]}" >&2
+			echo "as root, then ./quickstart again." >&2
+			return 1
+		fi
+		apt=(sudo -n env DEBIAN_FRONTEND=noninteractive "${apt[@]}")
+	fi
+	printf '\n== installing %s\n' "${missing[*]}" >&2
+	export DEBIAN_FRONTEND=noninteractive
+	"${apt[@]}" "${missing[@]}" >/dev/null 2>&1 </dev/null && return 0
+	"${apt[@]/install/update}" >/dev/null 2>&1 </dev/null || true
+	"${apt[@]}" "${missing[@]}" >/dev/null </dev/null && return 0
+	echo "quickstart: that failed. Try: ${apt[*]} ${missing[*]}" >&2
+	return 1
+}
+
+# compiler NAME: by way of ccache where there is one
+compiler() {
+	if command -v ccache >/dev/null; then echo "ccache $1"; else echo "$1"; fi
+}

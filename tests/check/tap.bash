@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# TAP for the check scripts, and the list of the project's files.
+#
+# A check is shown to work by breaking its rule: run it by hand, for example
+#   tests/check/spdx.sh            (the sources alone)
+#   DEVIO_BUILD=build tests/check/install.sh
+# shellcheck disable=SC2034  # used by the scripts that source this file
+SRC=${DEVIO_SRC:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
+BUILD=${DEVIO_BUILD:-$SRC/build}
+[[ $BUILD = /* ]] || BUILD=$PWD/$BUILD
+tap_count=0
+tap_failed=0
+# Beside the build, not in /tmp: that may be a tmpfs, which knows no O_DIRECT.
+tmp=$(mktemp -d -p "$([[ -d $BUILD && -w $BUILD ]] && echo "$BUILD" || echo /tmp)" check.XXXXXX)
+trap 'rm -rf "$tmp"' EXIT
+
+ok() {
+	echo "ok $((++tap_count)) - $1"
+}
+
+# not_ok NAME [DETAIL]: the detail's lines as TAP comments
+not_ok() {
+	echo "not ok $((++tap_count)) - $1"
+	[[ -z ${2:-} ]] || echo "# ${2//$'\n'/$'\n'# }"
+	tap_failed=1
+}
+
+skip() {
+	if [[ -n ${DEVIO_STRICT:-} ]]; then
+		not_ok "$1" "skipped in a strict run: $2"
+	else
+		echo "ok $((++tap_count)) - $1 # SKIP $2"
+	fi
+}
+
+# verdict NAME BAD: passes when BAD, the list of offences, is empty
+verdict() {
+	if [[ -z $2 ]]; then ok "$1"; else not_ok "$1" "$2"; fi
+}
+
+done_testing() {
+	echo "1..$tap_count"
+	exit "$tap_failed"
+}
+
+# The project's files, relative to SRC: what git knows or would take, or in an
+# unpacked release all that is not generated.
+project_files() {
+	if [[ $(git -C "$SRC" rev-parse --show-toplevel 2>/dev/null) = "$(cd "$SRC" && pwd -P)" ]]; then
+		git -C "$SRC" ls-files --cached --others --exclude-standard | while read -r f; do
+			[[ -e $SRC/$f ]] && echo "$f"
+		done
+	else
+		(cd "$SRC" && find . -type f -printf '%P\n' | grep -vE \
+			'^(build[^/]*|autom4te.cache|m4)/|^(aclocal\.m4|configure|config\.h\.in|Makefile\.in)$|\.(o|lo|la|log|trs)$|(^|/)\.(deps|libs)/')
+	fi | LC_ALL=C sort -u
+}
+
+# Names that the public headers declare.
+api_names() {
+	cat "$SRC"/include/devio/*.h | tr '\n' ' ' | grep -oE 'DEVIO_API [^;{]*[;{]' |
+		grep -oE 'devio_[a-z0-9_]+[[:space:]]*\(' | tr -d ' \t(' | LC_ALL=C sort -u
+}
