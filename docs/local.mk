@@ -1,1 +1,14 @@
 # SPDX-License-Identifier: MIT
+# One page for each object and tool; the names of their functions become pages
+# that lead there.
+dist_man_MANS += docs/man/devio.7 docs/man/devio-cp.1 docs/man/devio_completion.3 docs/man/devio_ctx.3 \
+	docs/man/devio_file.3 docs/man/devio_ring.3 docs/man/devio_stat.3 docs/man/devio_uring.3
+EXTRA_DIST += docs/man/aliases NEWS CONTRIBUTING.md
+
+man_aliases = cd $(srcdir) && sh docs/man/aliases $(filter %.3,$(dist_man_MANS))
+install-data-hook:
+	@$(man_aliases) | while read name page; do \
+		echo ".so man3/$$page" > "$(DESTDIR)$(man3dir)/$$name.3" || exit 1; \
+	done
+uninstall-hook:
+	@$(man_aliases) | while read name page; do rm -f "$(DESTDIR)$(man3dir)/$$name.3"; done

@@ -17,14 +17,14 @@ static int open_file(struct cp_job *job, struct cp_end *end, const char *path, i
 	struct devio_file_opts fo = DEVIO_OPTS(fo);
 
 	fo.path = job->o.path;
-	fo.mode = 0600;
 	if (job->o.direct)
 		fo.flags |= DEVIO_FILE_DIRECT_ONLY;
 	if (job->o.no_cache)
 		fo.flags |= DEVIO_FILE_NO_CACHE;
 	if (devio_file_open(job->ctx, path, flags, &fo, &end->file))
 		return cp_fail(job, CP_FAILED, "%s: %s", end->name, devio_errmsg());
-	end->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (end->fd < 0)
+		end->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (end->fd < 0 && job->o.verify)
 		return cp_fail(job, CP_FAILED, "%s: --verify cannot read it: %s", end->name, strerror(errno));
 	return 0;
@@ -133,23 +133,24 @@ static int name_temp(struct cp_job *job)
 	return rc;
 }
 
+/* As long as in the end before the library sees it: it chooses the path by that. */
 static int open_temp(struct cp_job *job)
 {
 	struct cp_end *dst = &job->dst;
 
 	if (name_temp(job))
 		return -1;
-	if (open_file(job, dst, dst->temp, O_WRONLY | O_CREAT | O_EXCL)) {
-		if (!dst->file) {      /* not made, or not by us */
-			free(dst->temp);
-			dst->temp = NULL;
-		}
+	dst->fd = open(dst->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (dst->fd < 0) {
+		cp_fail(job, CP_FAILED, "%s: cannot be made: %s: %s", dst->name, dst->temp, strerror(errno));
+		free(dst->temp);
+		dst->temp = NULL;
 		return -1;
 	}
-	if (truncate(dst->temp, (off_t)(dst->start + job->length)))
+	if (ftruncate(dst->fd, (off_t)(dst->start + job->length)))
 		return cp_fail(job, CP_FAILED, "%s: cannot be made %llu bytes long: %s", dst->name,
 			       (unsigned long long)(dst->start + job->length), strerror(errno));
-	return 0;
+	return open_file(job, dst, dst->temp, O_WRONLY);
 }
 
 static int open_in_place(struct cp_job *job)

@@ -1,29 +1,30 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The manual names every public function, constant, path and option, and is
-# well-formed.
+# The manual names every public function with its prototype, every constant,
+# field, path and option, and is well-formed.
 # shellcheck source=tap.bash
 . "$(dirname "$0")/tap.bash"
 cd "$SRC" || exit 1
 pages=(docs/man/*.[0-9])
 
-# The names before the dash of a page's NAME section.
-page_names() {
-	sed -n '/^\.SH NAME/,/^\.SH SYN/p' "$1" | grep -v '^\.' | tr '\n' ' ' | sed 's/ \\- .*//' |
-		tr -d '\\ ' | tr ',' '\n'
-}
-
-for page in docs/man/*.3; do
-	page_names "$page"
-done | LC_ALL=C sort >"$tmp/named"
+docs/man/aliases docs/man/*.3 | cut -d' ' -f1 | LC_ALL=C sort >"$tmp/named"
 verdict "every public function is in a page's NAME" "$(comm -23 <(api_names) "$tmp/named")"
-verdict "no NAME claims a function that does not exist" \
-	"$(comm -13 <(api_names) "$tmp/named" | grep -vxF "$(basename -s .3 -a docs/man/*.3)")"
+verdict "no NAME claims a function that does not exist" "$(comm -13 <(api_names) "$tmp/named")"
 verdict "no function is in two pages" "$(uniq -d "$tmp/named")"
 
-cat "${pages[@]}" | sed 's/\\-/-/g' >"$tmp/text"
+# The pages without markup, one line, single blanks; the headers' prototypes likewise.
+cat "${pages[@]}" | sed -E 's/\\-/-/g; s/\\f[A-Z]//g' >"$tmp/text"
+sed -E 's/^\.(BI|B|BR) //' "$tmp/text" | tr -d '" \t\n' >"$tmp/synopsis"
+bad=$(cat include/devio/*.h | tr '\n\t' '  ' | grep -oE 'DEVIO_API [^;{]*;' | sed 's/^DEVIO_API //' | grep -v '^__attribute__' | while read -r proto; do
+	grep -qF -- "${proto//[[:space:]]/}" "$tmp/synopsis" || echo "$proto" | tr -s ' '
+done)
+verdict "every prototype stands in the manual as in its header" "$bad"
 verdict "every public constant is explained" "$(grep -ohE '\bDEVIO_[A-Z0-9_]+\b' include/devio/*.h |
-	grep -vE '_H$|_MAX$|^DEVIO_API$' | sort -u | while read -r name; do
+	grep -vE '_H$|_MAX$|_$|^DEVIO_API$' | sort -u | while read -r name; do
+		grep -qw -- "$name" "$tmp/text" || echo "$name"
+	done)"
+verdict "every field of a public structure is named" "$(sed -nE '/^struct [a-z_]+ \{/,/^\}/{s|/\*.*||;s/^\t//p}' include/devio/*.h |
+	grep -v '[{}]' | grep -oE '[a-z_0-9]+(\[[^]]*\])*[,;]' | grep -oE '^[a-z_0-9]+' | sort -u | while read -r name; do
 		grep -qw -- "$name" "$tmp/text" || echo "$name"
 	done)"
 verdict "every path has its section in devio.7" "$(grep -ohE '/\* file-[a-z0-9]+:' include/devio/base.h | tr -d '/* :' |
