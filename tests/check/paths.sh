@@ -13,6 +13,4 @@ search() {
 
 verdict "no directories of somebody's machine" "$(search '(^|[^A-Za-z0-9_.$}/-])/(root|work|home/[a-z]+|tmp/(wt|b-|bash))(/|[^A-Za-z0-9_-]|$)')"
 verdict "no registry hosts" "$(search '[a-z]+\.debian\.(org|net)|registry\.[a-z]+|pypi\.|npmjs|crates\.io|proxy\.golang')"
-verdict "no IPv4 address beyond loopback, documentation and test networks" "$(search '(^|[^0-9.])(1[1-689][0-9]?|[2-9][0-9]?|2[0-5][0-9])\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}([^0-9.]|$)' |
-	grep -vE '(203\.0\.113|198\.51\.100|192\.0\.2|198\.1[89]|255\.255)\.')"
 done_testing
