@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <linux/fs.h>
+#include <sys/mount.h>
 #include "ctx.h"
 #include "err.h"
 #include "file.h"

@@ -22,7 +22,7 @@ includes() {
 				'"config.h"') echo "$file config.h" ;;
 				*)
 					inc=${inc//\"/}
-					for dir in "$(dirname "$file")" lib include .; do
+					for dir in "$(dirname "$file")" lib include tests .; do
 						[[ -e $dir/$inc ]] && break
 						dir=
 					done
@@ -60,7 +60,7 @@ own='config\.h|include/devio/[a-z]+\.h|include/devio\.h'
 rule "lib/ knows paths and providers only through path.h and mem.h" '^lib/[^/]+\.[ch]$' \
 	"$own|lib/[^/]+\\.h|lib/kern/[^/]+\\.h"
 rule "lib/path/ knows neither providers nor other paths" '^lib/path/' \
-	"$own|lib/(path|ring|mem|stat|err|slots|file|ctx)\\.h|lib/kern/[^/]+\\.h|lib/path/slots\\.h"
+	"$own|lib/(path|ring|mem|stat|err|slots|regs|file|ctx)\\.h|lib/kern/[^/]+\\.h|lib/path/slots\\.h"
 rule "lib/mem/ knows neither ring nor path nor endpoint" '^lib/mem/' \
 	"config\\.h|include/devio/(base|ctx|mem)\\.h|lib/(mem|err)\\.h|lib/kern/[^/]+\\.h|lib/mem/[^/]+\\.h|${kernel}[^ ]*"
 rule "lib/kern/ knows errors and the kernel" '^lib/kern/' \

@@ -104,7 +104,7 @@ while read -r name args; do
 	read -ra args <<<"$args"
 	expect "usage: $name" 2 'Usage|--help' "${args[@]}"
 done <<'EOF'
-no arguments
+no-arguments
 one src
 three src dst other
 unknown-option --nonsense src dst
