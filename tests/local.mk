@@ -3,7 +3,7 @@
 # examples and the tools follow.
 include tests/core.mk
 
-AM_TESTS_ENVIRONMENT += DEVIO_CC='$(CC)'; export DEVIO_CC; DEVIO_CXX='$(CXX)'; export DEVIO_CXX; \
+AM_TESTS_ENVIRONMENT += DEVIO_UNDER_MAKE=1; export DEVIO_UNDER_MAKE; DEVIO_CC='$(CC)'; export DEVIO_CC; DEVIO_CXX='$(CXX)'; export DEVIO_CXX; \
 	DEVIO_SAN_CFLAGS='$(SAN_CFLAGS)'; export DEVIO_SAN_CFLAGS;
 
 check_scripts = tests/check/layers.sh tests/check/symbols.sh tests/check/headers.sh \

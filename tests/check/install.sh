@@ -34,7 +34,7 @@ export LD_LIBRARY_PATH=$libdir
 if [[ -e $libdir/libdevio.so ]]; then
 	verdict "examples/file-to-gpu.c builds against it" \
 		"$("${cc[@]}" "${cflags[@]}" "$SRC/examples/file-to-gpu.c" -o "$tmp/shared" "${dyn[@]}" 2>&1)"
-	verdict "and runs" "$("$tmp/shared" host "$tmp/data" 2>&1 || echo "exit status $?")"
+	verdict "and runs" "$("$tmp/shared" host "$tmp/data" 2>&1 >"$tmp/out" || echo "exit status $?")"
 fi
 if [[ -e $libdir/libdevio.a ]]; then
 	all=("${all[@]/#-ldevio/$libdir/libdevio.a}")

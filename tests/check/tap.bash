@@ -41,6 +41,7 @@ verdict() {
 
 done_testing() {
 	echo "1..$tap_count"
+	[[ -n ${DEVIO_UNDER_MAKE:-} ]] && exit 0    # else automake counts one failure more
 	exit "$tap_failed"
 }
 
@@ -53,7 +54,7 @@ project_files() {
 		done
 	else
 		(cd "$SRC" && find . -type f -printf '%P\n' | grep -vE \
-			'^(build[^/]*|autom4te.cache|m4)/|^(aclocal\.m4|configure|config\.h\.in|Makefile\.in)$|\.(o|lo|la|log|trs)$|(^|/)\.(deps|libs)/')
+			'^(build[^/]*|_build|_inst|autom4te.cache|m4)/|^(aclocal\.m4|configure|config\.h\.in|Makefile\.in)$|\.(o|lo|la|log|trs)$|(^|/)\.(deps|libs)/')
 	fi | LC_ALL=C sort -u
 }
 
