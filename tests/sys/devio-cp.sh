@@ -140,11 +140,12 @@ verdict "a file size limit is an error" "$bad$(left_behind)"
 timeout 60 "$cp" src mem:host >/dev/full 2>err
 verdict "a report that cannot be written is an error" "$([[ $? = 1 ]] || echo "status not 1")"
 
-# slow COMMAND: runs it while a copy of many small blocks is under way; rc is the copy's status
+# slow COMMAND...: runs it while a copy of many small blocks is under way; rc is the copy's status
 slow() {
 	local i pid
 	truncate -s 400M big
-	env --default-signal=INT "$cp" big dst --mem host --path file-buffered --block-size 512 --depth 1 >out 2>err </dev/null &
+	env --default-signal=INT "$cp" big dst --mem host --path file-buffered --block-size 512 --depth 1 \
+		--verify >out 2>err </dev/null &
 	pid=$!
 	for ((i = 0; i < 200; i++)); do
 		compgen -G '.dst.*.devio-cp' >/dev/null && break
@@ -159,6 +160,8 @@ slow() {
 grow() { echo more >>big; }
 # shellcheck disable=SC2317
 shrink() { truncate -s 1000 big; }
+# shellcheck disable=SC2317
+alter() { printf x | dd of=big bs=1 seek=77 conv=notrunc status=none; }
 
 slow kill -INT
 verdict "SIGINT ends it by that signal" "$([[ $rc = 130 ]] && grep -q 'interrupted after' err || echo "$rc: $(cat err)")"
@@ -169,5 +172,7 @@ slow shrink
 verdict "a source that shrinks is an error" "$([[ $rc = 1 ]] && grep -q shrank err || echo "$rc: $(cat err)")$(left_behind)"
 slow grow
 verdict "a source that grows is an error" "$([[ $rc = 1 ]] && grep -q grew err || echo "$rc: $(cat err)")$(left_behind)"
+slow alter
+verdict "--verify finds one byte" "$([[ $rc = 3 ]] && grep -q 'byte 77 of' err || echo "$rc: $(cat err)")$(left_behind)"
 cd / || exit 1
 done_testing
