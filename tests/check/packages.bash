@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034
 # What the build and the tests need from Debian 12 and 13, and the stages of
 # `./quickstart check`, in their order.
-packages_build=(gcc make libc6-dev autoconf automake libtool pkg-config xz-utils
+packages_build=(gcc make libc6-dev autoconf automake libtool pkgconf xz-utils
 	liburing-dev libdrm-dev libjson-c-dev libcmocka-dev)
 packages_check=(g++ clang libclang-rt-dev valgrind shellcheck groff man-db)
 stages=(gcc clang asan valgrind distcheck job lab)
