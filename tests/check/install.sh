@@ -35,6 +35,12 @@ if [[ -e $libdir/libdevio.so ]]; then
 	verdict "examples/file-to-gpu.c builds against it" \
 		"$("${cc[@]}" "${cflags[@]}" "$SRC/examples/file-to-gpu.c" -o "$tmp/shared" "${dyn[@]}" 2>&1)"
 	verdict "and runs" "$("$tmp/shared" host "$tmp/data" 2>&1 >"$tmp/out" || echo "exit status $?")"
+	# shellcheck disable=SC2016  # not expressions
+	sed -n '/^```c$/,/^```$/{/^```/d;p}' "$SRC/README.md" >"$tmp/readme.c"
+	verdict "the program in README.md builds against it" \
+		"$("${cc[@]}" "${cflags[@]}" -Wall -Wextra "$tmp/readme.c" -o "$tmp/readme" "${dyn[@]}" 2>&1)"
+	verdict "and tells the path" "$(LSAN_OPTIONS=detect_leaks=0 ASAN_OPTIONS=detect_leaks=0 \
+		"$tmp/readme" host "$tmp/data" 2>&1 | grep -v '^file-.*: read of 3000001 bytes')"
 fi
 if [[ -e $libdir/libdevio.a ]]; then
 	all=("${all[@]/#-ldevio/$libdir/libdevio.a}")
