@@ -54,7 +54,7 @@ project_files() {
 		done
 	else
 		(cd "$SRC" && find . -type f -printf '%P\n' | grep -vE \
-			'^(build[^/]*|_build|_inst|autom4te.cache|m4)/|^(aclocal\.m4|configure|config\.h\.in|Makefile\.in)$|\.(o|lo|la|log|trs)$|(^|/)\.(deps|libs)/')
+			'^(\.git|build[^/]*|_build|_inst|autom4te.cache|m4)/|^(aclocal\.m4|configure|config\.h\.in|Makefile\.in)$|\.(o|lo|la|log|trs)$|(^|/)\.(deps|libs)/')
 	fi | LC_ALL=C sort -u
 }
 
