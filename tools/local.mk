@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The tools reach the library only by <devio.h>; what their options share is in opts.c.
+include tools/probe.mk
+
 bin_PROGRAMS += tools/devio-cp
 tools_devio_cp_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 tools_devio_cp_LDADD = lib/libdevio.la $(JSON_LIBS)

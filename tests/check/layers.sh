@@ -6,7 +6,7 @@
 cd "$SRC" || exit 1
 
 kernel='<(linux|asm|scsi|rdma|drm|libdrm)/|<(drm|xf86drm|amdgpu|liburing|libnl|netlink)[^>]*>'
-public_order=(base ctx mem file sock ring stat topo)
+public_order=(base ctx mem file sock ring stat topo_info topo)
 
 # One line per include: FILE TARGET. Quoted names become the file that they
 # mean, <devio/x.h> becomes include/devio/x.h, other <x.h> stay as they are.
@@ -56,7 +56,7 @@ rule "include/devio.h includes include/devio/" '^include/devio\.h$' "include/dev
 known=$(project_files | sed -nE 's|^include/devio/([a-z_0-9]+)\.h$|\1|p' | grep -vxE "$down|uring")
 verdict "every public header has its place in the order" "$known"
 
-own='config\.h|include/devio/[a-z]+\.h|include/devio\.h'
+own='config\.h|include/devio/[a-z_]+\.h|include/devio\.h'
 rule "lib/ knows paths and providers only through path.h and mem.h" '^lib/[^/]+\.[ch]$' \
 	"$own|lib/[^/]+\\.h|lib/kern/[^/]+\\.h"
 rule "lib/path/ knows neither providers nor other paths" '^lib/path/' \
