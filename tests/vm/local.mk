@@ -1,1 +1,12 @@
 # SPDX-License-Identifier: MIT
+EXTRA_DIST += docs/lab.md tests/vm/ask-host tests/vm/demo tests/vm/fetch-deb tests/vm/find-bytes \
+	tests/vm/guest tests/vm/lab-demo tests/vm/lab-unplug tests/vm/qmp tests/vm/rows tests/vm/run
+
+# Whether the lab itself works; it needs nothing of the library.
+check_PROGRAMS += tests/vm/selftest
+tests_vm_selftest_SOURCES = tests/vm/selftest.c
+
+# All rows on emulated machines: minutes, and the first time a kernel build.
+.PHONY: check-lab
+check-lab: all $(check_PROGRAMS)
+	$(top_srcdir)/tests/vm/run --build $(abs_top_builddir)
