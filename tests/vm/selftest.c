@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Does the lab itself work? Needs nothing of libdevio: plain system calls show
  * that the machine of a row can do what the library's tests there rely on.
@@ -7,6 +7,10 @@
  *   selftest vfio BDF BYTE                   BAR 2 as a dma-buf, filled with BYTE
  *   selftest udmabuf | dmaheap               host memory as a dma-buf
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
