@@ -62,7 +62,7 @@ rule "lib/ knows paths and providers only through path.h and mem.h" '^lib/[^/]+\
 rule "lib/path/ knows neither providers nor other paths" '^lib/path/' \
 	"$own|lib/(path|ring|mem|stat|err|slots|regs|file|ctx)\\.h|lib/kern/[^/]+\\.h|lib/path/slots\\.h"
 rule "lib/mem/ knows neither ring nor path nor endpoint" '^lib/mem/' \
-	"config\\.h|include/devio/(base|ctx|mem)\\.h|lib/(mem|err)\\.h|lib/kern/[^/]+\\.h|lib/mem/[^/]+\\.h|${kernel}[^ ]*"
+	"config\\.h|include/devio/(base|ctx|mem)\\.h|lib/(mem|err)\\.h|lib/kern/[^/]+\\.h|lib/kern/uapi/[^/]+\\.h|lib/mem/[^/]+\\.h|($kernel)[^ ]*"
 rule "lib/kern/ knows errors and the kernel" '^lib/kern/' \
 	"config\\.h|include/devio/base\\.h|lib/err\\.h|lib/kern/.*\\.h|<(linux|asm|rdma)/.*|<liburing\\.h>"
 rule "lib/topo/ knows neither ring nor path" '^lib/topo/' \

@@ -11,7 +11,7 @@ while read -r f; do
 	[[ $f =~ $exempt || ! -s $f ]] && continue
 	line=$(head -n 5 "$f" | tr -d '\0' | grep -m1 -oE 'SPDX-License-Identifier: [^*"]*[^* "]')
 	want=MIT
-	[[ $f = kernel/*.c || $f = kernel/*.h ]] && want=GPL-2.0-only
+	[[ $f = kernel/* ]] && want=GPL-2.0-only
 	case ${line#SPDX-License-Identifier: } in
 	'') missing+="$f"$'\n' ;;
 	"$want" | "$want -->" | 'GPL-2.0-only OR MIT') ;;
