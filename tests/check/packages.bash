@@ -4,7 +4,7 @@
 # `./quickstart check`, in their order.
 packages_build=(gcc make libc6-dev autoconf automake libtool pkgconf xz-utils
 	liburing-dev libdrm-dev libjson-c-dev libcmocka-dev)
-packages_check=(g++ clang libclang-rt-dev valgrind shellcheck groff man-db)
+packages_check=(g++ clang libclang-rt-dev valgrind shellcheck groff man-db graphviz)
 stages=(gcc clang asan valgrind distcheck job lab)
 
 missing_packages() {
