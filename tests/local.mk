@@ -24,5 +24,5 @@ valgrind_command = $(abs_builddir)/libtool --mode=execute valgrind -q --error-ex
 check-programs: all
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(check_programs)'
 check-valgrind: all
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(check_programs)' LOG_COMPILER='$(valgrind_command)'
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(check_programs)' LOG_FLAGS='$(valgrind_command)'
 .PHONY: check-programs check-valgrind

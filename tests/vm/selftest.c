@@ -32,7 +32,7 @@
 #define FEATURE_DMA_BUF 11
 
 struct feature_dma_buf {
-	struct vfio_device_feature head;
+	uint32_t argsz, feature;    /* struct vfio_device_feature, which ends in an open array */
 	uint32_t region_index, open_flags, flags, nr_ranges;
 	uint64_t offset, length;
 };
@@ -172,7 +172,7 @@ static int vfio(const char *bdf, int byte)
 {
 	struct vfio_region_info bar = { .argsz = sizeof(bar), .index = VFIO_PCI_BAR2_REGION_INDEX };
 	struct feature_dma_buf feature = {
-		.head = { .argsz = sizeof(feature), .flags = VFIO_DEVICE_FEATURE_GET | FEATURE_DMA_BUF },
+		.argsz = sizeof(feature), .feature = VFIO_DEVICE_FEATURE_GET | FEATURE_DMA_BUF,
 		.region_index = VFIO_PCI_BAR2_REGION_INDEX,
 		.open_flags = O_RDWR | O_CLOEXEC,
 		.nr_ranges = 1,
