@@ -87,7 +87,7 @@ static bool worth_telling(uint8_t why, const struct devio_mem *m)
 {
 	if (why == DEVIO_WHY_NO_P2P_PAGES || why == DEVIO_WHY_NOT_HOST)
 		return false;
-	return !(m->caps & DEVIO_MEM_HOST_PAGES) || (why != DEVIO_WHY_NO_EXPORT && why != DEVIO_WHY_NO_DMABUF_IO);
+	return why != DEVIO_WHY_NO_EXPORT || !(m->caps & (DEVIO_MEM_HOST_PAGES | DEVIO_MEM_P2P_PAGES));
 }
 
 /* The caller's choice is the reason, if anything better could have been had. */

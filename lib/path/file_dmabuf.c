@@ -16,6 +16,9 @@ static int can(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, 
 {
 	int rc;
 
+	*why = DEVIO_WHY_NO_EXPORT;
+	if (!(m->caps & DEVIO_MEM_EXPORT))
+		return -EOPNOTSUPP;
 	*why = DEVIO_WHY_NO_URING;
 	if (!r->q.uring)
 		return -EOPNOTSUPP;
@@ -24,9 +27,6 @@ static int can(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, 
 		return -EOPNOTSUPP;
 	*why = DEVIO_WHY_NO_DMABUF_IO;
 	if (!dv_queue_has_dmabuf(&r->q))
-		return -EOPNOTSUPP;
-	*why = DEVIO_WHY_NO_EXPORT;
-	if (!(m->caps & DEVIO_MEM_EXPORT))
 		return -EOPNOTSUPP;
 	*why = DEVIO_WHY_NO_DIRECT;
 	rc = dv_file_direct(f);

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034
-# What the build and the tests need from Debian 12 and 13, and the stages of
-# `./quickstart check`, in their order.
+# What the build, the tests and the lab's kernel need from Debian 12 and 13, and
+# the stages of `./quickstart check`, in their order.
 packages_build=(gcc make libc6-dev autoconf automake libtool pkgconf xz-utils
 	liburing-dev libdrm-dev libjson-c-dev libcmocka-dev)
-packages_check=(g++ clang libclang-rt-dev valgrind shellcheck groff man-db graphviz)
+packages_check=(g++ clang libclang-rt-dev valgrind shellcheck groff man-db graphviz strace)
+packages_lab=(python3 ccache flex bison bc patch cpio rsync perl libelf-dev libssl-dev)
 stages=(gcc clang asan valgrind distcheck job lab)
 
 missing_packages() {
