@@ -186,15 +186,29 @@ static bool wants_more(const struct dv_op *op)
 	return op->issued < op->len && op->issued < op->eof_x && !op->err && !op->restart && !op->canceled;
 }
 
+/* A failure stops what was put off to the end: what was not begun is not good. */
+static void give_up_rest(struct dv_op *op)
+{
+	uint64_t x = op->restart ? 0 : op->nr_edges ? op->edge[0].x : op->issued;
+
+	if (op->canceled && (op->restart || op->nr_edges || (op->issued < op->len && op->issued < op->eof_x)))
+		dv_op_fail(op, x, -ECANCELED, DEVIO_WHY_CANCELED);
+	if (op->err && op->nr_edges && x < op->fail_x)
+		op->fail_x = x;
+}
+
 void dv_op_advance(struct devio_ring *r, struct dv_op *op)
 {
 	int rc = 0;
 
 	for (;;) {
+		/* One more, so that parts that end at once do not end the operation under our hands. */
+		op->parts++;
 		while (!rc && wants_more(op))
 			rc = op->path->issue(r, op);
-		if (!rc && !op->parts && op->nr_edges && !op->err && !op->restart && !op->canceled)
+		if (!rc && op->parts == 1 && op->nr_edges && !op->err && !op->restart && !op->canceled)
 			rc = issue_edges(r, op);
+		op->parts--;
 		if (rc == -EAGAIN) {
 			wait_for_room(r, op);
 			return;
@@ -208,8 +222,7 @@ void dv_op_advance(struct devio_ring *r, struct dv_op *op)
 		op_restart(r, op);
 		rc = 0;
 	}
-	if (op->canceled && (op->issued < op->len || op->nr_edges))
-		dv_op_fail(op, op->nr_edges ? op->edge[0].x : op->issued, -ECANCELED, DEVIO_WHY_CANCELED);
+	give_up_rest(op);
 	op_finish(r, op);
 }
 
