@@ -183,11 +183,25 @@ static bool try_another(struct devio_ring *r, struct dv_part *p, int err)
 	return true;
 }
 
+/* The edge of a direct path that O_DIRECT refuses: by the page cache. */
+static bool edge_by_cache(struct dv_part *p, int err)
+{
+	if (p->op->canceled || !p->path->direct || p->way != DV_WAY_STAGED ||
+	    (err != -EINVAL && err != -EOPNOTSUPP))
+		return false;
+	p->way = DV_WAY_STAGED_CACHE;
+	p->fd = p->op->file->fd;
+	return true;
+}
+
 static void part_error(struct devio_ring *r, struct dv_part *p, int err)
 {
 	struct dv_op *op = p->op;
 
-	if ((err == -EAGAIN || err == -EINTR) && !op->canceled && p->tries++ < MAX_TRIES) {
+	/* What the kernel interrupts because it was cancelled may say so in other words. */
+	if ((err == -EAGAIN || err == -EINTR) && op->canceled)
+		err = -ECANCELED;
+	if (((err == -EAGAIN || err == -EINTR) && p->tries++ < MAX_TRIES) || edge_by_cache(p, err)) {
 		dv_part_queue(r, p);
 		return;
 	}
