@@ -1,12 +1,26 @@
 # SPDX-License-Identifier: MIT
 # Tests of rings, files and paths.
-EXTRA_DIST += tests/test.h
+EXTRA_DIST += tests/test.h tests/rig.h
 if HAVE_CMOCKA
 sys_tests = tests/sys/test-file-rw
-check_PROGRAMS += $(sys_tests)
-TESTS += $(sys_tests)
+unit_tests = tests/unit/test-misbehave
+check_PROGRAMS += $(sys_tests) $(unit_tests)
+TESTS += $(sys_tests) $(unit_tests)
 endif
+
+# tests/sys: what a program sees.
 sys_cflags = $(AM_CFLAGS) -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
 sys_libs = lib/libdevio.la $(CMOCKA_LIBS)
 tests_sys_test_file_rw_CFLAGS = $(sys_cflags)
 tests_sys_test_file_rw_LDADD = $(sys_libs)
+
+# tests/unit: the inside, with a kernel (double.c) and a memory (fake.c) that misbehave.
+unit_cflags = $(AM_CFLAGS) -I$(top_srcdir)/tests -I$(top_srcdir)/tests/unit $(CMOCKA_CFLAGS)
+unit_libs = lib/libdv.la $(CMOCKA_LIBS)
+double_ldflags = $(AM_LDFLAGS) -Wl,--wrap=io_uring_submit_and_wait_timeout \
+	-Wl,--wrap=io_uring_submit_and_get_events -Wl,--wrap=pread -Wl,--wrap=pwrite
+double_sources = tests/unit/double.c tests/unit/double.h tests/unit/fake.c tests/unit/fake.h
+tests_unit_test_misbehave_SOURCES = tests/unit/test-misbehave.c $(double_sources)
+tests_unit_test_misbehave_CFLAGS = $(unit_cflags)
+tests_unit_test_misbehave_LDFLAGS = $(double_ldflags)
+tests_unit_test_misbehave_LDADD = $(unit_libs)
