@@ -194,12 +194,18 @@ static bool edge_by_cache(struct dv_part *p, int err)
 	return true;
 }
 
+/* Would it not be the end, if the operation had not been cancelled? The kernel interrupts with -EINTR, too. */
+static bool goes_on_after(const struct dv_part *p, int err)
+{
+	return err == -EAGAIN || err == -EINTR ||
+	       (!p->op->forced && p->path->refusal && p->path->refusal(err));
+}
+
 static void part_error(struct devio_ring *r, struct dv_part *p, int err)
 {
 	struct dv_op *op = p->op;
 
-	/* What the kernel interrupts because it was cancelled may say so in other words. */
-	if ((err == -EAGAIN || err == -EINTR) && op->canceled)
+	if (op->canceled && goes_on_after(p, err))
 		err = -ECANCELED;
 	if (((err == -EAGAIN || err == -EINTR) && p->tries++ < MAX_TRIES) || edge_by_cache(p, err)) {
 		dv_part_queue(r, p);
