@@ -15,8 +15,8 @@ DEVIO_API int devio_ring_attach(struct devio_ctx *ctx, struct io_uring *uring,
 
 	if (rc)
 		return rc;
-	if (!ctx || !uring)
-		return dv_err(-EINVAL, "ring: the context or the io_uring is NULL");
+	if (!ctx || !uring || !out)
+		return dv_err(-EINVAL, "ring: the context, the io_uring or the place for the ring is NULL");
 	rc = dv_ctx_forked(ctx);
 	if (rc)
 		return rc;

@@ -45,6 +45,8 @@ DEVIO_API int devio_ctx_open(const struct devio_ctx_opts *opts, struct devio_ctx
 
 	if (rc)
 		return rc;
+	if (!out)
+		return dv_err(-EINVAL, "ctx: there is nowhere to put the context");
 	if (o.path < 0 || o.path >= DEVIO_PATH_MAX || o.flags & ~(DEVIO_CTX_NO_URING | DEVIO_CTX_DIRECT_ONLY))
 		return dv_err(-EINVAL, "ctx: unknown path %d or flags 0x%x", o.path, o.flags);
 	pthread_once(&fork_once, watch_forks);

@@ -68,14 +68,35 @@ static void describe(struct devio_file *f, const struct statx *st)
 	f->write_align = wr > PAGE ? wr : PAGE;
 }
 
-static int file_new(struct devio_ctx *ctx, int fd, const char *name, const struct devio_file_opts *o,
+/*
+ * fd becomes a description of its own, for the page cache: one that the application opened
+ * with O_DIRECT wants everything aligned, and with O_NONBLOCK io_uring
+ * answers -EAGAIN on file systems that cannot read without waiting. A
+ * duplicate would share the flags with the application.
+ */
+static int make_plain(int fd, int fl)
+{
+	char link[32];
+	int own, rc;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	own = open(link, (fl & (O_ACCMODE | O_SYNC | O_NOATIME)) | O_CLOEXEC | O_NOCTTY);
+	if (own < 0)
+		return -errno;
+	rc = dup3(own, fd, O_CLOEXEC) < 0 ? -errno : 0;
+	close(own);
+	return rc;
+}
+
+/* fd becomes the file's; left to the caller on failure. fl: the flags it was opened with. */
+static int file_new(struct devio_ctx *ctx, int fd, int fl, const char *name, const struct devio_file_opts *o,
 		    struct devio_file **out)
 {
 	struct devio_file *f;
 	struct statx st;
-	int rc, fl = fcntl(fd, F_GETFL);
+	int rc;
 
-	if (fl < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_DIOALIGN, &st))
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_DIOALIGN, &st))
 		return dv_err(-errno, "file %s: fstat", name);
 	rc = check_type(&st, name);
 	if (rc)
@@ -102,12 +123,13 @@ static int file_new(struct devio_ctx *ctx, int fd, const char *name, const struc
 	return 0;
 }
 
-static int check_opts(struct devio_ctx *ctx, const struct devio_file_opts *opts, struct devio_file_opts *o)
+static int check_opts(struct devio_ctx *ctx, const struct devio_file_opts *opts, struct devio_file_opts *o,
+		      struct devio_file **out)
 {
 	int rc = dv_opts_copy(o, sizeof(*o), opts, "devio_file_opts");
 
-	if (!rc && !ctx)
-		rc = dv_err(-EINVAL, "file: the context is NULL");
+	if (!rc && (!ctx || !out))
+		rc = dv_err(-EINVAL, "file: the context or the place for the file is NULL");
 	if (!rc && (o->path < 0 || o->path >= DEVIO_PATH_MAX ||
 		    o->flags & ~(DEVIO_FILE_DIRECT_ONLY | DEVIO_FILE_NO_CACHE)))
 		rc = dv_err(-EINVAL, "file: unknown path %d or flags 0x%x", o->path, o->flags);
@@ -118,21 +140,24 @@ DEVIO_API int devio_file_open(struct devio_ctx *ctx, const char *path, int flags
 			      const struct devio_file_opts *opts, struct devio_file **out)
 {
 	struct devio_file_opts o;
-	int fd, rc = check_opts(ctx, opts, &o);
+	int fd, rc = check_opts(ctx, opts, &o, out);
 
 	if (rc)
 		return rc;
 	if (!path)
 		return dv_err(-EINVAL, "file: the path is NULL");
-	/* A pipe must not block the open; regular files know no O_NONBLOCK. */
-	fd = open(path, (flags & ~O_DIRECT) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, o.mode);
+	/* A pipe must not block the open. */
+	flags &= ~(O_DIRECT | O_NONBLOCK);
+	fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, o.mode);
 	if (fd < 0) {
 		rc = -errno;
 		return dv_err(rc == -ENXIO ? -ESPIPE : rc, "file %s: open", path);
 	}
-	rc = file_new(ctx, fd, path, &o, out);
+	rc = file_new(ctx, fd, flags, path, &o, out);
 	if (rc)
 		close(fd);
+	else
+		(void)fcntl(fd, F_SETFL, flags & O_NOATIME); /* to io_uring O_NONBLOCK does mean something */
 	return rc;
 }
 
@@ -141,18 +166,28 @@ DEVIO_API int devio_file_import(struct devio_ctx *ctx, int fd, const struct devi
 {
 	struct devio_file_opts o;
 	char name[32];
-	int own, rc = check_opts(ctx, opts, &o);
+	struct devio_file *f;
+	int own, fl, rc = check_opts(ctx, opts, &o, out);
 
 	if (rc)
 		return rc;
 	snprintf(name, sizeof(name), "(descriptor %d)", fd);
-	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	fl = fcntl(fd, F_GETFL);
+	own = fl < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
 		return dv_err(-errno, "file %s: it cannot be duplicated", name);
-	rc = file_new(ctx, own, name, &o, out);
-	if (rc)
+	rc = file_new(ctx, own, fl, name, &o, &f);
+	if (rc) {
 		close(own);
-	return rc;
+		return rc;
+	}
+	rc = fl & (O_DIRECT | O_NONBLOCK) ? make_plain(own, fl) : 0;
+	if (rc) {
+		devio_file_close(f);
+		return dv_err(rc, "file %s: it cannot be opened again without O_DIRECT and O_NONBLOCK", name);
+	}
+	*out = f;
+	return 0;
 }
 
 void dv_file_destroy(struct devio_file *f)
@@ -248,9 +283,14 @@ bool dv_file_cached(const struct devio_file *f, uint64_t off, uint64_t len)
 	return dv_pagecache_holds(f->fd, off, len);
 }
 
+static int check_file(const struct devio_file *f)
+{
+	return f ? dv_ctx_forked(f->ctx) : dv_err(-EINVAL, "file: the file is NULL");
+}
+
 DEVIO_API int devio_file_sync(struct devio_file *f)
 {
-	int rc = dv_ctx_forked(f->ctx);
+	int rc = check_file(f);
 
 	if (!rc && fdatasync(f->fd))
 		rc = dv_err(-errno, "file: fdatasync");
@@ -259,12 +299,13 @@ DEVIO_API int devio_file_sync(struct devio_file *f)
 
 DEVIO_API int devio_file_get_info(struct devio_file *f, struct devio_file_info *info)
 {
-	struct devio_file_info i = { .is_block = f->is_block };
+	struct devio_file_info i = { 0 };
 	struct stat st;
-	int rc = dv_ctx_forked(f->ctx);
+	int rc = check_file(f);
 
 	if (rc)
 		return rc;
+	i.is_block = f->is_block;
 	if (fstat(f->fd, &st))
 		return dv_err(-errno, "file: fstat");
 	i.size = st.st_size;

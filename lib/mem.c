@@ -52,8 +52,8 @@ static int mem_new(struct devio_ctx *ctx, const struct dv_mem_ops *ops, const ch
 	struct devio_mem *m;
 	int rc;
 
-	if (!ctx)
-		return dv_err(-EINVAL, "mem: the context is NULL");
+	if (!ctx || !out)
+		return dv_err(-EINVAL, "mem: the context or the place for the memory is NULL");
 	rc = dv_ctx_forked(ctx);
 	if (rc)
 		return rc;
@@ -98,7 +98,7 @@ DEVIO_API int devio_mem_alloc(struct devio_ctx *ctx, const char *spec, uint64_t 
 	if (!rc && o.offset && !ops->takes_offset)
 		rc = dv_err(-EINVAL, "mem %s: an offset has no meaning here: leave devio_mem_opts.offset 0", spec);
 	if (!rc)
-		rc = mem_new(ctx, ops, spec, size, &m);
+		rc = mem_new(ctx, ops, spec, size, out ? &m : NULL);
 	if (rc)
 		return rc;
 	rc = ops->alloc(m, arg, &o);
@@ -124,7 +124,7 @@ DEVIO_API int devio_mem_import_ptr(struct devio_ctx *ctx, const char *spec, void
 		rc = dv_err(-EFAULT, "mem %s: pointer %p with %llu bytes is no range", spec, ptr,
 			    (unsigned long long)size);
 	if (!rc)
-		rc = mem_new(ctx, ops, spec, size, &m);
+		rc = mem_new(ctx, ops, spec, size, out ? &m : NULL);
 	if (rc)
 		return rc;
 	rc = ops->import_ptr(m, arg, ptr);
@@ -195,10 +195,15 @@ int dv_mem_dmabuf(struct devio_mem *m, int *fd, uint64_t *off)
 	return rc;
 }
 
+static int check_mem(const struct devio_mem *m)
+{
+	return m ? dv_ctx_forked(m->ctx) : dv_err(-EINVAL, "mem: the memory is NULL");
+}
+
 DEVIO_API int devio_mem_export(struct devio_mem *m, int *fd, uint64_t *offset)
 {
 	uint64_t off;
-	int own, rc = dv_ctx_forked(m->ctx);
+	int own, rc = check_mem(m);
 
 	if (!rc)
 		rc = dv_mem_dmabuf(m, &own, &off);
@@ -243,7 +248,7 @@ int dv_mem_ptr(struct devio_mem *m, void **ptr)
 
 DEVIO_API int devio_mem_map(struct devio_mem *m, void **ptr)
 {
-	int rc = dv_ctx_forked(m->ctx);
+	int rc = check_mem(m);
 
 	return rc ? rc : dv_mem_ptr(m, ptr);
 }
@@ -292,7 +297,7 @@ int dv_mem_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait)
 static int copy_sync(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out)
 {
 	struct dv_copy c = { 0 };
-	int rc = dv_ctx_forked(m->ctx);
+	int rc = check_mem(m);
 
 	if (rc)
 		return rc;
@@ -319,10 +324,13 @@ DEVIO_API int devio_mem_copy_out(struct devio_mem *m, uint64_t off, void *dst, s
 
 DEVIO_API int devio_mem_get_info(const struct devio_mem *m, struct devio_mem_info *info)
 {
-	struct devio_mem_info i = {
-		.size = m->size, .device_ptr = m->device_ptr, .caps = m->caps,
-	};
+	struct devio_mem_info i = { 0 };
 
+	if (!m)
+		return dv_err(-EINVAL, "mem: the memory is NULL");
+	i.size = m->size;
+	i.device_ptr = m->device_ptr;
+	i.caps = m->caps;
 	memcpy(i.spec, m->spec, sizeof(i.spec));
 	memcpy(i.bdf, m->bdf, sizeof(i.bdf));
 	return dv_info_copy(info, &i, sizeof(i), "devio_mem_info");

@@ -20,8 +20,11 @@ void dv_stat_sum(struct devio_stat *to, const struct devio_stat *from)
 DEVIO_API int devio_stat_get(struct devio_ctx *ctx, struct devio_stat *stat)
 {
 	struct devio_stat sum = { 0 };
-	int rc = dv_ctx_forked(ctx);
+	int rc;
 
+	if (!ctx)
+		return dv_err(-EINVAL, "stat: the context is NULL");
+	rc = dv_ctx_forked(ctx);
 	if (rc)
 		return rc;
 	pthread_mutex_lock(&ctx->lock);

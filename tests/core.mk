@@ -2,17 +2,21 @@
 # Tests of rings, files and paths.
 EXTRA_DIST += tests/test.h tests/rig.h
 if HAVE_CMOCKA
-sys_tests = tests/sys/test-file-rw
+sys_tests = tests/sys/test-file-rw tests/sys/test-bad-args tests/sys/test-opts
 unit_tests = tests/unit/test-misbehave
 check_PROGRAMS += $(sys_tests) $(unit_tests)
 TESTS += $(sys_tests) $(unit_tests)
 endif
 
 # tests/sys: what a program sees.
-sys_cflags = $(AM_CFLAGS) -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
+sys_cflags = $(AM_CFLAGS) -D_GNU_SOURCE -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
 sys_libs = lib/libdevio.la $(CMOCKA_LIBS)
 tests_sys_test_file_rw_CFLAGS = $(sys_cflags)
 tests_sys_test_file_rw_LDADD = $(sys_libs)
+tests_sys_test_bad_args_CFLAGS = $(sys_cflags)
+tests_sys_test_bad_args_LDADD = $(sys_libs)
+tests_sys_test_opts_CFLAGS = $(sys_cflags)
+tests_sys_test_opts_LDADD = $(sys_libs)
 
 # tests/unit: the inside, with a kernel (double.c) and a memory (fake.c) that misbehave.
 unit_cflags = $(AM_CFLAGS) -I$(top_srcdir)/tests -I$(top_srcdir)/tests/unit $(CMOCKA_CFLAGS)

@@ -19,6 +19,11 @@
 	print_message("# %s:%d: %s\n", __FILE__, __LINE__, #expr); \
 	fail_msg("%ld: %s", must_rc, devio_errmsg()); } } while (0)
 
+/* The call must fail with this errno and leave a sentence. */
+#define must_fail(expr, err) do { long must_rc = (long)(expr); \
+	must(must_rc == (err), "%s: %ld, not %d: %s", #expr, must_rc, (int)(err), devio_errmsg()); \
+	must(devio_errmsg()[0], "%s: a sentence", #expr); } while (0)
+
 /* A skip tells why; in TAP it is counted as one. */
 #define must_skip(...) do { print_message("# skipped: " __VA_ARGS__); print_message("\n"); skip(); } while (0)
 
