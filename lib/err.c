@@ -34,6 +34,16 @@ int dv_err(int err, const char *fmt, ...)
 	return err;
 }
 
+int dv_err_plain(int err, const char *text)
+{
+	size_t n = strlen(text);
+
+	n = n < sizeof(errmsg) ? n : sizeof(errmsg) - 1;
+	memcpy(errmsg, text, n);
+	errmsg[n] = '\0';
+	return err;
+}
+
 int dv_err_in(int err, const char *where)
 {
 	char old[400];

@@ -18,6 +18,9 @@ int dv_err(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same for an error whose text is already kept: prefixes the sentence. */
 int dv_err_in(int err, const char *where);
 
+/* The same for a sentence that is complete: as quick as a copy. */
+int dv_err_plain(int err, const char *text);
+
 /*
  * Copies the caller's options of size *(size_t *)in into out (outsz bytes,
  * zeroed first). NULL gives zeroes. -E2BIG if an unknown tail is not zero,

@@ -235,11 +235,11 @@ void dv_op_cancel(struct devio_ring *r, struct dv_op *op)
 			(void)dv_queue_cancel(&r->q, &r->parts[i], &r->parts[r->nr_parts]);
 }
 
-static int check_range(const struct devio_ring *r, const struct devio_range *g, uint64_t *total)
+static int check_range(const struct devio_ctx *ctx, const struct devio_range *g, uint64_t *total)
 {
 	if (!g->mem)
 		return dv_err(-EINVAL, "ring: the memory of a range is NULL");
-	if (g->mem->ctx != r->ctx)
+	if (g->mem->ctx != ctx)
 		return dv_err(-EINVAL, "ring: mem %s belongs to another context", g->mem->spec);
 	if (g->off > g->mem->size || g->len > g->mem->size - g->off)
 		return dv_err(-ERANGE, "ring: %llu bytes at %llu leave mem %s of %llu bytes",
@@ -249,14 +249,14 @@ static int check_range(const struct devio_ring *r, const struct devio_range *g, 
 	return *total > INT64_MAX ? dv_err(-EOVERFLOW, "ring: the ranges add up to more than 2^63 bytes") : 0;
 }
 
-static int check_io(const struct devio_ring *r, const struct devio_io *io, uint64_t *total)
+int dv_op_check(const struct devio_ctx *ctx, const struct devio_io *io, uint64_t *total)
 {
 	static const unsigned int known = DEVIO_FILE_DIRECT_ONLY | DEVIO_FILE_NO_CACHE;
 	int rc = 0;
 
 	if (!io->file || !io->ranges || !io->nr_ranges || io->nr_ranges > MAX_RANGES)
 		return dv_err(-EINVAL, "ring: a file and 1 to %d ranges are needed", MAX_RANGES);
-	if (io->file->ctx != r->ctx)
+	if (io->file->ctx != ctx)
 		return dv_err(-EINVAL, "ring: the file belongs to another context");
 	if (io->path < 0 || io->path >= DEVIO_PATH_MAX || io->flags & ~known)
 		return dv_err(-EINVAL, "ring: unknown path %d or flags 0x%x", io->path, io->flags);
@@ -264,7 +264,7 @@ static int check_io(const struct devio_ring *r, const struct devio_io *io, uint6
 		return dv_err(-EBADF, "file: it was not opened for %s", io->write ? "writing" : "reading");
 	*total = 0;
 	for (uint32_t i = 0; !rc && i < io->nr_ranges; i++)
-		rc = check_range(r, &io->ranges[i], total);
+		rc = check_range(ctx, &io->ranges[i], total);
 	if (!rc && (io->file_off > INT64_MAX || *total > INT64_MAX - io->file_off))
 		rc = dv_err(-EOVERFLOW, "file: offset %llu and length %llu go past 2^63",
 			    (unsigned long long)io->file_off, (unsigned long long)*total);
@@ -324,12 +324,12 @@ int dv_op_start(struct devio_ring *r, const struct devio_io *io)
 	struct dv_op *op = r->free_ops;
 	uint64_t len = 0;
 	bool usual;
-	int rc = check_io(r, io, &len);
+	int rc = dv_op_check(r->ctx, io, &len);
 
 	if (rc)
 		return rc;
 	if (!op || !r->room)
-		return -EAGAIN;
+		return dv_err_plain(-EAGAIN, "ring: as many operations as it has entries are in flight: wait for one [EAGAIN]");
 	rc = take_ranges(op, io);
 	if (rc)
 		return rc;

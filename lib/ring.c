@@ -11,6 +11,7 @@
 
 #define DEFAULT_ENTRIES 128
 #define MAX_ENTRIES 16384
+#define MAX_PARTS 32000 /* io_uring's largest submission queue has 32768 entries */
 #define DEFAULT_STAGING (32ULL << 20)
 #define DEFAULT_SLOT (1u << 20)
 #define MIN_SLOT (64u << 10)
@@ -59,6 +60,8 @@ static int ring_memory(struct devio_ring *r, const struct devio_ring_opts *o)
 	r->nr_ops = r->room = o->entries;
 	/* One I/O for each operation, and enough for one operation to fill all slots. */
 	r->nr_parts = o->entries + o->staging / o->slot + 8;
+	if (r->nr_parts > MAX_PARTS)
+		r->nr_parts = MAX_PARTS;
 	r->ops = calloc(r->nr_ops, sizeof(*r->ops));
 	/* Two more than are used: the user_data of cancellations and of the timer. */
 	r->parts = calloc(r->nr_parts + 2, sizeof(*r->parts));
@@ -137,8 +140,8 @@ DEVIO_API int devio_ring_open(struct devio_ctx *ctx, const struct devio_ring_opt
 	struct devio_ring_opts o;
 	int rc = dv_opts_copy(&o, sizeof(o), opts, "devio_ring_opts");
 
-	if (!rc && !ctx)
-		rc = dv_err(-EINVAL, "ring: the context is NULL");
+	if (!rc && (!ctx || !out))
+		rc = dv_err(-EINVAL, "ring: the context or the place for the ring is NULL");
 	if (!rc)
 		rc = dv_ctx_forked(ctx);
 	if (!rc)
@@ -150,6 +153,8 @@ DEVIO_API int devio_ring_open(struct devio_ctx *ctx, const struct devio_ring_opt
 
 int dv_ring_check(const struct devio_ring *r)
 {
+	if (__builtin_expect(!r, 0))
+		return dv_err(-EINVAL, "ring: the ring is NULL");
 	if (__builtin_expect(r->ctx->fork_gen != dv_fork_gen, 0))
 		return dv_ctx_forked(r->ctx);
 	return 0;

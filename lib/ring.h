@@ -175,6 +175,8 @@ void dv_ring_free_idle(struct devio_ring *r);
 
 /* lib/op.c */
 int dv_op_start(struct devio_ring *r, const struct devio_io *io);
+/* The arguments of an operation: 0 and its length, or -errno with its sentence. */
+int dv_op_check(const struct devio_ctx *ctx, const struct devio_io *io, uint64_t *len);
 void dv_op_advance(struct devio_ring *r, struct dv_op *op);
 void dv_op_fail(struct dv_op *op, uint64_t x, int err, enum devio_reason why);
 void dv_op_cancel(struct devio_ring *r, struct dv_op *op);

@@ -190,6 +190,9 @@ DEVIO_API int devio_file_explain(struct devio_file *f, struct devio_mem *m, uint
 				 size_t size)
 {
 	struct devio_range range = { .mem = m, .off = mem_off, .len = len };
+	const struct devio_io io = {
+		.file = f, .ranges = &range, .nr_ranges = 1, .write = write, .file_off = file_off,
+	};
 	struct dv_op op = {
 		.file = f, .mem = m, .ranges = &range, .nr_ranges = 1, .len = len, .file_off = file_off,
 		.write = write, .buf = -1, .eof_x = UINT64_MAX,
@@ -201,6 +204,8 @@ DEVIO_API int devio_file_explain(struct devio_file *f, struct devio_mem *m, uint
 		return dv_err(-EINVAL, "file: the file, the memory or the buffer is NULL");
 	op.want = f->flags;
 	rc = dv_ctx_forked(f->ctx);
+	if (!rc)
+		rc = dv_op_check(f->ctx, &io, &len);
 	if (!rc)
 		rc = ring_take(f->ctx, &r);
 	if (rc)

@@ -31,7 +31,7 @@ static int setup(struct dv_queue *q, unsigned int entries, unsigned int flags)
 	int rc = -EINVAL;
 
 	for (; rc == -EINVAL && i < sizeof(setup_own) / sizeof(setup_own[0]); i++) {
-		struct io_uring_params p = { .flags = setup_own[i] };
+		struct io_uring_params p = { .flags = setup_own[i] | IORING_SETUP_CLAMP };
 
 		rc = io_uring_queue_init_params(2 * entries, &q->own, &p);
 		if (rc)
@@ -47,6 +47,7 @@ int dv_queue_init(struct dv_queue *q, unsigned int entries, unsigned int flags)
 	int rc = flags & DV_QUEUE_NO_URING ? -ENOSYS : setup(q, entries, flags);
 
 	q->event_fd = -1;
+	q->entries = entries;
 	if (!rc)
 		return 0;
 	/* Descriptors used up: threads would hide a problem that the caller can solve. */
@@ -197,6 +198,11 @@ int dv_queue_cancel(struct dv_queue *q, void *user_data, void *answer)
 		dv_pool_cancel(q->pool, user_data);
 		return 0;
 	}
+	/* Entries for reads and writes are taken without a look: as many as may come stay free. */
+	if (!q->borrowed && q->entries + io_uring_sq_ready(q->uring) >= q->uring->sq.ring_entries)
+		(void)dv_queue_enter(q, 0, 0);
+	if (!q->borrowed && q->entries + io_uring_sq_ready(q->uring) >= q->uring->sq.ring_entries)
+		return -EAGAIN;
 	sqe = io_uring_get_sqe(q->uring);
 	if (!sqe)
 		return -EAGAIN;

@@ -20,6 +20,7 @@ struct dv_queue {
 	bool borrowed;             /* the application's: it submits and reaps */
 	bool disabled;             /* made with R_DISABLED: enable before the first submission */
 	int no_uring;              /* -errno of io_uring_setup where the pool works */
+	unsigned int entries;      /* I/Os in flight at most */
 	int event_fd;              /* registered eventfd, -1 until asked for */
 	uint32_t table_first;      /* our slots of the registered buffer table */
 	uint32_t table_count;      /* 0: none (yet) */
@@ -40,8 +41,8 @@ struct dv_rw {
 #define DV_QUEUE_SHARED   (1u << 1)  /* several threads take turns */
 
 /*
- * entries: I/Os in flight at most; the submission queue has room for twice
- * that, as each may be cancelled too. 0 or -errno with its sentence.
+ * entries: I/Os in flight at most, 32002 at most; the submission queue has room
+ * for more, twice that if it can, for cancellations. 0 or -errno with its sentence.
  */
 int dv_queue_init(struct dv_queue *q, unsigned int entries, unsigned int flags);
 void dv_queue_borrow(struct dv_queue *q, struct io_uring *uring, uint32_t first, uint32_t count);
