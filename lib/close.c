@@ -37,10 +37,10 @@ static int drain(struct devio_ring *r)
 static void unlist(struct devio_ring *r)
 {
 	pthread_mutex_lock(&r->ctx->lock);
+	dv_stat_close(r->ctx, r);
 	*r->prev = r->next;
 	if (r->next)
 		r->next->prev = r->prev;
-	dv_stat_sum(&r->ctx->closed, &r->stat);
 	pthread_mutex_unlock(&r->ctx->lock);
 }
 

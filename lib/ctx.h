@@ -58,6 +58,8 @@ void dv_sync_sweep(struct devio_ctx *ctx);
 
 /* lib/stat.c */
 void dv_stat_sum(struct devio_stat *to, const struct devio_stat *from);
+/* Keeps what a ring counted that is about to leave ctx->rings; ctx->lock is held. */
+void dv_stat_close(struct devio_ctx *ctx, const struct devio_ring *r);
 
 void dv_log(struct devio_ctx *ctx, enum devio_log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -17,6 +17,7 @@
 #define MIN_SLOT (64u << 10)
 #define MAX_SLOT (64u << 20)
 #define DEFAULT_DMABUF_SLOTS 64
+#define MAX_WAIT_NS (1LL << 60) /* a longer wait is for ever */
 #define COPY_POLL_NS 50000 /* how long to look away while a device copies */
 
 static int check_opts(struct devio_ring_opts *o)
@@ -300,9 +301,13 @@ static void keep_awake(struct devio_ring *r)
 
 static int wait_loop(struct devio_ring *r, unsigned int want, int64_t timeout_ns)
 {
-	int64_t end = timeout_ns > 0 ? now_ns() + timeout_ns : 0, left = timeout_ns;
+	int64_t end, left;
 	int rc;
 
+	if (timeout_ns > MAX_WAIT_NS)
+		timeout_ns = -1;
+	end = timeout_ns > 0 ? now_ns() + timeout_ns : 0;
+	left = timeout_ns;
 	for (;;) {
 		rc = dv_ring_step(r, want, left);
 		if (rc || ready(r) >= want || !timeout_ns)
@@ -422,10 +427,15 @@ DEVIO_API unsigned int devio_ring_inflight(const struct devio_ring *r)
 DEVIO_API int devio_ring_fd(struct devio_ring *r)
 {
 	int rc = dv_ring_check(r);
+	bool known;
 
 	if (rc)
 		return rc;
+	known = r->q.event_fd >= 0;
 	rc = dv_queue_fd(&r->q);
+	/* What completed before there was a descriptor has not raised it. */
+	if (rc >= 0 && !known)
+		dv_queue_fd_raise(&r->q);
 	if (rc >= 0)
 		keep_awake(r);
 	return rc;

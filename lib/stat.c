@@ -7,7 +7,7 @@
 
 #define FIRST offsetof(struct devio_stat, path)
 
-/* All fields behind sz are 64-bit counters; the peak is a maximum of a kind: rings' peaks add up. */
+/* All fields behind sz are 64-bit counters; of the peaks of rings that live at one time the sum is told. */
 void dv_stat_sum(struct devio_stat *to, const struct devio_stat *from)
 {
 	uint64_t *t = (uint64_t *)((char *)to + FIRST);
@@ -15,6 +15,24 @@ void dv_stat_sum(struct devio_stat *to, const struct devio_stat *from)
 
 	for (size_t i = 0; i < (sizeof(*to) - FIRST) / sizeof(*t); i++)
 		t[i] += __atomic_load_n(&f[i], __ATOMIC_RELAXED);
+}
+
+/* Staging of the live rings, at most; of all that there ever were it is the maximum that counts. */
+static uint64_t staging_peak(const struct devio_ctx *ctx)
+{
+	uint64_t sum = 0;
+
+	for (const struct devio_ring *r = ctx->rings; r; r = r->next)
+		sum += __atomic_load_n(&r->stat.staging_peak, __ATOMIC_RELAXED);
+	return sum > ctx->closed.staging_peak ? sum : ctx->closed.staging_peak;
+}
+
+void dv_stat_close(struct devio_ctx *ctx, const struct devio_ring *r)
+{
+	uint64_t peak = staging_peak(ctx);
+
+	dv_stat_sum(&ctx->closed, &r->stat);
+	ctx->closed.staging_peak = peak;
 }
 
 DEVIO_API int devio_stat_get(struct devio_ctx *ctx, struct devio_stat *stat)
@@ -32,6 +50,7 @@ DEVIO_API int devio_stat_get(struct devio_ctx *ctx, struct devio_stat *stat)
 	dv_stat_sum(&sum, &ctx->sync);
 	for (struct devio_ring *r = ctx->rings; r; r = r->next)
 		dv_stat_sum(&sum, &r->stat);
+	sum.staging_peak = staging_peak(ctx);
 	pthread_mutex_unlock(&ctx->lock);
 	return dv_info_copy(stat, &sum, sizeof(sum), "devio_stat");
 }

@@ -2,7 +2,8 @@
 # Tests of rings, files and paths.
 EXTRA_DIST += tests/test.h tests/rig.h
 if HAVE_CMOCKA
-sys_tests = tests/sys/test-file-rw tests/sys/test-bad-args tests/sys/test-opts
+sys_tests = tests/sys/test-file-rw tests/sys/test-bad-args tests/sys/test-opts tests/sys/test-ring \
+	tests/sys/test-cancel tests/sys/test-told tests/sys/test-vector tests/sys/test-threads
 unit_tests = tests/unit/test-misbehave
 check_PROGRAMS += $(sys_tests) $(unit_tests)
 TESTS += $(sys_tests) $(unit_tests)
@@ -28,3 +29,13 @@ tests_unit_test_misbehave_SOURCES = tests/unit/test-misbehave.c $(double_sources
 tests_unit_test_misbehave_CFLAGS = $(unit_cflags)
 tests_unit_test_misbehave_LDFLAGS = $(double_ldflags)
 tests_unit_test_misbehave_LDADD = $(unit_libs)
+tests_sys_test_ring_CFLAGS = $(sys_cflags)
+tests_sys_test_ring_LDADD = $(sys_libs)
+tests_sys_test_cancel_CFLAGS = $(sys_cflags)
+tests_sys_test_cancel_LDADD = $(sys_libs)
+tests_sys_test_told_CFLAGS = $(sys_cflags)
+tests_sys_test_told_LDADD = $(sys_libs)
+tests_sys_test_vector_CFLAGS = $(sys_cflags)
+tests_sys_test_vector_LDADD = $(sys_libs)
+tests_sys_test_threads_CFLAGS = $(sys_cflags)
+tests_sys_test_threads_LDADD = $(sys_libs) -lpthread
