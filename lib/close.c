@@ -7,6 +7,8 @@
 #include "path.h"
 #include "regs.h"
 
+#define DRAIN_TRIES 1000
+
 static void cancel_all(struct devio_ring *r)
 {
 	dv_ring_promote_all(r);
@@ -19,7 +21,7 @@ static void cancel_all(struct devio_ring *r)
 /* 0 when nothing is in flight any more. */
 static int drain(struct devio_ring *r)
 {
-	int rc = 0;
+	int rc = 0, failures = 0;
 
 	if (!dv_ring_active(r) && !r->nr_io)
 		return 0;
@@ -28,7 +30,7 @@ static int drain(struct devio_ring *r)
 		return dv_ring_active(r) || r->nr_io ? -EBUSY : 0;
 	while (dv_ring_active(r) || r->nr_io) {
 		rc = dv_ring_step(r, r->done_tail - r->done_head + 1, -1);
-		if (rc && rc != -EINTR)
+		if (rc && rc != -EINTR && ++failures == DRAIN_TRIES)
 			return rc;
 	}
 	return 0;
@@ -44,12 +46,38 @@ static void unlist(struct devio_ring *r)
 	pthread_mutex_unlock(&r->ctx->lock);
 }
 
-/* The parent's ring in a child: give back memory and descriptors, touch nothing that is shared. */
+/* Lets go of what operations hold that nobody will finish. */
+static void forget(struct devio_ring *r)
+{
+	dv_ring_promote_all(r);
+	for (unsigned int i = 0; i < r->nr_ops; i++)
+		if (r->ops[i].active)
+			dv_op_forget(&r->ops[i]);
+}
+
+/*
+ * The parent's ring in a child: give back memory and descriptors, touch
+ * nothing that is shared. The arena did not come along (MADV_DONTFORK): where
+ * it was may be memory of the child's own now.
+ */
 static void free_forked(struct devio_ring *r)
 {
-	if (!r->q.pool)
+	forget(r);
+	dv_regs_forget(r);
+	r->slots.arena = NULL;
+	if (r->q.pool)
+		dv_pool_forget(r->q.pool);
+	else
 		dv_queue_exit(&r->q);
 	dv_ring_free(r);
+}
+
+/* The kernel takes nothing any more: was there anything that it did take? */
+static bool never_sent(struct devio_ring *r)
+{
+	while (r->copying)
+		dv_part_poll_copies(r, true);
+	return r->q.uring && !r->q.borrowed && dv_queue_unsent(&r->q) == r->nr_io;
 }
 
 void dv_ring_free_idle(struct devio_ring *r)
@@ -63,6 +91,10 @@ void dv_ring_free_idle(struct devio_ring *r)
 		return;
 	}
 	rc = drain(r);
+	if (rc && never_sent(r)) {
+		forget(r);
+		rc = 0;
+	}
 	unlist(r);
 	if (rc) {
 		/* Freed memory under a running DMA would be worse than a leak. */
@@ -71,6 +103,8 @@ void dv_ring_free_idle(struct devio_ring *r)
 		return;
 	}
 	dv_regs_exit(r);
+	if (r->q.borrowed && r->slots.buf >= 0)
+		(void)dv_queue_unregister(&r->q, r->slots.buf);
 	dv_slots_unpin(&r->slots);
 	dv_queue_exit(&r->q);
 	dv_ring_free(r);

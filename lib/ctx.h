@@ -53,7 +53,7 @@ static inline void dv_ctx_closing(void)
 	atomic_fetch_add_explicit(&dv_closings, 1, memory_order_relaxed);
 }
 
-/* lib/sync.c: lets idle rings let go of what was closed. */
+/* lib/sync.c: lets idle rings let go of what was closed; frees them in a forked child. */
 void dv_sync_sweep(struct devio_ctx *ctx);
 
 /* lib/stat.c */

@@ -210,8 +210,7 @@ DEVIO_API void devio_file_close(struct devio_file *f)
 
 		dv_ctx_closing();
 		dv_file_put(f);
-		if (ctx->fork_gen == dv_fork_gen)
-			dv_sync_sweep(ctx);
+		dv_sync_sweep(ctx);
 		dv_ctx_put(ctx);
 		return;
 	}

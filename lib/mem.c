@@ -171,8 +171,7 @@ DEVIO_API void devio_mem_free(struct devio_mem *m)
 	dv_ctx_closing();
 	ctx = dv_ctx_get(m->ctx);
 	dv_mem_put(m);
-	if (ctx->fork_gen == dv_fork_gen)
-		dv_sync_sweep(ctx);
+	dv_sync_sweep(ctx);
 	dv_ctx_put(ctx);
 }
 

@@ -113,15 +113,20 @@ static void release_buf(struct devio_ring *r, struct dv_op *op)
 	op->buf = -1;
 }
 
-static void op_release(struct devio_ring *r, struct dv_op *op)
+void dv_op_forget(struct dv_op *op)
 {
-	release_buf(r, op);
 	for (uint32_t i = 0; i < op->nr_ranges; i++)
 		dv_mem_put(op->ranges[i].mem);
 	if (op->ranges != op->few)
 		free(op->ranges);
 	dv_file_put(op->file);
 	op->active = false;
+}
+
+static void op_release(struct devio_ring *r, struct dv_op *op)
+{
+	release_buf(r, op);
+	dv_op_forget(op);
 	op->next = r->free_ops;
 	r->free_ops = op;
 }

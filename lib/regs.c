@@ -140,6 +140,17 @@ void dv_regs_sweep(struct devio_ring *r)
 	}
 }
 
+void dv_regs_forget(struct devio_ring *r)
+{
+	for (uint32_t i = 0; r->regs && i < r->regs->nr; i++) {
+		if (!r->regs->reg[i].mem)
+			continue;
+		dv_mem_put(r->regs->reg[i].mem);
+		dv_file_put(r->regs->reg[i].file);
+	}
+	free(r->regs);
+}
+
 void dv_regs_exit(struct devio_ring *r)
 {
 	for (uint32_t i = 0; r->regs && i < r->regs->nr; i++)

@@ -22,5 +22,7 @@ int dv_regs_find(struct devio_ring *r, const uint32_t *users, uint64_t *off);
 /* Lets go of memories and files that were closed and are not in use. */
 void dv_regs_sweep(struct devio_ring *r);
 void dv_regs_exit(struct devio_ring *r);
+/* In a forked child: the same without a word to the kernel. */
+void dv_regs_forget(struct devio_ring *r);
 
 #endif

@@ -179,6 +179,8 @@ int dv_op_start(struct devio_ring *r, const struct devio_io *io);
 int dv_op_check(const struct devio_ctx *ctx, const struct devio_io *io, uint64_t *len);
 void dv_op_advance(struct devio_ring *r, struct dv_op *op);
 void dv_op_fail(struct dv_op *op, uint64_t x, int err, enum devio_reason why);
+/* Lets go of file and memories, and of nothing else. */
+void dv_op_forget(struct dv_op *op);
 void dv_op_cancel(struct devio_ring *r, struct dv_op *op);
 
 /* An operation for a part that carried a whole one alone and cannot any more. */

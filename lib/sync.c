@@ -48,6 +48,10 @@ void dv_sync_sweep(struct devio_ctx *ctx)
 			r = atomic_exchange(&ctx->idle[i], NULL);
 		if (!r)
 			continue;
+		if (ctx->fork_gen != dv_fork_gen) {
+			dv_ring_free_idle(r);
+			continue;
+		}
 		if (r->regs)
 			dv_ring_progress(r);
 		ring_give(ctx, r);

@@ -62,27 +62,32 @@ static void raise_fd(struct dv_pool *p)
 		return; /* full counter: readable already */
 }
 
+/* Takes the next job and does it; the lock is held, but not meanwhile. */
+static void work(struct dv_pool *p)
+{
+	unsigned int i = p->taken++ % p->size;
+	int res;
+
+	pthread_mutex_unlock(&p->lock);
+	res = run(&p->jobs[i]);
+	pthread_mutex_lock(&p->lock);
+	p->jobs[i].res = res;
+	p->done[p->done_tail++ % p->size] = i;
+	raise_fd(p);
+	pthread_cond_signal(&p->ready);
+}
+
 static void *worker(void *arg)
 {
 	struct dv_pool *p = arg;
 
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
-		unsigned int i;
-		int res;
-
 		while (p->taken == p->submitted && !p->stop)
 			pthread_cond_wait(&p->work, &p->lock);
 		if (p->taken == p->submitted)
 			break;
-		i = p->taken++ % p->size;
-		pthread_mutex_unlock(&p->lock);
-		res = run(&p->jobs[i]);
-		pthread_mutex_lock(&p->lock);
-		p->jobs[i].res = res;
-		p->done[p->done_tail++ % p->size] = i;
-		raise_fd(p);
-		pthread_cond_signal(&p->ready);
+		work(p);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
@@ -119,6 +124,16 @@ int dv_pool_open(unsigned int entries, struct dv_pool **out)
 	return 0;
 }
 
+void dv_pool_forget(struct dv_pool *p)
+{
+	if (p->event_fd >= 0)
+		close(p->event_fd);
+	free(p->jobs);
+	free(p->done);
+	free(p->busy);
+	free(p);
+}
+
 void dv_pool_close(struct dv_pool *p)
 {
 	pthread_mutex_lock(&p->lock);
@@ -127,15 +142,10 @@ void dv_pool_close(struct dv_pool *p)
 	pthread_mutex_unlock(&p->lock);
 	for (unsigned int i = 0; i < p->nr_threads; i++)
 		pthread_join(p->threads[i], NULL);
-	if (p->event_fd >= 0)
-		close(p->event_fd);
 	pthread_cond_destroy(&p->work);
 	pthread_cond_destroy(&p->ready);
 	pthread_mutex_destroy(&p->lock);
-	free(p->jobs);
-	free(p->done);
-	free(p->busy);
-	free(p);
+	dv_pool_forget(p);
 }
 
 int dv_pool_queue(struct dv_pool *p, bool write, int fd, void *addr, uint32_t len, uint64_t off,
@@ -158,7 +168,7 @@ unsigned int dv_pool_ready(struct dv_pool *p)
 }
 
 /* One more thread for each waiting job, up to the limit. The signals stay with the application's threads. */
-static int spawn(struct dv_pool *p)
+static void spawn(struct dv_pool *p)
 {
 	unsigned int want = p->submitted - p->taken;
 	sigset_t all, old;
@@ -172,9 +182,9 @@ static int spawn(struct dv_pool *p)
 			p->nr_threads++;
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (rc && !p->nr_threads)
-		return dv_err(-rc, "ring: no thread for reading can be started and io_uring is not available");
-	return 0;
+	/* No thread can be had (RLIMIT_NPROC, cgroup): the caller's does it, at once. */
+	while (!p->nr_threads && p->taken != p->submitted)
+		work(p);
 }
 
 static void deadline(struct timespec *ts, int64_t ns)
@@ -197,7 +207,7 @@ int dv_pool_enter(struct dv_pool *p, unsigned int wait_nr, int64_t timeout_ns)
 		deadline(&ts, timeout_ns);
 	pthread_mutex_lock(&p->lock);
 	p->submitted = p->queued;
-	rc = spawn(p);
+	spawn(p);
 	pthread_cond_broadcast(&p->work);
 	while (!rc && p->done_tail - p->done_head < wait_nr)
 		rc = timeout_ns < 0 ? pthread_cond_wait(&p->ready, &p->lock) :

@@ -17,6 +17,9 @@ int dv_pool_open(unsigned int entries, struct dv_pool **pool);
 /* Everything queued must have been reaped. Joins the threads. */
 void dv_pool_close(struct dv_pool *pool);
 
+/* In a forked child, where the threads are not: memory and descriptor alone. */
+void dv_pool_forget(struct dv_pool *pool);
+
 /* Queues one transfer; runs from dv_pool_submit() on. -EAGAIN when full. */
 int dv_pool_queue(struct dv_pool *pool, bool write, int fd, void *addr, uint32_t len, uint64_t off,
 		  void *user_data);

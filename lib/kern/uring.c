@@ -190,6 +190,20 @@ unsigned int dv_queue_ready(struct dv_queue *q)
 	return q->uring ? io_uring_sq_ready(q->uring) : dv_pool_ready(q->pool);
 }
 
+unsigned int dv_queue_unsent(struct dv_queue *q)
+{
+	const struct io_uring_sq *sq = &q->own.sq;
+	unsigned int n = 0;
+
+	for (unsigned int i = sq->sqe_tail - io_uring_sq_ready(q->uring); i != sq->sqe_tail; i++) {
+		int op = sq->sqes[i & sq->ring_mask].opcode;
+
+		n += op == IORING_OP_READ || op == IORING_OP_WRITE || op == IORING_OP_READ_FIXED ||
+		     op == IORING_OP_WRITE_FIXED;
+	}
+	return n;
+}
+
 int dv_queue_cancel(struct dv_queue *q, void *user_data, void *answer)
 {
 	struct io_uring_sqe *sqe;

@@ -70,6 +70,9 @@ int dv_queue_enter(struct dv_queue *q, unsigned int wait_nr, int64_t timeout_ns)
 /* How much is queued that the kernel has not seen. */
 unsigned int dv_queue_ready(struct dv_queue *q);
 
+/* How many reads and writes of these there are. */
+unsigned int dv_queue_unsent(struct dv_queue *q);
+
 /* Asks the kernel to cancel the I/O with that user_data; its own answer comes as `answer`. */
 int dv_queue_cancel(struct dv_queue *q, void *user_data, void *answer);
 
