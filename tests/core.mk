@@ -3,7 +3,7 @@
 EXTRA_DIST += tests/test.h tests/rig.h
 if HAVE_CMOCKA
 sys_tests = tests/sys/test-file-rw tests/sys/test-bad-args tests/sys/test-opts tests/sys/test-ring \
-	tests/sys/test-cancel tests/sys/test-told tests/sys/test-vector tests/sys/test-threads tests/sys/test-fork tests/sys/test-own-ring
+	tests/sys/test-cancel tests/sys/test-told tests/sys/test-vector tests/sys/test-threads tests/sys/test-fork tests/sys/test-own-ring tests/sys/test-limits
 unit_tests = tests/unit/test-misbehave
 check_PROGRAMS += $(sys_tests) $(unit_tests)
 TESTS += $(sys_tests) $(unit_tests)
@@ -43,3 +43,5 @@ tests_sys_test_fork_CFLAGS = $(sys_cflags)
 tests_sys_test_fork_LDADD = $(sys_libs)
 tests_sys_test_own_ring_CFLAGS = $(sys_cflags) $(URING_CFLAGS)
 tests_sys_test_own_ring_LDADD = $(sys_libs) $(URING_LIBS)
+tests_sys_test_limits_CFLAGS = $(sys_cflags)
+tests_sys_test_limits_LDADD = $(sys_libs) -lpthread
