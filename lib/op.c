@@ -137,6 +137,8 @@ static void op_finish(struct devio_ring *r, struct dv_op *op)
 
 	fill_completion(op, c);
 	count(r, c, op->write);
+	if (op->path && !op->tried && c->result > 0)
+		dv_path_worked(r, op);
 	op_release(r, op);
 }
 

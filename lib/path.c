@@ -185,3 +185,11 @@ void dv_path_refused(struct devio_ring *r, struct dv_op *op, const struct dv_pat
 	if (pair->strikes[p->id] >= 8)
 		pair->refused |= bit(p);
 }
+
+void dv_path_worked(struct devio_ring *r, const struct dv_op *op)
+{
+	struct dv_pair *pair = dv_pair_slot(r, op->file, op->mem);
+
+	if (pair->key == dv_pair_key(op->file, op->mem))
+		pair->strikes[op->path->id] = 0;
+}

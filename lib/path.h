@@ -82,8 +82,9 @@ bool dv_pair_can(struct devio_ring *r, struct dv_pair *pair, const struct dv_pat
 /* Sets op->path, better, reason. -errno: none is left; op->fail_reason says why. */
 int dv_path_choose(struct devio_ring *r, struct dv_op *op, int want);
 
-/* The kernel refused op's path: remember it for the pair. */
+/* The kernel refused op's path: remember it for the pair; it took it: forget that. */
 void dv_path_refused(struct devio_ring *r, struct dv_op *op, const struct dv_path *p);
+void dv_path_worked(struct devio_ring *r, const struct dv_op *op);
 
 /* lib/op.c: the memory at byte x of the operation, and how many bytes follow in that range. */
 struct devio_mem *dv_op_at(struct dv_op *op, uint64_t x, uint64_t *mem_off, uint64_t *left);

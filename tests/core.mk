@@ -4,7 +4,8 @@ EXTRA_DIST += tests/test.h tests/rig.h
 if HAVE_CMOCKA
 sys_tests = tests/sys/test-file-rw tests/sys/test-bad-args tests/sys/test-opts tests/sys/test-ring \
 	tests/sys/test-cancel tests/sys/test-told tests/sys/test-vector tests/sys/test-threads tests/sys/test-fork tests/sys/test-own-ring tests/sys/test-limits
-unit_tests = tests/unit/test-misbehave
+unit_tests = tests/unit/test-misbehave tests/unit/test-fallback tests/unit/test-slots tests/unit/test-pool \
+	tests/unit/test-oom
 check_PROGRAMS += $(sys_tests) $(unit_tests)
 TESTS += $(sys_tests) $(unit_tests)
 endif
@@ -45,3 +46,15 @@ tests_sys_test_own_ring_CFLAGS = $(sys_cflags) $(URING_CFLAGS)
 tests_sys_test_own_ring_LDADD = $(sys_libs) $(URING_LIBS)
 tests_sys_test_limits_CFLAGS = $(sys_cflags)
 tests_sys_test_limits_LDADD = $(sys_libs) -lpthread
+tests_unit_test_fallback_SOURCES = tests/unit/test-fallback.c $(double_sources)
+tests_unit_test_fallback_CFLAGS = $(unit_cflags)
+tests_unit_test_fallback_LDFLAGS = $(double_ldflags)
+tests_unit_test_fallback_LDADD = $(unit_libs)
+tests_unit_test_slots_CFLAGS = $(unit_cflags)
+tests_unit_test_slots_LDADD = $(unit_libs)
+tests_unit_test_pool_CFLAGS = $(unit_cflags)
+tests_unit_test_pool_LDADD = $(unit_libs)
+tests_unit_test_oom_CFLAGS = $(unit_cflags)
+tests_unit_test_oom_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=free -Wl,--wrap=strdup \
+	-Wl,--wrap=mmap
+tests_unit_test_oom_LDADD = $(unit_libs)
