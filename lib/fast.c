@@ -34,7 +34,7 @@ void dv_fast_learn(struct devio_ring *r, const struct dv_op *op)
 	pl->op_write = op->buf >= 0 ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE;
 	pl->users = op->buf >= 0 ? dv_regs_users(r, op->buf) : &r->no_users;
 	pl->ask_cache = !op->write && !(op->want & DEVIO_FILE_NO_CACHE) && !f->path &&
-			!(op->want & DEVIO_FILE_DIRECT_ONLY);
+			!(op->want & DEVIO_FILE_DIRECT_ONLY) && id >= DEVIO_PATH_FILE_HOST;
 	if (op->path->direct) {
 		pl->fd = f->dfd;
 		pl->base = id == DEVIO_PATH_FILE_DMABUF ? op->dmabuf_off : (uintptr_t)op->mem->ptr;

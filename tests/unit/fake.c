@@ -96,7 +96,10 @@ struct devio_mem *fake_mem(struct devio_ctx *ctx, uint64_t size, unsigned int ca
 	m->size = size;
 	m->caps = caps;
 	m->dmabuf_fd = -1;
-	m->priv = calloc(1, size);
+	m->priv = aligned_alloc(4096, (size + 4095) & ~4095ULL);
+	memset(m->priv, 0, size);
+	if (caps & DEVIO_MEM_P2P_PAGES)
+		m->ptr = m->priv;
 	strcpy(m->spec, "fake");
 	pthread_mutex_init(&m->lock, NULL);
 	return m;

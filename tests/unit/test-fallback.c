@@ -221,13 +221,40 @@ static void test_timeout_of_copies(void **state)
 	must(c.result == 65536, "%lld", (long long)c.result);
 }
 
+/* The hot path serves whatever a plan serves, memory of devices too: it takes no struct dv_op. */
+static void test_hot_path(void **state)
+{
+	struct devio_mem *p2p = fake_mem(ctx, SIZE, DEVIO_MEM_P2P_PAGES);
+	struct devio_mem *mems[] = { host, p2p };
+	struct devio_completion c;
+
+	(void)state;
+	skip_without_direct();
+	file->flags = 0;
+	for (int i = 0; i < 2; i++) {
+		rig_cache(name, 0);
+		for (uint64_t n = 0; n < 20; n++) {
+			struct dv_op *op = ring->free_ops;
+
+			must_zero(devio_ring_read(ring, file, mems[i], n << 12, 4096, n << 12, n));
+			must(n == 0 || ring->free_ops == op, "memory %d, read %llu takes the long way", i,
+			     (unsigned long long)n);
+			rig_wait(ring, &c, 1);
+			must(c.result == 4096 && c.cookie == n && c.path == (i ? DEVIO_PATH_FILE_P2P : HOST), "%lld by %s",
+			     (long long)c.result, devio_path_name(c.path));
+		}
+		rig_check(mems[i], 0, 20 << 12, 3, 0);
+	}
+	devio_mem_free(p2p);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_refused), T(test_forced), T(test_strikes), T(test_error_at), T(test_enters), T(test_slow_copies),
-		T(test_timeout_of_copies),
+		T(test_timeout_of_copies), T(test_hot_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
