@@ -58,3 +58,10 @@ tests_unit_test_oom_CFLAGS = $(unit_cflags)
 tests_unit_test_oom_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=free -Wl,--wrap=strdup \
 	-Wl,--wrap=mmap
 tests_unit_test_oom_LDADD = $(unit_libs)
+
+# tests/fault: each system call fails in turn. The driver must be a program, not libtool's script.
+check_PROGRAMS += tests/fault/driver
+tests_fault_driver_CFLAGS = $(AM_CFLAGS) -D_GNU_SOURCE
+tests_fault_driver_LDADD = lib/libdv.la
+dist_check_SCRIPTS += tests/fault/run-faults.sh
+TESTS += tests/fault/run-faults.sh
