@@ -52,8 +52,10 @@ static int mem_new(struct devio_ctx *ctx, const struct dv_mem_ops *ops, const ch
 	struct devio_mem *m;
 	int rc;
 
-	if (!ctx || !out)
-		return dv_err(-EINVAL, "mem: the context or the place for the memory is NULL");
+	if (!ctx)
+		return dv_err(-EINVAL, "mem: the context is NULL");
+	if (!out)
+		return dv_err(-EINVAL, "mem: there is nowhere to put the memory");
 	rc = dv_ctx_forked(ctx);
 	if (rc)
 		return rc;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Tests of rings, files and paths.
-EXTRA_DIST += tests/test.h tests/rig.h
+EXTRA_DIST += tests/test.h tests/rig.h tests/forbid.h
 if HAVE_CMOCKA
 sys_tests = tests/sys/test-file-rw tests/sys/test-bad-args tests/sys/test-opts tests/sys/test-ring \
 	tests/sys/test-cancel tests/sys/test-told tests/sys/test-vector tests/sys/test-threads tests/sys/test-fork tests/sys/test-own-ring tests/sys/test-limits

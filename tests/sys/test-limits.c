@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Disks that are full, limits, files that shrink, and io_uring forbidden. */
 #include "rig.h"
+#include "forbid.h"
 
 #include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -161,18 +158,9 @@ static void no_threads(void)
 	devio_ctx_close(ctx);
 }
 
-/* From now on the system call fails with err. */
-static void forbid(int nr, int err)
+static void child_forbid(int nr, int err)
 {
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | err),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+	if (forbid(nr, err))
 		_exit(77);
 }
 
@@ -183,7 +171,7 @@ static void without_uring(int err, const char *word)
 	struct devio_mem *m;
 	struct devio_file *f;
 
-	forbid(SYS_io_uring_setup, err);
+	child_forbid(SYS_io_uring_setup, err);
 	everything_works();
 	child_must(texts > 0 && strstr(said, word) && strstr(said, "thread"));
 	/* It is told where a path was lost by it. */
@@ -218,7 +206,7 @@ static void uring_no_register(void)
 	struct devio_file *f;
 	struct devio_ring *r;
 
-	forbid(SYS_io_uring_register, EPERM);
+	child_forbid(SYS_io_uring_register, EPERM);
 	child_must(!devio_mem_alloc(ctx, "host", SIZE, NULL, &m));
 	child_must(!devio_file_open(ctx, name, O_RDWR, NULL, &f));
 	child_must(devio_file_read(f, m, 1, SIZE - 7, 5, NULL) == SIZE - 7);
@@ -252,7 +240,7 @@ static void uring_later(void)
 	child_must(rc == 8);
 	for (uint64_t i = 0; i < 8; i++)
 		child_must(!devio_ring_read(r, f, m, i << 16, 65536 - (i & 1), i << 16, i));
-	forbid(SYS_io_uring_enter, EPERM);
+	child_forbid(SYS_io_uring_enter, EPERM);
 	child_must(devio_ring_submit(r) == -EPERM && strstr(devio_errmsg(), "io_uring_enter"));
 	child_must(devio_ring_wait(r, c, 1, 8, -1) == -EPERM);
 	child_must(devio_file_read(f, m, 0, SIZE, 0, NULL) == -EPERM);
