@@ -142,7 +142,7 @@ DEVIO_API int devio_mem_import_dmabuf(struct devio_ctx *ctx, int fd, uint64_t of
 				      struct devio_mem **out)
 {
 	struct devio_mem *m;
-	int rc = mem_new(ctx, &dv_mem_import, "dmabuf", size, &m);
+	int rc = mem_new(ctx, &dv_mem_import, "dmabuf", size, out ? &m : NULL);
 
 	if (rc)
 		return rc;

@@ -17,6 +17,18 @@
 
 #define RIG_UNUSED __attribute__((unused))
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define RIG_ASAN 1
+#endif
+#endif
+#if !defined(RIG_ASAN) && defined(__SANITIZE_ADDRESS__)
+#define RIG_ASAN 1
+#endif
+#ifndef RIG_ASAN
+#define RIG_ASAN 0
+#endif
+
 struct rig_rnd {
 	uint64_t s;
 };
