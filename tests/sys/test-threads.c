@@ -9,6 +9,7 @@
 #define LANE (256u << 10)
 #define SIZE (THREADS * LANE)
 #define ROUNDS 20
+#define PIECE (LANE / ROUNDS) /* of a lane, one a round */
 
 struct env {
 	struct devio_ctx *ctx;
@@ -152,12 +153,14 @@ static void *in_turns(void *arg)
 	int n;
 
 	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t off = at + round * PIECE;
+
 		pthread_mutex_lock(&e->turn);
-		if (devio_ring_read(e->ring, e->file, e->mem, at, LANE, at, j->nr))
+		if (devio_ring_read(e->ring, e->file, e->mem, off, PIECE, off, j->nr))
 			j->failed = "it is queued";
 		n = devio_ring_wait(e->ring, c, round & 1, 32, -1);
 		for (int i = 0; i < n; i++) {
-			if (c[i].result != LANE)
+			if (c[i].result != PIECE)
 				j->failed = "a short result";
 			count(e, &c[i]);
 		}
@@ -237,7 +240,8 @@ static void test_turns(void **state)
 			count(&e, &c[i]);
 	}
 	must(e.reads == THREADS * ROUNDS, "each completed");
-	rig_check(e.mem, 0, SIZE, 8, 0);
+	for (uint64_t i = 0; i < THREADS; i++)
+		rig_check(e.mem, i * LANE, ROUNDS * PIECE, 8, i * LANE);
 	env_close(&e);
 }
 
