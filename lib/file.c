@@ -69,10 +69,10 @@ static void describe(struct devio_file *f, const struct statx *st)
 }
 
 /*
- * fd becomes a description of its own, for the page cache: one that the application opened
- * with O_DIRECT wants everything aligned, and with O_NONBLOCK io_uring
- * answers -EAGAIN on file systems that cannot read without waiting. A
- * duplicate would share the flags with the application.
+ * fd becomes a description of its own, for the page cache: one that the
+ * application opened with O_DIRECT wants everything aligned, and of one with
+ * O_NONBLOCK io_uring believes that it never waits, so that a submission may.
+ * A duplicate would share the flags with the application.
  */
 static int make_plain(int fd, int fl)
 {
@@ -157,7 +157,7 @@ DEVIO_API int devio_file_open(struct devio_ctx *ctx, const char *path, int flags
 	if (rc)
 		close(fd);
 	else
-		(void)fcntl(fd, F_SETFL, flags & O_NOATIME); /* to io_uring O_NONBLOCK does mean something */
+		(void)fcntl(fd, F_SETFL, flags & O_NOATIME); /* io_uring would believe that it never waits */
 	return rc;
 }
 

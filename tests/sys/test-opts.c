@@ -201,7 +201,7 @@ static void test_specs(void **state)
 	must_fail(devio_mem_alloc(ctx, NULL, 4096, NULL, &m), -EINVAL);
 	must_fail(devio_mem_alloc(ctx, "host", 0, NULL, &m), -EINVAL);
 	must_fail(devio_mem_alloc(ctx, "host", UINT64_MAX, NULL, &m), -EINVAL);
-	must_fail(devio_mem_alloc(ctx, "host", 1ULL << 60, NULL, &m), -ENOMEM);
+	must(devio_mem_alloc(ctx, "host", 1ULL << 60, NULL, &m) < 0 && devio_errmsg()[0], "no machine has that much");
 	o.offset = 4096;
 	must_fail(devio_mem_alloc(ctx, "host", 4096, &o, &m), -EINVAL);
 	must_fail(devio_mem_import_ptr(ctx, "host", NULL, 4096, &m), -EFAULT);

@@ -65,7 +65,7 @@ static void test_results(void **state)
 {
 	int fd = (int)(intptr_t)*state, res;
 	struct dv_pool *p;
-	char buf[100];
+	char buf[100] = { 0 };
 	void *data;
 
 	must_zero(dv_pool_open(4, &p));
