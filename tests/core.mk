@@ -3,7 +3,7 @@
 EXTRA_DIST += tests/test.h tests/rig.h tests/forbid.h
 if HAVE_CMOCKA
 sys_tests = tests/sys/test-file-rw tests/sys/test-bad-args tests/sys/test-opts tests/sys/test-ring \
-	tests/sys/test-cancel tests/sys/test-told tests/sys/test-vector tests/sys/test-threads tests/sys/test-fork tests/sys/test-own-ring tests/sys/test-limits
+	tests/sys/test-cancel tests/sys/test-told tests/sys/test-vector tests/sys/test-threads tests/sys/test-fork tests/sys/test-own-ring tests/sys/test-limits tests/sys/test-disk
 unit_tests = tests/unit/test-misbehave tests/unit/test-fallback tests/unit/test-slots tests/unit/test-pool \
 	tests/unit/test-oom
 check_PROGRAMS += $(sys_tests) $(unit_tests)
@@ -65,3 +65,5 @@ tests_fault_driver_CFLAGS = $(AM_CFLAGS) -D_GNU_SOURCE
 tests_fault_driver_LDADD = lib/libdv.la
 dist_check_SCRIPTS += tests/fault/run-faults.sh
 TESTS += tests/fault/run-faults.sh
+tests_sys_test_disk_CFLAGS = $(sys_cflags)
+tests_sys_test_disk_LDADD = $(sys_libs)
