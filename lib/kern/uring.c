@@ -137,15 +137,17 @@ bool dv_queue_has_dmabuf(struct dv_queue *q)
 {
 	static _Atomic int known; /* 0: not tried, 1: yes, 2: no */
 	struct dv_uring_regbuf_desc empty = { .type = DV_REGBUF_EMPTY };
-	int k = atomic_load_explicit(&known, memory_order_relaxed);
+	int rc, k = atomic_load_explicit(&known, memory_order_relaxed);
 
 	if (k)
 		return k == 1;
 	if (!q->uring || !q->table_count)
 		return false;
-	k = update_extended(q, q->table_count - 1, &empty) ? 2 : 1;
-	atomic_store_explicit(&known, k, memory_order_relaxed);
-	return k == 1;
+	rc = update_extended(q, q->table_count - 1, &empty);
+	/* Any other error is this ring's own (lent slots that do not exist, no memory): nothing is learnt. */
+	if (!rc || rc == -EINVAL)
+		atomic_store_explicit(&known, rc ? 2 : 1, memory_order_relaxed);
+	return !rc;
 }
 
 static int enable(struct dv_queue *q)
