@@ -50,7 +50,7 @@ uint32_t dv_ctx_new_id(void);
 extern _Atomic unsigned int dv_closings;
 static inline void dv_ctx_closing(void)
 {
-	atomic_fetch_add_explicit(&dv_closings, 1, memory_order_relaxed);
+	atomic_fetch_add(&dv_closings, 1);
 }
 
 /* lib/sync.c: lets idle rings let go of what was closed; frees them in a forked child. */

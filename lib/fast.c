@@ -25,30 +25,28 @@ void dv_fast_learn(struct devio_ring *r, const struct dv_op *op)
 	struct dv_plan *pl = &pair->plan[op->write];
 	enum devio_path id = op->path->id;
 
-	if (!r->q.uring)
+	/* An operation that goes another way (an unaligned one) says nothing of those that do not. */
+	if (!r->q.uring || !(op->path->direct || (id == DEVIO_PATH_FILE_BUFFERED && op->mem->caps & DEVIO_MEM_HOST_PAGES)))
 		return;
-
 	pl->told = (struct dv_told){ id, op->better, op->reason, op->write ? DEVIO_DONE_WRITE : 0 };
 	pl->buf_index = op->buf >= 0 ? r->q.table_first + op->buf : 0;
 	pl->op_read = op->buf >= 0 ? IORING_OP_READ_FIXED : IORING_OP_READ;
 	pl->op_write = op->buf >= 0 ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE;
-	pl->users = op->buf >= 0 ? dv_regs_users(r, op->buf) : &r->no_users;
-	pl->ask_cache = !op->write && !(op->want & DEVIO_FILE_NO_CACHE) && !f->path &&
-			!(op->want & DEVIO_FILE_DIRECT_ONLY) && id >= DEVIO_PATH_FILE_HOST;
+	pl->use = op->buf >= 0 ? dv_regs_use(r, op->buf) : &r->no_use;
+	pl->ask_cache = !op->write && !(op->want & (DEVIO_FILE_NO_CACHE | DEVIO_FILE_DIRECT_ONLY)) && !f->path &&
+			(id == DEVIO_PATH_FILE_HOST || op->reason == DEVIO_WHY_CACHED);
 	if (op->path->direct) {
 		pl->fd = f->dfd;
 		pl->base = id == DEVIO_PATH_FILE_DMABUF ? op->dmabuf_off : (uintptr_t)op->mem->ptr;
 		pl->off_mask = FAR_OFFSET | ((op->write ? f->write_align : f->off_align) - 1);
 		pl->mem_mask = f->mem_align - 1;
 		pl->max_len = DV_DIRECT_MAX;
-	} else if (id == DEVIO_PATH_FILE_BUFFERED && op->mem->caps & DEVIO_MEM_HOST_PAGES) {
+	} else {
 		pl->fd = f->fd;
 		pl->base = (uintptr_t)op->mem->ptr;
 		pl->off_mask = FAR_OFFSET;
 		pl->mem_mask = 0;
 		pl->max_len = DV_CACHE_MAX;
-	} else {
-		return;
 	}
 	if (pl->max_len > op->mem->size)
 		pl->max_len = op->mem->size;
@@ -111,8 +109,9 @@ fast_start(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint
 	p->fast.mem = dv_mem_get(m);
 	p->fast.mem_off = mem_off;
 	p->fast.cookie = cookie;
-	p->fast.users = pl->users;
-	++*pl->users;
+	p->fast.use = pl->use;
+	pl->use->users++;
+	pl->use->last = dv_use_now(r);
 	p->fast.told = pl->told;
 	r->room--;
 	r->nr_io++;
@@ -210,7 +209,7 @@ static inline __attribute__((always_inline)) void fast_event(struct devio_ring *
 	memcpy(&c->path, &f->told, sizeof(f->told));
 	memset(c->resv, 0, sizeof(c->resv));
 	sums_add(r, sums, &f->told, res);
-	--*f->users;
+	f->use->users--;
 	dv_file_put(f->file);
 	dv_mem_put(f->mem);
 	f->file = NULL;

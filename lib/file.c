@@ -204,8 +204,9 @@ DEVIO_API void devio_file_close(struct devio_file *f)
 {
 	if (!f)
 		return;
-	atomic_store_explicit(&f->closed, true, memory_order_relaxed);
-	if (atomic_load_explicit(&f->registered, memory_order_relaxed)) {
+	/* In this order, as lib/regs.c looks the other way round. */
+	f->closed = true;
+	if (f->registered) {
 		struct devio_ctx *ctx = dv_ctx_get(f->ctx);
 
 		dv_ctx_closing();

@@ -169,7 +169,7 @@ DEVIO_API void devio_mem_free(struct devio_mem *m)
 
 	if (!m)
 		return;
-	atomic_store_explicit(&m->closed, true, memory_order_relaxed);
+	m->closed = true;
 	dv_ctx_closing();
 	ctx = dv_ctx_get(m->ctx);
 	dv_mem_put(m);

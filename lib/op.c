@@ -322,7 +322,7 @@ static void op_init(struct dv_op *op, const struct devio_io *io, uint64_t len)
 	op->better = op->reason = op->fail_reason = op->tried = 0;
 	op->flags = 0;
 	op->buf = -1;
-	op->forced = op->canceled = op->waiting = op->restart = false;
+	op->forced = op->canceled = op->waiting = op->restart = op->lacks_buf = false;
 	op->active = true;
 }
 
@@ -387,8 +387,8 @@ void dv_op_promote(struct devio_ring *r, struct dv_part *p)
 	op->reason = f->told.reason;
 	op->issued = p->len;
 	op->parts = 1;
-	if (f->users != &r->no_users)
-		op->buf = op->hint = dv_regs_find(r, f->users, &op->dmabuf_off);
+	if (f->use != &r->no_use)
+		op->buf = op->hint = dv_regs_find(r, f->use, &op->dmabuf_off);
 	locate(op, p);
 	p->op = op;
 	p->path = op->path;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include "path.h"
+#include "regs.h"
 
 #define MAX_TRIES 1000 /* of an I/O that the kernel wants again; far beyond any honest need */
 
@@ -201,10 +202,18 @@ static bool goes_on_after(const struct dv_part *p, int err)
 	       (!p->op->forced && p->path->refusal && p->path->refusal(err));
 }
 
+/* An answer of the kernel after which only another registration helps. */
+static bool mapping_gone(int err)
+{
+	return err == -EREMOTEIO || err == -ENXIO || err == -ENODEV;
+}
+
 static void part_error(struct devio_ring *r, struct dv_part *p, int err)
 {
 	struct dv_op *op = p->op;
 
+	if (p->way == DV_WAY_DIRECT && p->buf >= 0 && mapping_gone(err))
+		dv_regs_stale(r, p->buf);
 	if (op->canceled && goes_on_after(p, err))
 		err = -ECANCELED;
 	if (((err == -EAGAIN || err == -EINTR) && p->tries++ < MAX_TRIES) || edge_by_cache(p, err)) {

@@ -21,7 +21,7 @@ struct dv_plan {
 	uint64_t max_len;          /* no longer than the memory */
 	struct dv_told told;
 	bool ask_cache;            /* the choice depends on the page cache: look again now and then */
-	uint32_t *users;           /* of the registered buffer */
+	struct dv_use *use;        /* of the registered buffer */
 };
 
 /* What a ring knows about one file and one memory. */

@@ -3,6 +3,7 @@
 #include "config.h"
 #include <errno.h>
 #include <stdlib.h>
+#include "ctx.h"
 #include "err.h"
 #include "regs.h"
 
@@ -10,15 +11,23 @@ struct reg {
 	struct devio_mem *mem;     /* NULL: free. The cache holds both alive */
 	struct devio_file *file;
 	uint64_t off;
-	uint64_t used;             /* tick of the last use */
-	uint32_t users;            /* operations in flight */
+	struct dv_use use;
+	bool stale;                /* the kernel says that its mapping is gone */
 };
 
 struct dv_regs {
-	uint64_t tick;
 	uint32_t nr;               /* slots 1 .. nr of the table; slot 0 is the staging arena */
 	struct reg reg[];
 };
+
+/*
+ * Does the registration serve I/O on f? Linux 7.4 binds it to one open file
+ * and says -EBADF to another; one that binds it to the device is told here.
+ */
+static bool serves(const struct reg *g, const struct devio_file *f, const struct devio_mem *m)
+{
+	return g->mem == m && g->file == f && !g->stale;
+}
 
 static int make_cache(struct devio_ring *r)
 {
@@ -46,12 +55,15 @@ static void drop(struct devio_ring *r, uint32_t i)
 static int find_slot(struct devio_ring *r)
 {
 	struct dv_regs *c = r->regs;
+	uint32_t now = dv_use_now(r);
 	int best = -1;
 
 	for (uint32_t i = 0; i < c->nr; i++) {
 		if (!c->reg[i].mem)
 			return i;
-		if (!c->reg[i].users && (best < 0 || c->reg[i].used < c->reg[best].used))
+		/* The clock may wrap: compare ages. */
+		if (!c->reg[i].use.users &&
+		    (best < 0 || now - c->reg[i].use.last > now - c->reg[best].use.last))
 			best = i;
 	}
 	if (best >= 0) {
@@ -73,14 +85,17 @@ static int add(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, 
 	*why = DEVIO_WHY_NO_SLOT;
 	i = find_slot(r);
 	if (i < 0)
-		return dv_err(-ENOSPC, "path file-dmabuf: all %u slots of the buffer table are in use", r->regs->nr);
+		return dv_err(-EBUSY, "path file-dmabuf: all %u slots of the buffer table are in use", r->regs->nr);
 	rc = dv_queue_register_dmabuf(&r->q, i + 1, fd, m->size, f->dfd);
 	if (rc) {
 		*why = rc == -EOPNOTSUPP || rc == -EBADF ? DEVIO_WHY_TARGET : DEVIO_WHY_MAP;
-		return dv_err(rc, "path file-dmabuf: the kernel does not register mem %s for the file", m->spec);
+		return dv_err(rc == -EBUSY ? -EIO : rc, "path file-dmabuf: the kernel does not register mem %s for the file", m->spec);
 	}
-	atomic_store_explicit(&f->registered, true, memory_order_relaxed);
 	r->regs->reg[i] = (struct reg){ .mem = dv_mem_get(m), .file = dv_file_get(f), .off = off };
+	f->registered = true;
+	/* Closed before it was registered: the closing counted for nobody. */
+	if (f->closed || m->closed)
+		r->closings = dv_closings - 1;
 	return i;
 }
 
@@ -95,31 +110,31 @@ int dv_regs_get(struct devio_ring *r, struct devio_file *f, struct devio_mem *m,
 		return -ENOMEM;
 	}
 	c = r->regs;
-	if (hint > 0 && (uint32_t)hint <= c->nr && c->reg[hint - 1].mem == m && c->reg[hint - 1].file == f)
+	if (hint > 0 && (uint32_t)hint <= c->nr && serves(&c->reg[hint - 1], f, m))
 		i = hint - 1;
 	for (uint32_t k = 0; k < c->nr && i < 0; k++)
-		if (c->reg[k].mem == m && c->reg[k].file == f)
+		if (serves(&c->reg[k], f, m))
 			i = k;
 	dv_stat_add(i < 0 ? &r->stat.dmabuf_misses : &r->stat.dmabuf_hits, 1);
 	if (i < 0)
 		i = add(r, f, m, why);
 	if (i < 0)
 		return i;
-	c->reg[i].users++;
-	c->reg[i].used = ++c->tick;
+	c->reg[i].use.users++;
+	c->reg[i].use.last = dv_use_now(r);
 	*buf = i + 1;
 	*off = c->reg[i].off;
 	return 0;
 }
 
-uint32_t *dv_regs_users(struct devio_ring *r, int buf)
+struct dv_use *dv_regs_use(struct devio_ring *r, int buf)
 {
-	return &r->regs->reg[buf - 1].users;
+	return &r->regs->reg[buf - 1].use;
 }
 
-int dv_regs_find(struct devio_ring *r, const uint32_t *users, uint64_t *off)
+int dv_regs_find(struct devio_ring *r, const struct dv_use *use, uint64_t *off)
 {
-	const struct reg *g = (const struct reg *)((const char *)users - offsetof(struct reg, users));
+	const struct reg *g = (const struct reg *)((const char *)use - offsetof(struct reg, use));
 
 	*off = g->off;
 	return g - r->regs->reg + 1;
@@ -127,17 +142,32 @@ int dv_regs_find(struct devio_ring *r, const uint32_t *users, uint64_t *off)
 
 void dv_regs_put(struct devio_ring *r, int buf)
 {
-	r->regs->reg[buf - 1].users--;
+	r->regs->reg[buf - 1].use.users--;
+}
+
+void dv_regs_stale(struct devio_ring *r, int buf)
+{
+	r->regs->reg[buf - 1].stale = true;
+	r->plan_gen++;
+	r->closings = dv_closings - 1;
 }
 
 void dv_regs_sweep(struct devio_ring *r)
 {
+	unsigned int now = dv_closings;
+	bool again = false;
+
 	for (uint32_t i = 0; r->regs && i < r->regs->nr; i++) {
 		const struct reg *g = &r->regs->reg[i];
 
-		if (g->mem && !g->users && (g->mem->closed || g->file->closed))
+		if (!g->mem || !(g->mem->closed || g->file->closed || g->stale))
+			continue;
+		if (g->use.users)
+			again = true;
+		else
 			drop(r, i);
 	}
+	r->closings = again ? now - 1 : now;
 }
 
 void dv_regs_forget(struct devio_ring *r)

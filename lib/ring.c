@@ -202,8 +202,11 @@ static void retry_waiting(struct devio_ring *r)
 		op->waiting = false;
 		dv_op_advance(r, op);
 		op = next;
-		/* No room for this one means no room for those behind it. */
-		if (r->wait_head && op) {
+		/*
+		 * No room for this one means no room for those behind it; but those may
+		 * hold the slot of the buffer table for which it waits.
+		 */
+		if (r->wait_head && op && !r->wait_head->lacks_buf) {
 			*r->wait_tail = op;
 			while (op->next)
 				op = op->next;
@@ -221,10 +224,8 @@ void dv_ring_progress(struct devio_ring *r)
 		retry_stalled(r);
 	if (r->wait_head)
 		retry_waiting(r);
-	if (r->closings != dv_closings) {
-		r->closings = dv_closings;
+	if (r->closings != dv_closings)
 		dv_regs_sweep(r);
-	}
 }
 
 static unsigned int ready(const struct devio_ring *r)
@@ -345,6 +346,8 @@ DEVIO_API int devio_ring_wait(struct devio_ring *r, struct devio_completion *don
 	r->sink_end = done + max;
 	if (dv_ring_active(r))
 		rc = wait_loop(r, want, timeout_ns);
+	else
+		dv_ring_progress(r); /* an idle ring lets go of what was closed, too */
 	n += r->sink - r->sink_begin;
 	r->sink = r->sink_begin = r->sink_end = NULL;
 	if (r->q.event_fd >= 0)

@@ -35,13 +35,19 @@ struct dv_told {
 	uint16_t path, better, reason, flags;
 };
 
+/* The use made of a registered buffer. */
+struct dv_use {
+	uint32_t users;            /* operations in flight */
+	uint32_t last;             /* dv_use_now() of the last one that began */
+};
+
 /* What a part must remember that carries a whole operation (lib/fast.c). */
 struct dv_fast {
 	struct devio_file *file;   /* NULL: the part is not such a one */
 	struct devio_mem *mem;
 	uint64_t mem_off;
 	uint64_t cookie;
-	uint32_t *users;           /* of the registered buffer, or the ring's no_users */
+	struct dv_use *use;        /* of the registered buffer, or the ring's no_use */
 	struct dv_told told;
 };
 
@@ -98,6 +104,7 @@ struct dv_op {
 	int buf;                   /* the slot of the buffer table that it holds (-1: none), and */
 	uint64_t dmabuf_off;       /* where byte 0 of mem lies in the dma-buf */
 	bool write, forced, canceled, waiting, restart, active;
+	bool lacks_buf;            /* waits for a slot of the buffer table, not for parts or staging */
 };
 
 #define DV_PAIRS 64
@@ -121,7 +128,7 @@ struct devio_ring {
 	/* The array of a caller who waits: completions go there without a detour. */
 	struct devio_completion *sink, *sink_end, *sink_begin;
 	unsigned int plan_gen;     /* plans of an older generation are void */
-	uint32_t no_users;         /* what plans without a registered buffer count on */
+	struct dv_use no_use;      /* what plans without a registered buffer count on */
 	struct dv_pair *last;      /* the pair that was asked for last */
 	struct dv_pair *pairs;     /* DV_PAIRS, what is known about (file, memory) */
 	struct dv_regs *regs;      /* cache of registered dma-bufs, made when needed */
@@ -137,6 +144,12 @@ struct devio_ring {
 static inline void dv_stat_add(uint64_t *counter, uint64_t n)
 {
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+/* The clock of what was used when: batches, which is fine enough to find the oldest. */
+static inline uint32_t dv_use_now(const struct devio_ring *r)
+{
+	return (uint32_t)r->stat.enters;
 }
 
 /* Operations in flight, without the finished ones. */

@@ -28,7 +28,7 @@ static int ring_take(struct devio_ctx *ctx, struct devio_ring **out)
 	return dv_ring_open(ctx, &o, NULL, 0, 0, out);
 }
 
-static void ring_give(struct devio_ctx *ctx, struct devio_ring *r)
+static void ring_put(struct devio_ctx *ctx, struct devio_ring *r)
 {
 	for (int i = 0; i < DV_SYNC_RINGS; i++) {
 		struct devio_ring *none = NULL;
@@ -37,6 +37,17 @@ static void ring_give(struct devio_ctx *ctx, struct devio_ring *r)
 			return;
 	}
 	dv_ring_free_idle(r);
+}
+
+/* A memory or a file closed while the ring was away was not let go of. */
+static void ring_give(struct devio_ctx *ctx, struct devio_ring *r)
+{
+	unsigned int seen = r->closings;
+	bool holds = r->regs;
+
+	ring_put(ctx, r);
+	if (holds && seen != dv_closings)
+		dv_sync_sweep(ctx);
 }
 
 void dv_sync_sweep(struct devio_ctx *ctx)
@@ -54,7 +65,7 @@ void dv_sync_sweep(struct devio_ctx *ctx)
 		}
 		if (r->regs)
 			dv_ring_progress(r);
-		ring_give(ctx, r);
+		ring_put(ctx, r);
 	}
 }
 

@@ -57,8 +57,9 @@ DEVIO_API void devio_file_close(struct devio_file *file);
 /**
  * Reads or writes len bytes at file_off from/to byte mem_off of mem and waits.
  * Returns the bytes transferred; fewer than len only where the file ends, 0 at
- * its end; or -errno. done (may be NULL) gets path, reason and counts, also
- * on errors of the transfer. Never interrupted by signals.
+ * its end; or -errno. A direct read that meets the end may overwrite the rest
+ * of the range. done (may be NULL) gets path, reason and counts, also on
+ * errors of the transfer. Never interrupted by signals.
  * Errors: -ERANGE (the range leaves the memory), -EOVERFLOW (offsets past
  * 2^63), -EBADF (not open for that), -EOPNOTSUPP (direct-or-fail, or the
  * forced path cannot), -EIO, -ENOSPC, ... from the file.

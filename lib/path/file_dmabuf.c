@@ -35,7 +35,7 @@ static int can(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, 
 	rc = dv_regs_get(r, f, m, 0, &pair->buf, &pair->dmabuf_off, why);
 	if (!rc)
 		dv_regs_put(r, pair->buf);
-	return rc;
+	return rc == -EBUSY ? 0 : rc; /* it waits for its turn, and is told then */
 }
 
 /* The registration may have been evicted since: take it anew, hold it for the operation. */
@@ -48,11 +48,15 @@ static int issue(struct devio_ring *r, struct dv_op *op)
 
 		if (rc) {
 			op->buf = -1;
+			op->lacks_buf = rc == -EBUSY;
+			if (op->lacks_buf)
+				return -EAGAIN;
 			if (op->forced)
 				return rc;
 			dv_path_refused(r, op, op->path);
 			return 0;
 		}
+		op->lacks_buf = false;
 		dv_pair_get(r, op->file, op->mem)->buf = op->buf;
 	}
 	return dv_direct_issue(r, op);
