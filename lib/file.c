@@ -31,9 +31,9 @@ static void dio_align(const struct statx *st, uint32_t *mem, uint32_t *off)
 	memcpy(off, (const char *)st + at + sizeof(*mem), sizeof(*off));
 }
 
-static int check_type(const struct statx *st, const char *name)
+static int check_type(const struct stat *st, const char *name)
 {
-	switch (st->stx_mode & S_IFMT) {
+	switch (st->st_mode & S_IFMT) {
 	case S_IFREG:
 	case S_IFBLK:
 		return 0;
@@ -50,19 +50,13 @@ static bool power_of_two(uint32_t n)
 	return n && !(n & (n - 1));
 }
 
-/* What statx tells at the open; the rest waits until O_DIRECT is wanted. */
-static void describe(struct devio_file *f, const struct statx *st)
+/* What fstat tells at the open; the rest waits until O_DIRECT is wanted. */
+static void describe(struct devio_file *f, const struct stat *st)
 {
-	uint32_t wr = st->stx_blksize;
+	uint32_t wr = st->st_blksize;
 
-	f->is_block = (st->stx_mode & S_IFMT) == S_IFBLK;
-	f->small = !f->is_block && st->stx_size <= SMALL_FILE;
-	f->direct = 0;
-	if (st->stx_mask & STATX_DIOALIGN) {
-		dio_align(st, &f->mem_align, &f->off_align);
-		if (!f->off_align)
-			f->direct = -EOPNOTSUPP;
-	}
+	f->is_block = S_ISBLK(st->st_mode);
+	f->small = !f->is_block && st->st_size <= SMALL_FILE;
 	if (!power_of_two(wr) || wr > (64 << 10))
 		wr = PAGE;
 	f->write_align = wr > PAGE ? wr : PAGE;
@@ -93,10 +87,10 @@ static int file_new(struct devio_ctx *ctx, int fd, int fl, const char *name, con
 		    struct devio_file **out)
 {
 	struct devio_file *f;
-	struct statx st;
+	struct stat st;
 	int rc;
 
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_DIOALIGN, &st))
+	if (fstat(fd, &st))
 		return dv_err(-errno, "file %s: fstat", name);
 	rc = check_type(&st, name);
 	if (rc)
@@ -157,8 +151,19 @@ DEVIO_API int devio_file_open(struct devio_ctx *ctx, const char *path, int flags
 	if (rc)
 		close(fd);
 	else
-		(void)fcntl(fd, F_SETFL, flags & O_NOATIME); /* io_uring would believe that it never waits */
+		(*out)->nonblock = true;
 	return rc;
+}
+
+void dv_file_let_wait(struct devio_file *f)
+{
+	int fl;
+
+	if (!atomic_exchange(&f->nonblock, false))
+		return;
+	fl = fcntl(f->fd, F_GETFL);
+	if (fl >= 0)
+		(void)fcntl(f->fd, F_SETFL, fl & ~O_NONBLOCK);
 }
 
 DEVIO_API int devio_file_import(struct devio_ctx *ctx, int fd, const struct devio_file_opts *opts,
@@ -204,6 +209,11 @@ DEVIO_API void devio_file_close(struct devio_file *f)
 {
 	if (!f)
 		return;
+	/* Nobody else has it: no cache, no operation. */
+	if (atomic_load_explicit(&f->refs, memory_order_acquire) == 1) {
+		dv_file_destroy(f);
+		return;
+	}
 	/* In this order, as lib/regs.c looks the other way round. */
 	f->closed = true;
 	if (f->registered) {
@@ -218,13 +228,16 @@ DEVIO_API void devio_file_close(struct devio_file *f)
 	dv_file_put(f);
 }
 
-/* Alignment where statx does not tell it: file systems before they learnt STATX_DIOALIGN. */
-static int guess_align(struct devio_file *f)
+/* From statx, or guessed for file systems that have not learnt STATX_DIOALIGN. */
+static int find_align(struct devio_file *f)
 {
+	struct statx st;
 	int sector = 0;
 
-	if (f->off_align)
-		return 0;
+	if (!statx(f->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) && st.stx_mask & STATX_DIOALIGN) {
+		dio_align(&st, &f->mem_align, &f->off_align);
+		return f->off_align ? 0 : -EOPNOTSUPP;
+	}
 	if (dv_pagecache_only(f->fd))
 		return -EOPNOTSUPP;
 	if (f->is_block && !ioctl(f->fd, BLKSSZGET, &sector) && power_of_two(sector))
@@ -243,7 +256,7 @@ static int guess_align(struct devio_file *f)
 static int open_direct(struct devio_file *f)
 {
 	char link[32];
-	int rc = guess_align(f);
+	int rc = find_align(f);
 
 	if (rc)
 		return rc;

@@ -216,6 +216,8 @@ static void part_error(struct devio_ring *r, struct dv_part *p, int err)
 		dv_regs_stale(r, p->buf);
 	if (op->canceled && goes_on_after(p, err))
 		err = -ECANCELED;
+	if (err == -EAGAIN)
+		dv_file_let_wait(op->file);
 	if (((err == -EAGAIN || err == -EINTR) && p->tries++ < MAX_TRIES) || edge_by_cache(p, err)) {
 		dv_part_queue(r, p);
 		return;
