@@ -5,6 +5,7 @@
  * kind, says how; whatever turns out unusual becomes a full operation.
  */
 #include "config.h"
+#include <fcntl.h>
 #include <string.h>
 #include "ctx.h"
 #include "path.h"
@@ -29,20 +30,16 @@ void dv_fast_learn(struct devio_ring *r, const struct dv_op *op)
 	if (!r->q.uring || !(op->path->direct || (id == DEVIO_PATH_FILE_BUFFERED && op->mem->caps & DEVIO_MEM_HOST_PAGES)))
 		return;
 	pl->told = (struct dv_told){ id, op->better, op->reason, op->write ? DEVIO_DONE_WRITE : 0 };
-	pl->buf_index = op->buf >= 0 ? r->q.table_first + op->buf : 0;
-	pl->op_read = op->buf >= 0 ? IORING_OP_READ_FIXED : IORING_OP_READ;
-	pl->op_write = op->buf >= 0 ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE;
+	pl->frame = dv_queue_frame(&r->q, op->write, op->path->direct ? f->dfd : f->fd, op->buf);
 	pl->use = op->buf >= 0 ? dv_regs_use(r, op->buf) : &r->no_use;
 	pl->ask_cache = !op->write && !(op->want & (DEVIO_FILE_NO_CACHE | DEVIO_FILE_DIRECT_ONLY)) && !f->path &&
 			(id == DEVIO_PATH_FILE_HOST || op->reason == DEVIO_WHY_CACHED);
 	if (op->path->direct) {
-		pl->fd = f->dfd;
 		pl->base = id == DEVIO_PATH_FILE_DMABUF ? op->dmabuf_off : (uintptr_t)op->mem->ptr;
 		pl->off_mask = FAR_OFFSET | ((op->write ? f->write_align : f->off_align) - 1);
 		pl->mem_mask = f->mem_align - 1;
 		pl->max_len = DV_DIRECT_MAX;
 	} else {
-		pl->fd = f->fd;
 		pl->base = (uintptr_t)op->mem->ptr;
 		pl->off_mask = FAR_OFFSET;
 		pl->mem_mask = 0;
@@ -89,19 +86,17 @@ static inline struct dv_plan *usual(struct devio_ring *r, struct devio_file *f, 
 	return pl;
 }
 
+/* As the plan says: 1, or 0 if the queue has no room. */
 static inline __attribute__((always_inline)) int
-fast_start(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint64_t mem_off, uint64_t len,
-	   uint64_t file_off, uint64_t cookie, bool write)
+planned_start(struct devio_ring *r, const struct dv_plan *pl, struct devio_file *f, struct devio_mem *m,
+	      uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
 {
-	struct dv_plan *pl = usual(r, f, m, mem_off, len, file_off, write);
 	struct dv_part *p = r->free_parts;
-	struct io_uring_sqe *sqe;
+	struct io_uring_sqe *sqe = dv_queue_sqe(&r->q);
 
-	sqe = pl ? dv_queue_sqe(&r->q) : NULL;
 	if (!sqe)
 		return 0;
-	dv_queue_fill(sqe, write ? pl->op_write : pl->op_read, pl->fd, pl->buf_index, pl->base + mem_off, len,
-		      file_off, p);
+	dv_queue_fill(sqe, &pl->frame, pl->base + mem_off, len, file_off, p);
 	r->free_parts = p->next;
 	p->file_off = file_off;
 	p->len = len;
@@ -118,9 +113,42 @@ fast_start(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint
 	return 1;
 }
 
+static inline __attribute__((always_inline)) int
+fast_start(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint64_t mem_off, uint64_t len,
+	   uint64_t file_off, uint64_t cookie, bool write)
+{
+	const struct dv_plan *pl = usual(r, f, m, mem_off, len, file_off, write);
+
+	return pl ? planned_start(r, pl, f, m, mem_off, len, file_off, cookie) : 0;
+}
+
+/*
+ * A read of a short file into host memory: by the page cache, as the table of
+ * paths would say, but thousands of such files have no second operation from
+ * which learning would pay.
+ */
+static int small_start(struct devio_ring *r, const struct devio_range *g, struct devio_file *f, uint64_t file_off,
+		       uint64_t cookie)
+{
+	const struct devio_mem *m = g->mem;
+	struct dv_plan pl = {
+		.max_len = DV_CACHE_MAX, .use = &r->no_use,
+		.told = { DEVIO_PATH_FILE_BUFFERED, DEVIO_PATH_FILE_HOST, DEVIO_WHY_SMALL, 0 },
+	};
+
+	if (!f || !m || !f->small || f->direct || f->path || f->flags || !(m->caps & DEVIO_MEM_HOST_PAGES) ||
+	    f->access == O_WRONLY || f->ctx != r->ctx || m->ctx != r->ctx || g->len - 1 >= DV_CACHE_MAX ||
+	    g->off > m->size || g->len > m->size - g->off || file_off & FAR_OFFSET || !r->q.uring ||
+	    !r->free_parts || !r->room)
+		return 0;
+	pl.frame = dv_queue_frame(&r->q, false, f->fd, -1);
+	pl.base = (uintptr_t)m->ptr;
+	return planned_start(r, &pl, f, g->mem, g->off, g->len, file_off, cookie);
+}
+
 /* Everything else: checks with sentences, edges, copies, several parts. */
-static __attribute__((noinline)) int full_start(struct devio_ring *r, const struct devio_range *range,
-						struct devio_file *file, uint64_t file_off, uint64_t cookie, int write)
+static int full_start(struct devio_ring *r, const struct devio_range *range, struct devio_file *file, uint64_t file_off,
+		      uint64_t cookie, int write)
 {
 	struct devio_io io = {
 		.sz = sizeof(io), .file = file, .ranges = range, .nr_ranges = 1, .write = write,
@@ -128,7 +156,22 @@ static __attribute__((noinline)) int full_start(struct devio_ring *r, const stru
 	};
 	int rc = dv_ring_check(r);
 
-	return rc ? rc : dv_op_start(r, &io);
+	if (rc || (!write && small_start(r, range, file, file_off, cookie)))
+		return rc;
+	return dv_op_start(r, &io);
+}
+
+/* With the arguments where they are already: the hot path needs no stack for the jump here. */
+static __attribute__((noinline)) int full_read(struct devio_ring *r, struct devio_file *file, struct devio_mem *mem,
+					       uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
+{
+	return full_start(r, &(struct devio_range){ mem, mem_off, len }, file, file_off, cookie, 0);
+}
+
+static __attribute__((noinline)) int full_write(struct devio_ring *r, struct devio_file *file, struct devio_mem *mem,
+						uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
+{
+	return full_start(r, &(struct devio_range){ mem, mem_off, len }, file, file_off, cookie, 1);
 }
 
 DEVIO_API int devio_ring_read(struct devio_ring *r, struct devio_file *file, struct devio_mem *mem,
@@ -136,7 +179,7 @@ DEVIO_API int devio_ring_read(struct devio_ring *r, struct devio_file *file, str
 {
 	if (fast_start(r, file, mem, mem_off, len, file_off, cookie, false))
 		return 0;
-	return full_start(r, &(struct devio_range){ mem, mem_off, len }, file, file_off, cookie, 0);
+	return full_read(r, file, mem, mem_off, len, file_off, cookie);
 }
 
 DEVIO_API int devio_ring_write(struct devio_ring *r, struct devio_file *file, struct devio_mem *mem,
@@ -144,7 +187,7 @@ DEVIO_API int devio_ring_write(struct devio_ring *r, struct devio_file *file, st
 {
 	if (fast_start(r, file, mem, mem_off, len, file_off, cookie, true))
 		return 0;
-	return full_start(r, &(struct devio_range){ mem, mem_off, len }, file, file_off, cookie, 1);
+	return full_write(r, file, mem, mem_off, len, file_off, cookie);
 }
 
 static __attribute__((noinline)) void unusual(struct devio_ring *r, struct dv_part *p, int res)

@@ -12,9 +12,7 @@
 /* How the usual operation of a pair goes: see lib/fast.c. */
 struct dv_plan {
 	unsigned int gen;          /* void unless it is the ring's plan_gen */
-	int fd;
-	uint16_t buf_index;
-	uint8_t op_read, op_write; /* the kernel's operations */
+	struct dv_frame frame;     /* the kernel's operation, descriptor and buffer */
 	uint64_t base;             /* kernel's address of byte 0 of the memory */
 	uint64_t off_mask;         /* bits that must be 0 in offsets and lengths */
 	uint64_t mem_mask;         /* and in addresses */
