@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+# The programs behind docs/perf.md, and of its figures those that repeat as a test.
+perf_programs = tests/perf/perf-hot tests/perf/perf-files
+check_PROGRAMS += $(perf_programs)
+.PHONY: perf-programs
+perf-programs: $(perf_programs)
+perf_cflags = $(AM_CFLAGS) $(URING_CFLAGS)
+perf_libs = lib/libdevio.la $(URING_LIBS)
+tests_perf_perf_hot_CFLAGS = $(perf_cflags)
+tests_perf_perf_hot_LDADD = $(perf_libs)
+tests_perf_perf_files_CFLAGS = $(perf_cflags)
+tests_perf_perf_files_LDADD = $(perf_libs)
+dist_check_SCRIPTS += tests/perf/test-hotpath.sh
+TESTS += tests/perf/test-hotpath.sh
