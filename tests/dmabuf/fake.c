@@ -179,17 +179,17 @@ static int update(int ring_fd, const struct dv_uring_update2 *up)
 
 long __wrap_syscall(long nr, ...)
 {
-	long a[6];
+	long a[4]; /* what the library's system calls have at most */
 	va_list ap;
 	int rc;
 
 	va_start(ap, nr);
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 4; i++)
 		a[i] = va_arg(ap, long);
 	va_end(ap);
 	if (nr != __NR_io_uring_register || a[1] != IORING_REGISTER_BUFFERS_UPDATE ||
 	    !(((struct dv_uring_update2 *)a[2])->flags & DV_IORING_RSRC_UPDATE_EXTENDED))
-		return __real_syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);
+		return __real_syscall(nr, a[0], a[1], a[2], a[3]);
 	pthread_mutex_lock(&lock);
 	rc = update((int)a[0], (struct dv_uring_update2 *)a[2]);
 	pthread_mutex_unlock(&lock);
