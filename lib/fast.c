@@ -11,6 +11,7 @@
 #include "path.h"
 #include "regs.h"
 
+#define COPY_TURN (512u << 10) /* bytes copied before the caller may fill the queue again */
 #define FAR_OFFSET (3ULL << 62) /* offsets this far are checked at leisure */
 
 /* A plan from before a fork() is void too. */
@@ -269,6 +270,16 @@ void dv_fast_event(struct devio_ring *r, struct dv_part *p, int res)
 	sums_flush(r, &sums);
 }
 
+/*
+ * Copies take their time, in which the disk should not run out of work: once
+ * some were made and the caller has a completion, it gets the chance to ask
+ * for more. What the kernel has completed besides waits in the queue.
+ */
+static inline bool enough_copied(struct devio_ring *r)
+{
+	return r->copied >= COPY_TURN && r->sink != r->sink_begin;
+}
+
 void dv_fast_reap(struct devio_ring *r)
 {
 	unsigned int head, tail;
@@ -276,6 +287,7 @@ void dv_fast_reap(struct devio_ring *r)
 	void *data;
 	int res;
 
+	r->copied = 0;
 	if (!r->q.uring) {
 		while (dv_pool_reap(r->q.pool, &data, &res))
 			dv_ring_event(r, (uintptr_t)data, res);
@@ -285,16 +297,19 @@ void dv_fast_reap(struct devio_ring *r)
 	tail = io_uring_smp_load_acquire(r->q.own.cq.ktail);
 	if (head == tail)
 		return;
-	for (; head != tail; head++) {
-		const struct io_uring_cqe *cqe = dv_queue_cqe(&r->q, head);
+	while (head != tail) {
+		const struct io_uring_cqe *cqe = dv_queue_cqe(&r->q, head++);
 		/* On a ring of ours every user_data is a part. */
 		struct dv_part *p = (struct dv_part *)(uintptr_t)cqe->user_data;
 
-		if (p->fast.file)
+		if (p->fast.file) {
 			fast_event(r, p, cqe->res, &sums);
-		else
-			dv_ring_event(r, cqe->user_data, cqe->res);
+			continue;
+		}
+		dv_ring_event(r, cqe->user_data, cqe->res);
+		if (enough_copied(r))
+			break;
 	}
-	io_uring_smp_store_release(r->q.own.cq.khead, tail);
+	io_uring_smp_store_release(r->q.own.cq.khead, head);
 	sums_flush(r, &(struct sums){ sums.told, sums.ops, sums.bytes });
 }

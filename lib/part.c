@@ -118,6 +118,7 @@ void dv_part_copy(struct devio_ring *r, struct dv_part *p)
 	int rc = start_copies(p, p->take);
 
 	if (rc) {
+		r->copied += p->take;
 		part_copied(r, p, rc < 0 ? rc : 0);
 		return;
 	}

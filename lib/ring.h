@@ -118,6 +118,7 @@ struct devio_ring {
 	unsigned int room;         /* how many more may come: completions not yet taken count as there */
 	unsigned int nr_io;        /* parts with the kernel or a thread */
 	unsigned int nr_staged;    /* of them with a copy to come */
+	uint64_t copied;           /* bytes copied by the CPU in this turn */
 	struct dv_op *ops, *free_ops;
 	struct dv_part *parts, *free_parts;
 	struct dv_part *copying;   /* parts whose copy runs on the device */
