@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * libFuzzer: what a user types. The first byte chooses: a spec of a memory (on
- * a machine without devices), the name of a path, numbers for the texts.
+ * a machine without devices), the name of a path, a tool's size or count,
+ * numbers for the texts.
  */
 #include "config.h"
 #include <devio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../../tools/opts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -45,6 +47,20 @@ static void try_path(const char *name)
 		abort();
 }
 
+static void try_options(const char *text)
+{
+	uint64_t size;
+	unsigned int n;
+	char buf[32];
+
+	if (!opt_size(text, &size) && size > INT64_MAX)
+		abort();
+	opt_human(size = strlen(text) * 0x9e3779b97f4a7c15ULL, buf, sizeof(buf));
+	if (!opt_count(text, 2, 900, &n) && (n < 2 || n > 900))
+		abort();
+	opt_mem_spec(text);
+}
+
 static void try_texts(const uint8_t *data, size_t size)
 {
 	struct devio_completion c = { 0 };
@@ -68,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text = malloc(size);
 	memcpy(text, data + 1, size - 1);
 	text[size - 1] = 0;
-	switch (data[0] % 4) {
+	switch (data[0] % 5) {
 	case 0:
 		try_spec(text, 4096);
 		break;
@@ -77,6 +93,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 2:
 		try_path(text);
+		break;
+	case 4:
+		try_options(text);
 		break;
 	default:
 		try_texts(data + 1, size - 1);

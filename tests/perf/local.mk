@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The programs behind docs/perf.md, and of its figures those that repeat as a test.
-perf_programs = tests/perf/perf-hot tests/perf/perf-files
+perf_programs = tests/perf/perf-hot tests/perf/perf-files tests/perf/perf-read
 check_PROGRAMS += $(perf_programs)
 .PHONY: perf-programs
 perf-programs: $(perf_programs)
@@ -10,5 +10,8 @@ tests_perf_perf_hot_CFLAGS = $(perf_cflags)
 tests_perf_perf_hot_LDADD = $(perf_libs)
 tests_perf_perf_files_CFLAGS = $(perf_cflags)
 tests_perf_perf_files_LDADD = $(perf_libs)
+tests_perf_perf_read_CFLAGS = $(perf_cflags)
+tests_perf_perf_read_LDADD = $(perf_libs)
+EXTRA_DIST += tests/perf/run
 dist_check_SCRIPTS += tests/perf/test-hotpath.sh
 TESTS += tests/perf/test-hotpath.sh
