@@ -27,7 +27,7 @@ static void buf_free(struct devio_mem *m)
 	munmap(b->map, b->whole);
 	close(b->fd);
 	free(b);
-	fake.mems--;
+	__atomic_fetch_sub(&fake.mems, 1, __ATOMIC_RELAXED);
 }
 
 static int buf_export(struct devio_mem *m, int *fd, uint64_t *off)
@@ -110,7 +110,7 @@ static struct devio_mem *handle(struct devio_ctx *ctx, uint64_t size, struct buf
 	m->priv = b;
 	snprintf(m->spec, sizeof(m->spec), "fake");
 	pthread_mutex_init(&m->lock, NULL);
-	fake.mems++;
+	__atomic_fetch_add(&fake.mems, 1, __ATOMIC_RELAXED);
 	return m;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The cache of registrations: hits, misses, eviction, and letting go. */
+#include <pthread.h>
 #include "dmabuftest.h"
 
 #define MEMS 4
@@ -238,6 +239,43 @@ static void test_sync(void **state)
 	bed_close(&b);
 }
 
+static void *reader(void *arg)
+{
+	struct bed *b = arg;
+
+	for (int i = 0; i < 40; i++) {
+		struct devio_completion c;
+		struct devio_mem *m;
+
+		if (fake_mem(b->ctx, 64 * BLOCK, 0, true, &m))
+			return (void *)"no memory";
+		if (devio_file_read(b->file, m, 0, 64 * BLOCK, 0, &c) != 64 * BLOCK || c.path != DEVIO_PATH_FILE_DMABUF)
+			return (void *)"a read failed or was not direct";
+		devio_mem_free(m);
+	}
+	return NULL;
+}
+
+/* Memories freed while other threads' calls have the rings: none is forgotten. */
+static void test_sync_threads(void **state)
+{
+	pthread_t t[4];
+	struct bed b;
+
+	(void)state;
+	bed_open(&b, MIB, 0, 4);
+	for (int i = 0; i < 4; i++)
+		must_zero(pthread_create(&t[i], NULL, reader, &b));
+	for (int i = 0; i < 4; i++) {
+		void *bad;
+
+		must_zero(pthread_join(t[i], &bad));
+		must(!bad, "%s", (const char *)bad);
+	}
+	must(!fake.live && !fake.mems, "%u registrations, %u memories", fake.live, fake.mems);
+	bed_close(&b);
+}
+
 /* Everything closed in the least helpful order. */
 static void test_close_order(void **state)
 {
@@ -262,7 +300,7 @@ int main(void)
 		cmocka_unit_test(test_evict), cmocka_unit_test(test_lru), cmocka_unit_test(test_crowd),
 		cmocka_unit_test(test_mem_freed), cmocka_unit_test(test_mem_freed_in_flight),
 		cmocka_unit_test(test_file_closed), cmocka_unit_test(test_two_files), cmocka_unit_test(test_sync),
-		cmocka_unit_test(test_close_order),
+		cmocka_unit_test(test_sync_threads), cmocka_unit_test(test_close_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
