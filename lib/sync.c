@@ -177,8 +177,9 @@ DEVIO_API ssize_t devio_file_write(struct devio_file *file, struct devio_mem *me
 	return transfer(file, mem, mem_off, len, file_off, 1, done);
 }
 
-/* One line a path: can, or why not. */
-static int describe(struct devio_ring *r, struct dv_op *op, char *buf, size_t size)
+/* One line a path: can, or why not; told is what was chosen. */
+static void describe(struct devio_ring *r, struct dv_op *op, const struct devio_completion *told, char *buf,
+		     size_t size)
 {
 	struct dv_pair *pair = dv_pair_get(r, op->file, op->mem);
 	size_t n = 0;
@@ -194,10 +195,11 @@ static int describe(struct devio_ring *r, struct dv_op *op, char *buf, size_t si
 		op->dmabuf_off = pair->dmabuf_off;
 		if (can && p->suits)
 			why = p->suits(op);
+		if (!why && p->id == told->better)
+			why = told->reason;
 		n += snprintf(n < size ? buf + n : NULL, n < size ? size - n : 0, "%-13s %s: %s\n", p->name,
-			      why ? "no " : "yes", devio_reason_text(why));
+			      why ? "no " : "yes", p->id == told->path ? "taken" : devio_reason_text(why));
 	}
-	return 0;
 }
 
 DEVIO_API int devio_file_explain(struct devio_file *f, struct devio_mem *m, uint64_t mem_off, uint64_t len,
@@ -212,6 +214,7 @@ DEVIO_API int devio_file_explain(struct devio_file *f, struct devio_mem *m, uint
 		.file = f, .mem = m, .ranges = &range, .nr_ranges = 1, .len = len, .file_off = file_off,
 		.write = write, .buf = -1, .eof_x = UINT64_MAX,
 	};
+	struct devio_completion told;
 	struct devio_ring *r;
 	int rc;
 
@@ -225,16 +228,14 @@ DEVIO_API int devio_file_explain(struct devio_file *f, struct devio_mem *m, uint
 		rc = ring_take(f->ctx, &r);
 	if (rc)
 		return rc;
-	describe(r, &op, buf, size);
 	rc = dv_path_choose(r, &op, f->path);
-	if (verdict) {
-		memset(verdict, 0, sizeof(*verdict));
-		verdict->result = rc ? rc : (int64_t)len;
-		verdict->path = op.path ? op.path->id : 0;
-		verdict->better = op.better;
-		verdict->reason = rc ? op.fail_reason : op.reason;
-		verdict->flags = write ? DEVIO_DONE_WRITE : 0;
-	}
+	told = (struct devio_completion){
+		.result = rc ? rc : (int64_t)len, .path = op.path && !rc ? op.path->id : 0, .better = op.better,
+		.reason = rc ? op.fail_reason : op.reason, .flags = write ? DEVIO_DONE_WRITE : 0,
+	};
+	describe(r, &op, &told, buf, size);
+	if (verdict)
+		*verdict = told;
 	ring_give(f->ctx, r);
-	return rc ? dv_err(rc, "file: no path: %s", devio_reason_text(op.fail_reason)) : 0;
+	return rc ? dv_err(rc, "file: no path: %s", devio_reason_text(told.reason)) : 0;
 }
