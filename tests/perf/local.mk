@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The programs behind docs/perf.md, and of its figures those that repeat as a test.
-perf_programs = tests/perf/perf-hot tests/perf/perf-files tests/perf/perf-read
+perf_programs = tests/perf/perf-hot tests/perf/perf-files tests/perf/perf-read tests/perf/perf-cost
 check_PROGRAMS += $(perf_programs)
 .PHONY: perf-programs
 perf-programs: $(perf_programs)
@@ -12,6 +12,8 @@ tests_perf_perf_files_CFLAGS = $(perf_cflags)
 tests_perf_perf_files_LDADD = $(perf_libs)
 tests_perf_perf_read_CFLAGS = $(perf_cflags)
 tests_perf_perf_read_LDADD = $(perf_libs)
-EXTRA_DIST += tests/perf/run
+tests_perf_perf_cost_CFLAGS = $(perf_cflags)
+tests_perf_perf_cost_LDADD = $(perf_libs)
+EXTRA_DIST += tests/perf/run tests/perf/lab-cost tests/perf/cost-guest
 dist_check_SCRIPTS += tests/perf/test-hotpath.sh
 TESTS += tests/perf/test-hotpath.sh

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CPU time of one operation, of the process and of the kernel for it, printed
+ * in nanoseconds: in the lab with --icount a nanosecond is an instruction.
+ *
+ *   perf-cost read|fixed|PATH FILE SPEC BLOCK OPERATIONS
+ *
+ * read and fixed are liburing alone, into host memory (SPEC is not used).
+ */
+#include "config.h"
+#include <devio.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <sys/mman.h>
+
+#define DEPTH_BYTES (4u << 20)
+#define MAX_DEPTH 32u
+
+struct job {
+	const char *how, *file, *spec;
+	unsigned long block, ops, span;
+	unsigned int depth;
+};
+
+static _Noreturn void die(const char *what)
+{
+	fprintf(stderr, "perf-cost: %s: %s\n", what, *devio_errmsg() ? devio_errmsg() : strerror(errno));
+	exit(1);
+}
+
+static unsigned long long cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* Offsets that jump about, the same each time. */
+static unsigned long next_block(const struct job *j, unsigned long n)
+{
+	return n * 2654435761UL % (j->span / j->block);
+}
+
+static void uring_batches(const struct job *j, struct io_uring *ring, int fd, char *buf, unsigned long ops)
+{
+	int fixed = !strcmp(j->how, "fixed");
+	struct io_uring_cqe *cqe;
+	unsigned int head, n;
+
+	for (unsigned long done = 0; done < ops; done += j->depth) {
+		for (unsigned int i = 0; i < j->depth; i++) {
+			struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+			unsigned long off = next_block(j, done + i) * j->block;
+
+			if (fixed)
+				io_uring_prep_read_fixed(sqe, fd, buf + i * j->block, j->block, off, 0);
+			else
+				io_uring_prep_read(sqe, fd, buf + i * j->block, j->block, off);
+		}
+		if (io_uring_submit_and_wait(ring, j->depth) < 0)
+			die("submit");
+		n = 0;
+		io_uring_for_each_cqe(ring, head, cqe) {
+			if (cqe->res != (int)j->block)
+				die("read");
+			n++;
+		}
+		io_uring_cq_advance(ring, n);
+	}
+}
+
+static unsigned long long by_uring(const struct job *j)
+{
+	int fd = open(j->file, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	struct iovec iov = { .iov_len = j->depth * j->block };
+	struct io_uring ring;
+	unsigned long long t;
+
+	iov.iov_base = mmap(NULL, iov.iov_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+			    -1, 0);
+	if (fd < 0 || iov.iov_base == MAP_FAILED ||
+	    io_uring_queue_init(MAX_DEPTH, &ring, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN) ||
+	    io_uring_register_buffers(&ring, &iov, 1))
+		die("set-up");
+	uring_batches(j, &ring, fd, iov.iov_base, 2 * j->depth);
+	t = cpu_ns();
+	uring_batches(j, &ring, fd, iov.iov_base, j->ops);
+	return cpu_ns() - t;
+}
+
+static void devio_batches(const struct job *j, struct devio_ring *ring, struct devio_file *f, struct devio_mem *m,
+			  unsigned long ops)
+{
+	struct devio_completion done[MAX_DEPTH];
+
+	for (unsigned long n = 0; n < ops; n += j->depth) {
+		for (unsigned int i = 0; i < j->depth; i++)
+			if (devio_ring_read(ring, f, m, i * j->block, j->block, next_block(j, n + i) * j->block, i))
+				die("read");
+		if (devio_ring_wait(ring, done, j->depth, j->depth, -1) != (int)j->depth)
+			die("wait");
+		for (unsigned int i = 0; i < j->depth; i++)
+			if (done[i].result != (long)j->block || strcmp(devio_path_name(done[i].path), j->how))
+				die(devio_path_name(done[i].path));
+	}
+}
+
+static unsigned long long by_devio(const struct job *j)
+{
+	struct devio_file_opts fo = DEVIO_OPTS(fo);
+	struct devio_ring *ring;
+	struct devio_file *f;
+	struct devio_ctx *ctx;
+	struct devio_mem *m;
+	unsigned long long t;
+
+	fo.path = devio_path_parse(j->how);
+	if (fo.path < 0 || devio_ctx_open(NULL, &ctx) ||
+	    devio_mem_alloc(ctx, j->spec, j->depth * j->block, NULL, &m) ||
+	    devio_file_open(ctx, j->file, O_RDONLY, &fo, &f) || devio_ring_open(ctx, NULL, &ring))
+		die("set-up");
+	devio_batches(j, ring, f, m, 2 * j->depth); /* the first ones learn */
+	t = cpu_ns();
+	devio_batches(j, ring, f, m, j->ops);
+	t = cpu_ns() - t;
+	devio_ring_close(ring);
+	devio_file_close(f);
+	devio_mem_free(m);
+	devio_ctx_close(ctx);
+	return t;
+}
+
+int main(int argc, char **argv)
+{
+	struct job j = { .span = 64 << 20 };
+
+	if (argc != 6) {
+		fprintf(stderr, "usage: perf-cost read|fixed|PATH FILE SPEC BLOCK OPERATIONS\n");
+		return 2;
+	}
+	j.how = argv[1];
+	j.file = argv[2];
+	j.spec = argv[3];
+	j.block = strtoul(argv[4], NULL, 10);
+	j.depth = DEPTH_BYTES / j.block < MAX_DEPTH ? DEPTH_BYTES / j.block : MAX_DEPTH;
+	j.ops = strtoul(argv[5], NULL, 10) / j.depth * j.depth;
+	if (!j.depth || !j.ops)
+		die("block or operations out of range");
+	printf("%llu\n", (!strcmp(j.how, "read") || !strcmp(j.how, "fixed") ? by_uring(&j) : by_devio(&j)) / j.ops);
+	return 0;
+}
