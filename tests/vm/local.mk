@@ -6,6 +6,12 @@ EXTRA_DIST += docs/lab.md tests/vm/ask-host tests/vm/demo tests/vm/fetch-deb tes
 check_PROGRAMS += tests/vm/selftest
 tests_vm_selftest_SOURCES = tests/vm/selftest.c
 
+# The kernel series (kernel/patches/dmabuf-io), without the library.
+check_PROGRAMS += tests/vm/uring-dmabuf
+tests_vm_uring_dmabuf_SOURCES = tests/vm/uring-dmabuf.c
+tests_vm_uring_dmabuf_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
+tests_vm_uring_dmabuf_LDADD = $(URING_LIBS) -lpthread
+
 # All rows on emulated machines: minutes, and the first time a kernel build.
 .PHONY: check-lab
 check-lab: all $(check_PROGRAMS)
