@@ -56,6 +56,7 @@ static void describe(struct devio_file *f, const struct stat *st)
 	uint32_t wr = st->st_blksize;
 
 	f->is_block = S_ISBLK(st->st_mode);
+	f->dev = f->is_block ? st->st_rdev : st->st_dev;
 	/* What is opened for writing is short because it is new. */
 	f->small = !f->is_block && f->access == O_RDONLY && st->st_size <= SMALL_FILE;
 	if (!power_of_two(wr) || wr > (64 << 10))

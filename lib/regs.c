@@ -9,7 +9,8 @@
 
 struct reg {
 	struct devio_mem *mem;     /* NULL: free. The cache holds both alive */
-	struct devio_file *file;
+	struct devio_file *file;   /* NULL: it serves all files of ... */
+	dev_t dev;                 /* ... this device */
 	uint64_t off;
 	struct dv_use use;
 	bool stale;                /* the kernel says that its mapping is gone */
@@ -22,11 +23,20 @@ struct dv_regs {
 
 /*
  * Does the registration serve I/O on f? Linux 7.4 binds it to one open file
- * and says -EBADF to another; one that binds it to the device is told here.
+ * and says -EBADF to another; with the series in kernel/ it is bound to the
+ * device, and ten thousand files need one slot.
  */
 static bool serves(const struct reg *g, const struct devio_file *f, const struct devio_mem *m)
 {
-	return g->mem == m && g->file == f && !g->stale;
+	return g->mem == m && !g->stale && (g->file ? g->file == f : g->dev == f->dev);
+}
+
+static void let_go(struct reg *g)
+{
+	dv_mem_put(g->mem);
+	if (g->file)
+		dv_file_put(g->file);
+	g->mem = NULL;
 }
 
 static int make_cache(struct devio_ring *r)
@@ -45,9 +55,7 @@ static void drop(struct devio_ring *r, uint32_t i)
 	struct reg *g = &r->regs->reg[i];
 
 	(void)dv_queue_unregister(&r->q, i + 1);
-	dv_mem_put(g->mem);
-	dv_file_put(g->file);
-	g->mem = NULL;
+	let_go(g);
 	r->plan_gen++;
 }
 
@@ -75,6 +83,7 @@ static int find_slot(struct devio_ring *r)
 
 static int add(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint8_t *why)
 {
+	bool any = dv_queue_has_any_file(&r->q);
 	uint64_t off;
 	int i, rc, fd;
 
@@ -86,15 +95,19 @@ static int add(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, 
 	i = find_slot(r);
 	if (i < 0)
 		return dv_err(-EBUSY, "path file-dmabuf: all %u slots of the buffer table are in use", r->regs->nr);
-	rc = dv_queue_register_dmabuf(&r->q, i + 1, fd, m->size, f->dfd);
+	rc = dv_queue_register_dmabuf(&r->q, i + 1, fd, f->dfd, any);
 	if (rc) {
 		*why = rc == -EOPNOTSUPP || rc == -EBADF ? DEVIO_WHY_TARGET : DEVIO_WHY_MAP;
-		return dv_err(rc == -EBUSY ? -EIO : rc, "path file-dmabuf: the kernel does not register mem %s for the file", m->spec);
+		return dv_err(rc == -EBUSY ? -EIO : rc, "path file-dmabuf: the kernel does not register mem %s for the file",
+			      m->spec);
 	}
-	r->regs->reg[i] = (struct reg){ .mem = dv_mem_get(m), .file = dv_file_get(f), .off = off };
-	f->registered = true;
+	r->regs->reg[i] = (struct reg){ .mem = dv_mem_get(m), .dev = f->dev, .off = off };
+	if (!any) {
+		r->regs->reg[i].file = dv_file_get(f);
+		f->registered = true;
+	}
 	/* Closed before it was registered: the closing counted for nobody. */
-	if (f->closed || m->closed)
+	if ((!any && f->closed) || m->closed)
 		r->closings = dv_closings - 1;
 	return i;
 }
@@ -160,7 +173,7 @@ void dv_regs_sweep(struct devio_ring *r)
 	for (uint32_t i = 0; r->regs && i < r->regs->nr; i++) {
 		const struct reg *g = &r->regs->reg[i];
 
-		if (!g->mem || !(g->mem->closed || g->file->closed || g->stale))
+		if (!g->mem || !(g->mem->closed || (g->file && g->file->closed) || g->stale))
 			continue;
 		if (g->use.users)
 			again = true;
@@ -172,12 +185,9 @@ void dv_regs_sweep(struct devio_ring *r)
 
 void dv_regs_forget(struct devio_ring *r)
 {
-	for (uint32_t i = 0; r->regs && i < r->regs->nr; i++) {
-		if (!r->regs->reg[i].mem)
-			continue;
-		dv_mem_put(r->regs->reg[i].mem);
-		dv_file_put(r->regs->reg[i].file);
-	}
+	for (uint32_t i = 0; r->regs && i < r->regs->nr; i++)
+		if (r->regs->reg[i].mem)
+			let_go(&r->regs->reg[i]);
 	free(r->regs);
 }
 

@@ -118,13 +118,14 @@ static int update_extended(struct dv_queue *q, uint32_t slot, const struct dv_ur
 	return rc < 0 ? -errno : 0;
 }
 
-int dv_queue_register_dmabuf(struct dv_queue *q, uint32_t slot, int dmabuf_fd, uint64_t size, int target_fd)
+int dv_queue_register_dmabuf(struct dv_queue *q, uint32_t slot, int dmabuf_fd, int target_fd, bool any_file)
 {
+	/* The kernel takes the whole dma-buf and wants a size of 0. */
 	struct dv_uring_regbuf_desc desc = {
-		.type = DV_REGBUF_DMABUF, .dmabuf_fd = dmabuf_fd, .target_fd = target_fd,
+		.type = DV_REGBUF_DMABUF, .flags = any_file ? DV_REGBUF_DMABUF_ANY_FILE : 0,
+		.dmabuf_fd = dmabuf_fd, .target_fd = target_fd,
 	};
 
-	(void)size; /* the kernel takes the whole dma-buf and wants 0 here */
 	return slot < q->table_count ? update_extended(q, slot, &desc) : -EOPNOTSUPP;
 }
 
@@ -148,6 +149,23 @@ bool dv_queue_has_dmabuf(struct dv_queue *q)
 	if (!rc || rc == -EINVAL)
 		atomic_store_explicit(&known, rc ? 2 : 1, memory_order_relaxed);
 	return !rc;
+}
+
+bool dv_queue_has_any_file(struct dv_queue *q)
+{
+	static _Atomic int known; /* as above */
+	struct dv_uring_regbuf_desc none = {
+		.type = DV_REGBUF_DMABUF, .flags = DV_REGBUF_DMABUF_ANY_FILE, .dmabuf_fd = -1, .target_fd = -1,
+	};
+	int rc, k = atomic_load_explicit(&known, memory_order_relaxed);
+
+	if (k)
+		return k == 1;
+	/* No descriptor is -1: a kernel that knows the flag says so, another one does not like the flag. */
+	rc = update_extended(q, q->table_count - 1, &none);
+	if (rc == -EBADF || rc == -EINVAL)
+		atomic_store_explicit(&known, rc == -EBADF ? 1 : 2, memory_order_relaxed);
+	return rc == -EBADF;
 }
 
 static int enable(struct dv_queue *q)

@@ -55,12 +55,17 @@ int dv_queue_table(struct dv_queue *q);
 /* Registers [addr, addr + len) as slot (0-based of ours). */
 int dv_queue_register(struct dv_queue *q, uint32_t slot, void *addr, size_t len);
 
-/* Linux 7.4: a dma-buf as slot, for I/O on target_fd. */
-int dv_queue_register_dmabuf(struct dv_queue *q, uint32_t slot, int dmabuf_fd, uint64_t size, int target_fd);
+/*
+ * Linux 7.4: a dma-buf as slot, for I/O on target_fd; with any_file (see
+ * dv_queue_has_any_file()) on every file of its disk.
+ */
+int dv_queue_register_dmabuf(struct dv_queue *q, uint32_t slot, int dmabuf_fd, int target_fd, bool any_file);
 int dv_queue_unregister(struct dv_queue *q, uint32_t slot);
 
 /* Does this kernel take dma-bufs as fixed buffers? Tried once per process. */
 bool dv_queue_has_dmabuf(struct dv_queue *q);
+/* Does one registration serve all files of a disk? With the series in kernel/. */
+bool dv_queue_has_any_file(struct dv_queue *q);
 
 /*
  * Submits what is queued, waits for wait_nr completions or the time-out

@@ -13,6 +13,13 @@
 
 enum { DV_REGBUF_EMPTY = 0, DV_REGBUF_UADDR = 1, DV_REGBUF_DMABUF = 2 };
 
+/*
+ * dv_uring_regbuf_desc.flags, with the series in kernel/ only (Linux 7.4 says
+ * -EINVAL): the registration serves every file of the disk that target_fd
+ * lies on, and does not need target_fd afterwards.
+ */
+#define DV_REGBUF_DMABUF_ANY_FILE (1u << 31)
+
 struct dv_uring_update2 {
 	uint32_t offset;
 	uint32_t flags;
