@@ -248,13 +248,36 @@ static void test_hot_path(void **state)
 	devio_mem_free(p2p);
 }
 
+/* Memory that could be a fixed buffer, were it not for io_uring: the completion says that. */
+static void test_no_uring(void **state)
+{
+	struct devio_ctx *none = rig_ctx(DEVIO_CTX_NO_URING);
+	struct devio_mem *m = fake_mem(none, SIZE, DEVIO_MEM_EXPORT);
+	struct devio_file *f = rig_open(none, name, O_RDONLY, DEVIO_PATH_FILE_DMABUF);
+	struct devio_completion c;
+
+	(void)state;
+	must_fail(devio_file_read(f, m, 0, 65536, 0, &c), -EOPNOTSUPP);
+	must(c.reason == DEVIO_WHY_NO_URING && strstr(devio_errmsg(), "io_uring"), "reason %u: %s", c.reason,
+	     devio_errmsg());
+	devio_file_close(f);
+	f = rig_open(none, name, O_RDONLY, 0);
+	must(devio_file_read(f, m, 0, SIZE, 0, &c) == SIZE, "%s", devio_errmsg());
+	must(c.better == DEVIO_PATH_FILE_DMABUF && c.reason == DEVIO_WHY_NO_URING, "better %u, reason %u", c.better,
+	     c.reason);
+	rig_check(m, 0, SIZE, 3, 0);
+	devio_file_close(f);
+	devio_mem_free(m);
+	devio_ctx_close(none);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_refused), T(test_forced), T(test_strikes), T(test_error_at), T(test_enters), T(test_slow_copies),
-		T(test_timeout_of_copies), T(test_hot_path),
+		T(test_timeout_of_copies), T(test_hot_path), T(test_no_uring),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
