@@ -331,6 +331,8 @@ static void too_big(void)
 	unlink(big);
 	devio_mem_free(m);
 	devio_ctx_close(ctx);
+	free(bytes);
+	free(got);
 }
 
 static void test_file_size(void **state)
