@@ -7,3 +7,4 @@ tools_devio_cp_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 tools_devio_cp_LDADD = lib/libdevio.la $(JSON_LIBS)
 tools_devio_cp_SOURCES = tools/devio-cp.c tools/cp.h tools/cp-end.c tools/cp-mem.c tools/cp-run.c \
 	tools/cp-verify.c tools/cp-report.c tools/opts.c tools/opts.h
+include tools/bench.mk
