@@ -9,6 +9,26 @@
 #include <unistd.h>
 #include "bench-host.h"
 
+/* As mem=host of the library has it, so that the engines differ in nothing else. */
+static int alloc_buffer(const struct bench_thread *t, struct bench_host *h)
+{
+	const size_t huge = 2 << 20;
+	uint8_t *p;
+
+	h->size = t->slot * t->depth;
+	h->mapped = h->size + (h->size >= huge ? huge : 0);
+	p = mmap(NULL, h->mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	h->map = h->buf = p;
+	if (h->size >= huge)
+		h->buf = (uint8_t *)(((uintptr_t)p + huge - 1) & ~(huge - 1));
+	madvise(h->buf, h->size, t->job->hugepage ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	for (size_t i = 0; i < h->size; i += 4096)
+		h->buf[i] = 1;
+	return 0;
+}
+
 int bench_host_open(struct bench_thread *t, struct bench_host *h, struct bench_err *err)
 {
 	const struct bench_job *job = t->job;
@@ -18,12 +38,8 @@ int bench_host_open(struct bench_thread *t, struct bench_host *h, struct bench_e
 	if (!h->fd)
 		return bench_fail(err, BENCH_FAILED, "no memory");
 	memset(h->fd, 0xff, t->nr_files * sizeof(*h->fd));
-	h->size = t->slot * t->depth;
-	h->buf = mmap(NULL, h->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (h->buf == MAP_FAILED) {
-		h->buf = NULL;
+	if (alloc_buffer(t, h))
 		return bench_fail(err, BENCH_FAILED, "%s: no host memory of %zu bytes: %s", job->name, h->size, strerror(errno));
-	}
 	for (unsigned int i = 0; i < t->nr_files; i++) {
 		h->fd[i] = open(t->files[i].name, flags | O_CLOEXEC | (job->direct ? O_DIRECT : 0));
 		if (h->fd[i] < 0)
@@ -40,8 +56,8 @@ void bench_host_close(struct bench_thread *t, struct bench_host *h)
 		if (h->fd[i] >= 0)
 			close(h->fd[i]);
 	free(h->fd);
-	if (h->buf)
-		munmap(h->buf, h->size);
+	if (h->map)
+		munmap(h->map, h->mapped);
 }
 
 int bench_host_flush(struct bench_thread *t, unsigned int file)

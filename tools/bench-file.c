@@ -172,6 +172,11 @@ static int look(const struct bench_job *job, struct bench_file *f, struct stat *
 	return f->is_block ? device(job, f, err) : 0;
 }
 
+static uint64_t percent(uint64_t n, uint64_t pct)
+{
+	return (uint64_t)((unsigned __int128)n * pct / 100);
+}
+
 /* The region of one file, from size, filesize and offset. */
 static int region(const struct bench_job *job, struct bench_file *f, bool exists, struct bench_err *err)
 {
@@ -179,11 +184,11 @@ static int region(const struct bench_job *job, struct bench_file *f, bool exists
 
 	if (job->rw & RW_WRITE && job->bs_min[DIR_WRITE] < least)
 		least = job->bs_min[DIR_WRITE];
-	f->start = job->offset_pct != UNSET ? f->have / 100 * job->offset_pct / least * least : job->offset;
+	f->start = job->offset_pct != UNSET ? percent(f->have, job->offset_pct) / least * least : job->offset;
 	if (want == UNSET && job->size != UNSET)
 		want = job->size / job->nr_files;
 	if (want == UNSET && job->size_pct != UNSET)
-		want = f->have / 100 * job->size_pct;
+		want = percent(f->have, job->size_pct);
 	if (want == UNSET && job->offset_step)
 		return bench_fail(err, BENCH_USAGE, "%s: offset_increment needs size", job->name);
 	if (want == UNSET && !exists)
@@ -287,7 +292,7 @@ int bench_files_prepare(struct bench_jobs *jobs, bool quiet, struct bench_err *e
 		for (unsigned int i = 0; i < job->nr_files; i++)
 			total += job->file[i].size;
 		job->io_total = job->io_size != UNSET ? job->io_size :
-				job->io_size_pct != UNSET ? total / 100 * job->io_size_pct : total;
+				job->io_size_pct != UNSET ? percent(total, job->io_size_pct) : total;
 		if (!job->io_total)
 			return bench_fail(err, BENCH_USAGE, "%s: nothing to do: io_size is 0", job->name);
 	}

@@ -8,7 +8,8 @@
 /* At the beginning of t->eng of liburing and pread. */
 struct bench_host {
 	uint8_t *buf;
-	size_t size;
+	size_t size, mapped;
+	void *map;
 	int *fd;
 };
 

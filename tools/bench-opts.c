@@ -72,6 +72,7 @@ static const struct bench_option table[] = {
 	BOOL("direct", NULL, direct, how_g, "O_DIRECT, no page cache (1; 0 with devio: file-buffered)"),
 	CALL("buffered", NULL, bench_call_buffered, "1", how_g, "The contrary of direct"),
 	BOOL("fixedbufs", NULL, fixedbufs, how_g, "liburing: registered buffers and files"),
+	BOOL("hugepage", NULL, hugepage, how_g, "liburing, pread: huge pages for the buffer, as mem=host has (1)"),
 	SIZE("staging", NULL, staging, 65536, 1u << 30, how_g, "devio: staging memory of a thread at most"),
 	SIZE("staging_slot", NULL, slot, 65536, 64u << 20, how_g, "devio: bytes of one staging slot"),
 

@@ -139,7 +139,7 @@ int bench_plot_run(const struct bench_cmd *cmd, const struct bench_live *live, c
 	begin_picture(p.out, cmd->plot, 900, 1000);
 	fprintf(p.out, "set multiplot layout 3,1 title ");
 	title(p.out, results);
-	fprintf(p.out, " noenhanced font ',14'\nset key outside right top noenhanced\nset lmargin 10\nset rmargin 24\n"
+	fprintf(p.out, " noenhanced font ',14'\nset key outside right top noenhanced\nset lmargin 12\nset rmargin 24\n"
 		"set yrange [0:*]\nset xlabel 'seconds'\nset ylabel 'MiB/s'\nstats $t using 2 nooutput name 'R'\n"
 		"stats $t using 3 nooutput name 'W'\n"
 		"plot $t using 1:(R_max > 0 ? $2 : 1/0) with linespoints ls 1 title 'read', "

@@ -8,6 +8,8 @@
 #include <unistd.h>
 #include "bench-run.h"
 
+volatile sig_atomic_t bench_stop;
+
 uint64_t bench_now(void)
 {
 	struct timespec ts;

@@ -298,7 +298,7 @@ int bench_call_percentiles(struct bench_job *job, const char *value, struct benc
 		if (nr == BENCH_PERCENTILES)
 			return bench_fail(err, BENCH_USAGE, "percentile_list=%s: more than %d", value, BENCH_PERCENTILES);
 		p[nr] = strtod(at, &end);
-		if (end == at || (*end && *end != ':') || !(p[nr] > 0) || !(p[nr] <= 100))
+		if (end == at || (*end && (*end != ':' || !end[1])) || !(p[nr] > 0) || !(p[nr] <= 100))
 			return bench_fail(err, BENCH_USAGE, "percentile_list=%s: not numbers above 0 up to 100 with colons "
 					  "between", value);
 		if (nr && p[nr] <= p[nr - 1])

@@ -80,7 +80,7 @@ struct bench_job {
 	uint64_t size, size_pct, io_size, io_size_pct, filesize, offset, offset_pct, offset_step, nrfiles, service,
 		service_run;
 	uint64_t numjobs, loops, iodepth, batch, batch_min, batch_max, depth_low, submit_wait;
-	uint64_t direct, invalidate, fixedbufs, unlink, fsync, end_fsync, create_fsync;
+	uint64_t direct, invalidate, fixedbufs, hugepage, unlink, fsync, end_fsync, create_fsync;
 	uint64_t runtime, ramp, start_delay, time_based, think;        /* ns */
 	uint64_t rate[DIR_NR], rate_iops[DIR_NR];
 	uint64_t verify, do_verify, verify_fatal, go_on;

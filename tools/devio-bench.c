@@ -8,8 +8,6 @@
 #include <unistd.h>
 #include "bench-run.h"
 
-volatile sig_atomic_t bench_stop;
-
 static void on_signal(int sig)
 {
 	/* Who asks twice does not want to wait for a drive that does not answer. */

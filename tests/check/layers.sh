@@ -67,7 +67,11 @@ rule "lib/kern/ knows errors and the kernel" '^lib/kern/' \
 	"config\\.h|include/devio/base\\.h|lib/err\\.h|lib/kern/.*\\.h|<(linux|asm|rdma)/.*|<liburing\\.h>"
 rule "lib/topo/ knows neither ring nor path" '^lib/topo/' \
 	"$own|lib/(topo|mem|err|ctx)\\.h|lib/kern/.*\\.h|lib/topo/[^/]+\\.h"
-rule "tools/ include <devio.h> and libc" '^tools/' "config\\.h|include/devio\\.h|tools/[^/]+\\.h|<json-c/.*"
+grep -vE '^tools/bench-(cpu|eng-uring)\.c ' "$tmp/all" >"$tmp/rest"
+tools='config\.h|include/devio\.h|tools/[^/]+\.h|<json-c/.*'
+rule "tools/ include <devio.h> and libc" '^tools/' "$tools" "$tmp/rest"
+rule "tools/bench-eng-uring.c, which is compared with, has an io_uring" '^tools/bench-eng-uring\.c$' "$tools|<liburing\\.h>"
+rule "tools/bench-cpu.c counts with perf_event_open" '^tools/bench-cpu\.c$' "$tools|<linux/perf_event\\.h>"
 grep -v '^examples/own-ring\.c ' "$tmp/all" >"$tmp/rest"
 rule "examples/ include <devio.h> and libc" '^examples/' "include/devio\\.h" "$tmp/rest"
 rule "examples/own-ring.c alone has an io_uring" '^examples/own-ring\.c$' "include/devio\\.h|include/devio/uring\\.h|<liburing\\.h>"

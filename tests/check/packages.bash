@@ -3,8 +3,9 @@
 # What the build, the tests and the lab's kernel need from Debian 12 and 13, and
 # the stages of `./quickstart check`, in their order.
 packages_build=(gcc make libc6-dev autoconf automake libtool pkgconf xz-utils
-	liburing-dev libdrm-dev libjson-c-dev libcmocka-dev)
-packages_check=(g++ clang libclang-rt-dev valgrind shellcheck groff man-db graphviz strace)
+	liburing-dev libdrm-dev libjson-c-dev libxxhash-dev libcmocka-dev)
+packages_check=(g++ clang libclang-rt-dev valgrind shellcheck groff man-db graphviz strace
+	python3 python3-six fio gnuplot-nox)
 packages_lab=(python3 ccache flex bison bc patch cpio rsync perl libelf-dev libssl-dev)
 stages=(gcc clang asan valgrind distcheck job lab)
 

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+# Tests of devio-bench.
+if HAVE_CMOCKA
+check_PROGRAMS += tests/bench/test-bench-parts
+TESTS += tests/bench/test-bench-parts
+endif
+tests_bench_test_bench_parts_SOURCES = tests/bench/test-bench-parts.c
+tests_bench_test_bench_parts_CFLAGS = $(AM_CFLAGS) -pthread $(CMOCKA_CFLAGS)
+tests_bench_test_bench_parts_LDADD = tools/libbench.la $(CMOCKA_LIBS)
+
+bench_scripts = tests/bench/bench.sh tests/bench/fio-tools.sh
+dist_check_SCRIPTS += $(bench_scripts)
+TESTS += $(bench_scripts)
+EXTRA_DIST += tests/bench/against-fio
+
+if ENABLE_FUZZ
+noinst_PROGRAMS += tests/bench/fuzz-jobfile
+tests_bench_fuzz_jobfile_SOURCES = tests/bench/fuzz-jobfile.c
+tests_bench_fuzz_jobfile_LDADD = tools/libbench.la
+tests_bench_fuzz_jobfile_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+EXTRA_DIST += tests/bench/fuzz-jobfile.c
+endif
