@@ -129,7 +129,7 @@ static void run_variant(struct devio_ctx *ctx, const struct bench_job *like, str
 	job->group_reporting = 1;
 	bench_job_defaults(job);
 	if (bench_group_run(ctx, &job, 1, live, &results, &err)) {
-		snprintf(v->error, sizeof(v->error), "%s", err.text);
+		snprintf(v->error, sizeof(v->error), "%.399s", err.text);
 		/* A path that is not there is an answer, not a failure. */
 		v->status = err.status == BENCH_NO_PATH ? BENCH_OK : err.status;
 	} else {

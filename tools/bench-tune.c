@@ -138,11 +138,11 @@ static void choose(struct search *s)
 		most = s->point[i].bw > most ? s->point[i].bw : most;
 	s->best = UINT32_MAX;
 	for (unsigned int i = 0; i < s->nr; i++) {
-		const struct bench_point *p = &s->point[i], *b = &s->point[s->best];
+		const struct bench_point *p = &s->point[i], *b = s->best == UINT32_MAX ? NULL : &s->point[s->best];
 
 		if (p->bw < 0.98 * most)
 			continue;
-		if (s->best == UINT32_MAX || p->bs * p->depth < b->bs * b->depth ||
+		if (!b || p->bs * p->depth < b->bs * b->depth ||
 		    (p->bs * p->depth == b->bs * b->depth && p->bw > b->bw))
 			s->best = i;
 	}
