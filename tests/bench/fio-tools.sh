@@ -51,8 +51,8 @@ else
 fi
 
 if g=$(tool fio2gnuplot) && python3 -c 'import six' 2>/dev/null; then
-	"$g" -p 't_bw*.log' -d plots -o x >p 2>&1
-	verdict "fio2gnuplot reads bw_log" "$(grep -q '[1-9]' plots/x.average 2>/dev/null || { cat p; ls plots; })"
+	"$g" -p 't_bw.2.log' -d plots -o x >p 2>&1
+	verdict "fio2gnuplot reads bw_log" "$(grep -qh '[1-9]' plots/*.average 2>/dev/null || { cat p; ls plots; })"
 else
 	skip "fio2gnuplot" "not installed"
 fi

@@ -11,7 +11,7 @@ tests_bench_test_bench_parts_LDADD = tools/libbench.la $(CMOCKA_LIBS)
 bench_scripts = tests/bench/bench.sh tests/bench/fio-tools.sh
 dist_check_SCRIPTS += $(bench_scripts)
 TESTS += $(bench_scripts)
-EXTRA_DIST += tests/bench/against-fio
+EXTRA_DIST += tests/bench/against-fio tests/bench/perf-table tests/bench/suite.fio
 
 if ENABLE_FUZZ
 noinst_PROGRAMS += tests/bench/fuzz-jobfile
