@@ -23,6 +23,7 @@ valgrind_command = $(abs_builddir)/libtool --mode=execute valgrind -q --error-ex
 	--leak-check=full --errors-for-leak-kinds=definite,indirect
 check-programs: all
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(check_programs)'
+# test-fork takes minutes there: valgrind begins anew in each child.
 check-valgrind: all
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(check_programs)' LOG_FLAGS='$(valgrind_command)'
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(filter-out tests/sys/test-fork,$(check_programs))' LOG_FLAGS='$(valgrind_command)'
 .PHONY: check-programs check-valgrind
