@@ -8,7 +8,8 @@ tests_vm_selftest_SOURCES = tests/vm/selftest.c
 
 # The kernel series (kernel/patches/dmabuf-io), without the library.
 check_PROGRAMS += tests/vm/uring-dmabuf
-tests_vm_uring_dmabuf_SOURCES = tests/vm/uring-dmabuf.c
+tests_vm_uring_dmabuf_SOURCES = tests/vm/uring-dmabuf.c tests/vm/uring-dmabuf.h tests/vm/uring-dmabuf-mem.c \
+	tests/vm/uring-dmabuf-io.c tests/vm/uring-dmabuf-files.c
 tests_vm_uring_dmabuf_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
 tests_vm_uring_dmabuf_LDADD = $(URING_LIBS) -lpthread
 
