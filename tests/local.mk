@@ -15,7 +15,7 @@ TESTS += $(check_scripts)
 EXTRA_DIST += tests/check/tap.bash tests/check/packages.bash tests/check/stage.bash tests/check/run-stages \
 	tests/check/stage-gcc.sh tests/check/stage-clang.sh tests/check/stage-asan.sh tests/check/stage-tsan.sh \
 	tests/check/stage-valgrind.sh tests/check/stage-distcheck.sh tests/check/stage-job.sh \
-	tests/check/stage-lab.sh .shellcheckrc
+	tests/check/stage-lab.sh tests/check/stage-fuzz.sh .shellcheckrc
 
 # The programs alone, as they are and under valgrind.
 check_programs = $(filter-out %.sh,$(TESTS))
