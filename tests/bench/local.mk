@@ -14,10 +14,10 @@ TESTS += $(bench_scripts)
 EXTRA_DIST += tests/bench/against-fio tests/bench/perf-table tests/bench/suite.fio
 
 if ENABLE_FUZZ
-noinst_PROGRAMS += tests/bench/fuzz-jobfile
-tests_bench_fuzz_jobfile_SOURCES = tests/bench/fuzz-jobfile.c
-tests_bench_fuzz_jobfile_LDADD = tools/libbench.la
-tests_bench_fuzz_jobfile_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+noinst_PROGRAMS += tests/fuzz/fuzz_jobfile
+tests_fuzz_fuzz_jobfile_SOURCES = tests/fuzz/fuzz_jobfile.c
+tests_fuzz_fuzz_jobfile_LDADD = tools/libbench.la
+tests_fuzz_fuzz_jobfile_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 else
-EXTRA_DIST += tests/bench/fuzz-jobfile.c
+EXTRA_DIST += tests/fuzz/fuzz_jobfile.c
 endif
