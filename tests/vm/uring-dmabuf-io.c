@@ -163,7 +163,7 @@ static long reads_of(int fd)
 	char path[64];
 	struct stat st;
 	FILE *f;
-	long n;
+	long n = 0;
 
 	if (fstat(fd, &st))
 		die("fstat");

@@ -131,7 +131,7 @@ struct mem mem_vfio(const char *bdf)
 {
 	struct vfio_region_info bar = { .argsz = sizeof(bar), .index = VFIO_PCI_BAR2_REGION_INDEX };
 	struct feature_dma_buf feature = {
-		.head = { .argsz = sizeof(feature), .flags = VFIO_DEVICE_FEATURE_GET | FEATURE_DMA_BUF },
+		.argsz = sizeof(feature), .feature = VFIO_DEVICE_FEATURE_GET | FEATURE_DMA_BUF,
 		.region_index = VFIO_PCI_BAR2_REGION_INDEX,
 		.open_flags = O_RDWR | O_CLOEXEC,
 		.nr_ranges = 1,

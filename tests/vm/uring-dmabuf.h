@@ -51,7 +51,7 @@ struct regbuf_desc {
 };
 
 struct feature_dma_buf {
-	struct vfio_device_feature head;
+	uint32_t argsz, feature;    /* struct vfio_device_feature, which ends in an open array */
 	uint32_t region_index, open_flags, flags, nr_ranges;
 	uint64_t offset, length;
 };
