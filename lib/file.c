@@ -57,6 +57,8 @@ static void describe(struct devio_file *f, const struct stat *st)
 
 	f->is_block = S_ISBLK(st->st_mode);
 	f->dev = f->is_block ? st->st_rdev : st->st_dev;
+	if (f->is_block && ioctl(f->fd, BLKGETSIZE64, &f->capacity))
+		f->capacity = 0;
 	/* What is opened for writing is short because it is new. */
 	f->small = !f->is_block && f->access == O_RDONLY && st->st_size <= SMALL_FILE;
 	if (!power_of_two(wr) || wr > (64 << 10))

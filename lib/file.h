@@ -20,6 +20,7 @@ struct devio_file {
 	unsigned int flags;        /* DEVIO_FILE_* */
 	atomic_bool nonblock;      /* fd has O_NONBLOCK still: see dv_file_let_wait() */
 	bool is_block;
+	uint64_t capacity;         /* of a block device when it was opened */
 	dev_t dev;                 /* that its bytes lie on, as far as stat(2) knows */
 	bool small;                /* was short when opened: O_DIRECT does not repay its set-up */
 

@@ -247,8 +247,12 @@ static void part_short(struct devio_ring *r, struct dv_part *p)
 		part_finish(r, p, got);
 		return;
 	}
-	if (p->x + got < op->eof_x)
+	/* A block device does not end early: it has gone, and the kernel tells a size of 0. */
+	if (op->file->is_block && op->file_off + p->x + got < op->file->capacity) {
+		dv_op_fail(op, p->x + got, -ENODEV, DEVIO_WHY_IO);
+	} else if (p->x + got < op->eof_x) {
 		op->eof_x = p->x + got;
+	}
 	p->take = got;
 	if (p->slot.buf && got) {
 		dv_part_copy(r, p);

@@ -62,7 +62,8 @@ DEVIO_API void devio_file_close(struct devio_file *file);
  * errors of the transfer. Never interrupted by signals.
  * Errors: -ERANGE (the range leaves the memory), -EOVERFLOW (offsets past
  * 2^63), -EBADF (not open for that), -EOPNOTSUPP (direct-or-fail, or the
- * forced path cannot), -EIO, -ENOSPC, ... from the file.
+ * forced path cannot), -ENODEV (the block device has gone), -EIO, -ENOSPC,
+ * ... from the file.
  */
 DEVIO_API ssize_t devio_file_read(struct devio_file *file, struct devio_mem *mem, uint64_t mem_off,
 				  uint64_t len, uint64_t file_off, struct devio_completion *done);
