@@ -84,9 +84,9 @@ static unsigned long long by_uring(const struct job *j)
 	unsigned long long t;
 
 	/* As host memory of ours: large pages, or the number of segments would be chance. */
-	if (posix_memalign(&iov.iov_base, 2 << 20, iov.iov_len) ||
-	    madvise(iov.iov_base, iov.iov_len, MADV_HUGEPAGE))
+	if (posix_memalign(&iov.iov_base, 2 << 20, iov.iov_len))
 		die("memory");
+	(void)madvise(iov.iov_base, iov.iov_len, MADV_HUGEPAGE);
 	memset(iov.iov_base, 1, iov.iov_len);
 	if (fd < 0 ||
 	    io_uring_queue_init(MAX_DEPTH, &ring, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN) ||
