@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Arrows only down: who may include whom. The table of docs/design.md, as a program.
+# Arrows only down: who may include whom. The table of layers, as a program.
 # shellcheck source=tap.bash
 . "$(dirname "$0")/tap.bash"
 cd "$SRC" || exit 1
