@@ -21,12 +21,20 @@
 
 #define DEPTH_BYTES (4u << 20)
 #define MAX_DEPTH 32u
+#define HUGE_PAGE (2u << 20) /* memory is never less: it lies in a large page, or the way to its pages would be chance */
 
 struct job {
 	const char *how, *file, *spec;
 	unsigned long block, ops, span;
 	unsigned int depth;
 };
+
+static size_t memory_size(const struct job *j)
+{
+	size_t used = j->depth * j->block;
+
+	return used > HUGE_PAGE ? used : HUGE_PAGE;
+}
 
 static _Noreturn void die(const char *what)
 {
@@ -79,12 +87,12 @@ static void uring_batches(const struct job *j, struct io_uring *ring, int fd, ch
 static unsigned long long by_uring(const struct job *j)
 {
 	int fd = open(j->file, O_RDONLY | O_DIRECT | O_CLOEXEC);
-	struct iovec iov = { .iov_len = j->depth * j->block };
+	struct iovec iov = { .iov_len = memory_size(j) };
 	struct io_uring ring;
 	unsigned long long t;
 
-	/* As host memory of ours: large pages, or the number of segments would be chance. */
-	if (posix_memalign(&iov.iov_base, 2 << 20, iov.iov_len))
+	/* As host memory of ours. */
+	if (posix_memalign(&iov.iov_base, HUGE_PAGE, iov.iov_len))
 		die("memory");
 	(void)madvise(iov.iov_base, iov.iov_len, MADV_HUGEPAGE);
 	memset(iov.iov_base, 1, iov.iov_len);
@@ -126,7 +134,7 @@ static unsigned long long by_devio(const struct job *j)
 
 	fo.path = devio_path_parse(j->how);
 	if (fo.path < 0 || devio_ctx_open(NULL, &ctx) ||
-	    devio_mem_alloc(ctx, j->spec, j->depth * j->block, NULL, &m) ||
+	    devio_mem_alloc(ctx, j->spec, memory_size(j), NULL, &m) ||
 	    devio_file_open(ctx, j->file, O_RDONLY, &fo, &f) || devio_ring_open(ctx, NULL, &ring))
 		die("set-up");
 	devio_batches(j, ring, f, m, 2 * j->depth); /* the first ones learn */
