@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+# The Python package: no compiled code, libdevio by ctypes.
+python_files = python/devio/__init__.py python/devio/_core.py python/devio/_dlpack.py python/devio/_lib.py \
+	python/devio/_tensor.py python/devio/aio.py python/devio/safetensors.py
+if HAVE_PYTHON
+deviopydir = $(pythondir)/devio
+deviopy_PYTHON = $(python_files)
+dist_deviopy_DATA = python/devio/py.typed
+else
+EXTRA_DIST += $(python_files) python/devio/py.typed
+endif
+EXTRA_DIST += tests/python/test_devio.py tests/python/against_mmap.py
+dist_check_SCRIPTS += tests/python/python.sh
+TESTS += tests/python/python.sh
