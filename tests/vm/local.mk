@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 EXTRA_DIST += docs/lab.md tests/vm/ask-host tests/vm/demo tests/vm/fetch-deb tests/vm/find-bytes \
-	tests/vm/guest tests/vm/lab-demo tests/vm/lab-unplug tests/vm/qmp tests/vm/rows tests/vm/run
+	tests/vm/guest tests/vm/lab-demo tests/vm/lab-stack tests/vm/lab-unplug tests/vm/qmp tests/vm/rows tests/vm/run
 
 # Whether the lab itself works; it needs nothing of the library.
 check_PROGRAMS += tests/vm/selftest
@@ -9,7 +9,7 @@ tests_vm_selftest_SOURCES = tests/vm/selftest.c
 # The kernel series (kernel/patches/dmabuf-io), without the library.
 check_PROGRAMS += tests/vm/uring-dmabuf
 tests_vm_uring_dmabuf_SOURCES = tests/vm/uring-dmabuf.c tests/vm/uring-dmabuf.h tests/vm/uring-dmabuf-mem.c \
-	tests/vm/uring-dmabuf-io.c tests/vm/uring-dmabuf-files.c
+	tests/vm/uring-dmabuf-io.c tests/vm/uring-dmabuf-files.c tests/vm/uring-dmabuf-kinds.c
 tests_vm_uring_dmabuf_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
 tests_vm_uring_dmabuf_LDADD = $(URING_LIBS) -lpthread
 

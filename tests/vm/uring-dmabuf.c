@@ -5,6 +5,7 @@
  *   uring-dmabuf data MEM FILE            all sizes, offsets and depths, both ways
  *   uring-dmabuf files MEM DIR            one registration for many files: holes,
  *                                         appends, preallocated, past the end
+ *   uring-dmabuf kind MEM DIR KIND        a file that is fragmented, encrypted, ...
  *   uring-dmabuf errors MEM FILE [OTHER]  what is refused, and with which error
  *   uring-dmabuf refused MEM FILE         the file's device cannot do it
  *   uring-dmabuf revoke BDF FILE N        N times while 64 reads are in flight
@@ -335,6 +336,8 @@ int main(int argc, char **argv)
 		return data(argv[2], argv[3]);
 	if (!strcmp(what, "files"))
 		return files(argv[2], argv[3]);
+	if (!strcmp(what, "kind") && argc > 4)
+		return kinds_of_files(argv[2], argv[3], argv[4]);
 	if (!strcmp(what, "errors"))
 		return errors(argv[2], argv[3], argv[4]);
 	if (!strcmp(what, "refused"))

@@ -93,4 +93,7 @@ int files(const char *spec, const char *dir);
 int refused(const char *spec, const char *path);
 int errors(const char *spec, const char *path, const char *other_path);
 
+/* uring-dmabuf-kinds.c */
+int kinds_of_files(const char *spec, const char *dir, const char *name);
+
 #endif
