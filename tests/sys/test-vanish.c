@@ -7,6 +7,7 @@
  *   DEVIO_TEST_SPEC     memory (host)
  *   DEVIO_TEST_TRIGGER  shell command that makes it happen (true)
  *   DEVIO_TEST_GONE     1: reads must fail in the end; 0: they must work again
+ *   DEVIO_TEST_PATH     the path that reads must take before it happens (not checked)
  */
 #include <devio.h>
 
@@ -47,6 +48,7 @@ static void batch(struct devio_ring *ring, struct devio_file *f, struct devio_me
 		  unsigned int round, struct tally *t)
 {
 	static unsigned char got[BLOCK];
+	const char *expect = getenv("DEVIO_TEST_PATH");
 	struct devio_completion done[DEPTH];
 	int n;
 
@@ -64,6 +66,9 @@ static void batch(struct devio_ring *ring, struct devio_file *f, struct devio_me
 			continue;
 		}
 		must(done[i].result == BLOCK, "a short read: %lld", (long long)done[i].result);
+		if (expect && !atomic_load(&triggered))
+			must(!strcmp(devio_path_name(done[i].path), expect), "a read went by %s",
+			     devio_path_name(done[i].path));
 		t->good++;
 		t->good_since += atomic_load(&triggered) != 0;
 		/* The memory itself may be in what has gone. */

@@ -9,9 +9,9 @@
  *   uring-dmabuf errors MEM FILE [OTHER]  what is refused, and with which error
  *   uring-dmabuf refused MEM FILE         the file's device cannot do it
  *   uring-dmabuf revoke BDF FILE N        N times while 64 reads are in flight
- *   uring-dmabuf stress MEM FILE SECONDS [RESET]
+ *   uring-dmabuf stress MEM FILE SECONDS [RESET N]
  *                                         I/O, register, exit, kill; RESET is a file
- *                                         to write 1 to, again and again
+ *                                         to write 1 to, N times at least
  *   uring-dmabuf commands MEM DISK N      one read of 8 MiB is N commands
  *   uring-dmabuf bench KIND FILE SIZE N   KIND: plain, fixed, or MEM; cost per read
  *
@@ -199,7 +199,7 @@ static int stress_child(const struct mem *m, const char *path, int secs, unsigne
 	return bad;
 }
 
-static int stress(const char *spec, const char *path, int secs, const char *reset)
+static int stress(const char *spec, const char *path, int secs, const char *reset, int times)
 {
 	struct mem m = mem_open(spec, 64 * MIB);
 	int fd = must_open(path, O_RDWR | O_CREAT), rounds = 0, bad = 0, resets = 0;
@@ -216,7 +216,7 @@ static int stress(const char *spec, const char *path, int secs, const char *rese
 		free(zero);
 	}
 	signal(SIGALRM, on_alarm);
-	while (seconds() < end && !bad) {
+	while ((seconds() < end || resets < times) && !bad) {
 		pid_t pids[4];
 		int i, status;
 
@@ -246,8 +246,9 @@ static int stress(const char *spec, const char *path, int secs, const char *rese
 		}
 		rounds++;
 	}
-	printf("# %d rounds of 4 processes, %d resets\n", rounds, resets);
-	ok(!bad, "stress", rounds);
+	ok(!bad, "rounds of 4 processes", rounds);
+	if (reset)
+		ok(resets >= times, "resets of the controller", resets);
 	return finish();
 }
 
@@ -347,7 +348,7 @@ int main(int argc, char **argv)
 	if (!strcmp(what, "revoke") && argc > 4)
 		return revocations(argv[2], argv[3], atoi(argv[4]));
 	if (!strcmp(what, "stress") && argc > 4)
-		return stress(argv[2], argv[3], atoi(argv[4]), argv[5]);
+		return stress(argv[2], argv[3], atoi(argv[4]), argv[5], argc > 6 ? atoi(argv[6]) : 0);
 	if (!strcmp(what, "bench") && argc > 5)
 		return bench(argv[2], argv[3], atol(argv[4]), atoi(argv[5]));
 	fprintf(stderr, "usage: see the head of tests/vm/uring-dmabuf.c\n");
