@@ -6,6 +6,7 @@
 
 struct bench_dist_state {
 	enum bench_dist kind;
+	const struct bench_job *job;
 	double arg;
 	double h_x1, h_n, s;        /* of Zipf */
 	double power;               /* of Pareto */
@@ -62,6 +63,9 @@ struct bench_dist_state *bench_dist_new(const struct bench_job *job, uint64_t nr
 	if (!d)
 		return NULL;
 	d->kind = (enum bench_dist)job->dist;
+	d->job = job;
+	if (job->nr_zones)
+		return d;
 	d->arg = job->dist_arg;
 	d->h_x1 = zipf_H(d->arg, 1.5) - 1;
 	d->s = 2 - zipf_H_inverse(d->arg, zipf_H(d->arg, 2.5) - zipf_h(d->arg, 2));
@@ -88,7 +92,34 @@ static uint64_t normal(const struct bench_dist_state *d, struct bench_rand *r, u
 	}
 }
 
-uint64_t bench_dist_draw(const struct bench_dist_state *d, struct bench_rand *r, uint64_t n)
+/* A zone by its share, then a block in it: fractions of n, or bytes of blocks of bs. */
+static uint64_t zoned(const struct bench_dist_state *d, struct bench_rand *r, uint64_t n, uint64_t bs)
+{
+	double unit = d->kind == DIST_ZONED ? (double)n : 1 / (double)bs;
+	const struct bench_zone *z = d->job->zone;
+	uint32_t x = (uint32_t)bench_rand_next(r);
+	uint64_t from, to;
+
+	while (x >= z->below && z < &d->job->zone[d->job->nr_zones - 1])
+		z++;
+	from = (uint64_t)(z->from * unit);
+	to = (uint64_t)(z->to * unit);
+	/* A zone of less than a block is the block where it begins. */
+	to = to > n ? n : to;
+	from = from < n ? from : n - 1;
+	return from + (to > from ? bench_rand_below(r, to - from) : 0);
+}
+
+int bench_dist_check(const struct bench_job *job, uint64_t size, struct bench_err *err)
+{
+	for (unsigned int i = 0; i < job->nr_zones && job->dist == DIST_ZONED_ABS; i++)
+		if (job->zone[i].from >= (double)size)
+			return bench_fail(err, BENCH_USAGE, "random_distribution=zoned_abs: zone %u begins at byte %.0f, and the "
+					  "region of the file has %llu", i + 1, job->zone[i].from, (unsigned long long)size);
+	return 0;
+}
+
+uint64_t bench_dist_draw(const struct bench_dist_state *d, struct bench_rand *r, uint64_t n, uint64_t bs)
 {
 	uint64_t rank;
 
@@ -100,6 +131,9 @@ uint64_t bench_dist_draw(const struct bench_dist_state *d, struct bench_rand *r,
 		return scatter(rank < n ? rank : n - 1, n);
 	case DIST_NORMAL:
 		return normal(d, r, n);
+	case DIST_ZONED:
+	case DIST_ZONED_ABS:
+		return zoned(d, r, n, bs);
 	default:
 		return bench_rand_below(r, n);
 	}

@@ -26,6 +26,7 @@ void bench_gen_init(struct bench_thread *t)
 	t->file = t->file_run = 0;
 	for (unsigned int f = 0; f < t->nr_files; f++) {
 		memset(t->place[f].pos, 0, sizeof(t->place[f].pos));
+		memset(t->place[f].run, 0, sizeof(t->place[f].run));
 		for (int d = 0; d < DIR_NR; d++)
 			if (blocks(t, f, d))
 				begin_map(t, f, d);
@@ -83,12 +84,56 @@ static uint64_t random_block(struct bench_thread *t, unsigned int file, int dir)
 	uint64_t block;
 
 	if (t->dist)
-		return bench_dist_draw(t->dist, &t->rand, m->n);
+		return bench_dist_draw(t->dist, &t->rand, m->n, t->job->bs_min[dir]);
 	if (t->job->no_map || t->job->nr_split[dir])
 		return bench_rand_below(&t->rand, m->n);
 	while (!bench_map_next(m, &block))
 		begin_map(t, file, dir);
 	return block;
+}
+
+/* rw=randread:N: N I/Os from each random offset on, or N times there. */
+static uint64_t random_pos(struct bench_thread *t, unsigned int file, int dir)
+{
+	const struct bench_job *job = t->job;
+	struct bench_place *p = &t->place[file];
+
+	if (p->run[dir] && p->run[dir] < job->every) {
+		uint64_t pos = job->identical ? p->last[dir] : p->pos[dir];
+
+		if (t->files[file].size - pos >= job->bs_min[dir]) {
+			p->run[dir]++;
+			return pos;
+		}
+	}
+	p->run[dir] = 1;
+	return random_block(t, file, dir) * job->bs_min[dir];
+}
+
+static uint64_t next_pos(struct bench_thread *t, unsigned int file, int dir)
+{
+	uint64_t pos;
+
+	if (t->job->rw & RW_RANDOM)
+		return random_pos(t, file, dir);
+	pos = t->place[file].pos[dir];
+	return t->files[file].size - pos < t->job->bs_min[dir] ? 0 : pos;
+}
+
+/* Where the I/O was; sequential jobs pass over the hole behind it. */
+static void moved(struct bench_thread *t, unsigned int file, int dir, uint64_t pos, uint32_t len)
+{
+	struct bench_place *p = &t->place[file];
+	uint64_t rest = t->files[file].size - pos - len;
+
+	p->last[dir] = pos;
+	p->pos[dir] = pos + len;
+	if (t->job->rw & RW_RANDOM)
+		return;
+	if (rest < t->job->hole || rest - t->job->hole < t->job->bs_min[dir])
+		wrap(t, file, dir);
+	else
+		p->pos[dir] += t->job->hole;
 }
 
 bool bench_gen_next(struct bench_thread *t, struct bench_io *io)
@@ -98,22 +143,11 @@ bool bench_gen_next(struct bench_thread *t, struct bench_io *io)
 	uint32_t len = draw_length(t, dir);
 	unsigned int file = draw_file(t);
 	const struct bench_file *f = &t->files[file];
-	uint64_t pos;
+	uint64_t pos = next_pos(t, file, dir);
 
-	if (job->rw & RW_RANDOM) {
-		pos = random_block(t, file, dir) * job->bs_min[dir];
-	} else {
-		pos = t->place[file].pos[dir];
-		if (f->size - pos < job->bs_min[dir])
-			pos = 0;
-	}
 	if (len > f->size - pos)
 		len = (uint32_t)((f->size - pos) / job->bs_min[dir] * job->bs_min[dir]);
-	if (!(job->rw & RW_RANDOM)) {
-		t->place[file].pos[dir] = pos + len;
-		if (f->size - pos - len < job->bs_min[dir])
-			wrap(t, file, dir);
-	}
+	moved(t, file, dir, pos, len);
 	io->file = file;
 	io->off = f->start + pos;
 	io->len = len;

@@ -63,7 +63,7 @@ void bench_job_init(struct bench_job *job)
 
 	memset(job, 0, sizeof(*job));
 	*job = (struct bench_job){
-		.engine = &bench_devio, .rw = RW_READ, .rwmix_read = 50, .bs = { 4096, 4096 },
+		.engine = &bench_devio, .rw = RW_READ, .rwmix_read = 50, .every = 1, .bs = { 4096, 4096 },
 		.size = UNSET, .size_pct = UNSET, .io_size = UNSET, .io_size_pct = UNSET, .filesize = UNSET,
 		.offset_pct = UNSET, .nrfiles = UNSET, .service_run = 1, .numjobs = 1, .loops = 1, .iodepth = UNSET,
 		.batch = 1, .batch_min = 1, .batch_max = UNSET, .depth_low = UNSET, .direct = UNSET, .hugepage = 1, .invalidate = 1,

@@ -61,7 +61,9 @@ struct bench_result {
 
 /* Where a thread is in one file. */
 struct bench_place {
-	uint64_t pos[DIR_NR];       /* sequential: the next byte of the region */
+	uint64_t pos[DIR_NR];       /* the byte of the region behind the last I/O */
+	uint64_t last[DIR_NR];      /* where that began */
+	uint64_t run[DIR_NR];       /* I/Os since a random offset */
 	struct bench_map map[DIR_NR];
 	uint64_t *written;          /* verify: a bit for each block */
 };
@@ -160,7 +162,8 @@ bool bench_gen_next(struct bench_thread *t, struct bench_io *io);   /* false: no
 /* bench-dist.c */
 struct bench_dist_state;
 struct bench_dist_state *bench_dist_new(const struct bench_job *job, uint64_t nr);
-uint64_t bench_dist_draw(const struct bench_dist_state *d, struct bench_rand *r, uint64_t nr);
+uint64_t bench_dist_draw(const struct bench_dist_state *d, struct bench_rand *r, uint64_t nr, uint64_t bs);
+int bench_dist_check(const struct bench_job *job, uint64_t size, struct bench_err *err);
 
 /* bench-verify.c */
 int bench_verify_known(uint64_t kind);                              /* 0 or -EOPNOTSUPP */

@@ -108,6 +108,8 @@ int bench_thread_setup(struct bench_thread *t, struct bench_err *err)
 		if (!job->own_files)
 			t->files[i].start += t->clone * job->offset_step;
 		blocks = t->files[i].size / job->bs_min[DIR_READ];
+		if (bench_dist_check(job, t->files[i].size, err))
+			return -1;
 	}
 	if (alloc_verify(t))
 		return bench_fail(err, BENCH_FAILED, "no memory");

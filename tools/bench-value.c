@@ -256,36 +256,6 @@ int bench_call_pattern(struct bench_job *job, const char *value, struct bench_er
 	return 0;
 }
 
-int bench_call_dist(struct bench_job *job, const char *value, struct bench_err *err)
-{
-	static const struct { const char *name; enum bench_dist dist; double arg, max; } known[] = {
-		{ "random", DIST_RANDOM, 0, 0 }, { "zipf", DIST_ZIPF, 1.1, 100 }, { "pareto", DIST_PARETO, 0.2, 1 },
-		{ "normal", DIST_NORMAL, 10, 100 },
-	};
-	const char *colon = strchr(value, ':');
-	size_t len = colon ? (size_t)(colon - value) : strlen(value);
-	char *end;
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-		double arg = known[i].arg;
-
-		if (strlen(known[i].name) != len || strncmp(value, known[i].name, len))
-			continue;
-		if (colon && known[i].max > 0) {
-			arg = strtod(colon + 1, &end);
-			if (end == colon + 1 || *end || !(arg > 0) || !(arg < known[i].max))
-				break;
-		} else if (colon) {
-			break;
-		}
-		job->dist = known[i].dist;
-		job->dist_arg = arg;
-		return 0;
-	}
-	return bench_fail(err, BENCH_USAGE, "random_distribution=%s: not random, zipf:THETA (above 0), pareto:H "
-			  "(above 0, below 1) or normal:DEVIATION (percent, below 100)", value);
-}
-
 int bench_call_percentiles(struct bench_job *job, const char *value, struct bench_err *err)
 {
 	const char *at = value;

@@ -34,12 +34,27 @@ int bench_call_rw(struct bench_job *job, const char *value, struct bench_err *er
 		{ "randrw", RW_READ | RW_WRITE | RW_RANDOM }, { NULL, 0 },
 	};
 
+	const char *colon = strchr(value, ':');
+	size_t len = colon ? (size_t)(colon - value) : strlen(value);
+	char word[16];
+
 	if (!strcmp(value, "send") || !strcmp(value, "receive") || !strcmp(value, "recv"))
 		return bench_fail(err, BENCH_NO_PATH, "rw=%s: network jobs need socket endpoints (devio/sock.h), which this "
 				  "version of the library does not have", value);
-	if (strchr(value, ':'))
-		return bench_fail(err, BENCH_USAGE, "rw=%s: the number after the colon (rw_sequencer) is not known here", value);
-	return look_up("rw", value, words, &job->rw, err);
+	if (len >= sizeof(word))
+		len = sizeof(word) - 1; /* longer than any of them */
+	memcpy(word, value, len);
+	word[len] = 0;
+	if (look_up("rw", word, words, &job->rw, err))
+		return -1;
+	return bench_order_step(job, colon ? colon + 1 : job->rw & RW_RANDOM ? "1" : "0", err);
+}
+
+int bench_call_sequencer(struct bench_job *job, const char *value, struct bench_err *err)
+{
+	static const struct word words[] = { { "sequential", 0 }, { "identical", 1 }, { NULL, 0 } };
+
+	return look_up("rw_sequencer", value, words, &job->identical, err);
 }
 
 int bench_call_buffered(struct bench_job *job, const char *value, struct bench_err *err)

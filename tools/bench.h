@@ -5,7 +5,7 @@
  *   bench-cli.c       the command line
  *   bench-jobfile.c   sections and keys of a job file
  *   bench-opts.c      the table of options of a job
- *   bench-value.c     values: sizes, times, percentages, lists; bench-word.c: words
+ *   bench-value.c     values: sizes, times, percentages, lists; bench-word.c: words; bench-order.c: orders
  *   bench-job.c       jobs from options: defaults, checks, clones
  *   bench-file.c      files made, sized, and kept from being overwritten
  *   bench-group.c     the threads of jobs that run together; sampling
@@ -41,13 +41,14 @@ enum { BENCH_OK = 0, BENCH_FAILED = 1, BENCH_USAGE = 2, BENCH_DIFFERS = 3, BENCH
 
 enum bench_dir { DIR_READ, DIR_WRITE, DIR_NR };
 enum { RW_READ = 1, RW_WRITE = 2, RW_RANDOM = 4 };
-enum bench_dist { DIST_RANDOM, DIST_ZIPF, DIST_PARETO, DIST_NORMAL };
+enum bench_dist { DIST_RANDOM, DIST_ZIPF, DIST_PARETO, DIST_NORMAL, DIST_ZONED, DIST_ZONED_ABS };
 enum bench_verify { VERIFY_NONE, VERIFY_XXHASH, VERIFY_PATTERN, VERIFY_NULL };
 enum bench_go_on { GO_ON_READ = 1, GO_ON_WRITE = 2, GO_ON_VERIFY = 4 };
 enum bench_service { SERVICE_ROUND_ROBIN, SERVICE_RANDOM, SERVICE_SEQUENTIAL };
 enum bench_fallback { NUMA_DEFAULT, NUMA_PREFER, NUMA_BIND, NUMA_INTERLEAVE, NUMA_LOCAL };
 
 #define BENCH_SPLITS 32
+#define BENCH_ZONES 256
 #define BENCH_PERCENTILES 20        /* as fio: no more than so many */
 #define BENCH_SETS 160
 #define BENCH_MAX_FILES 4096
@@ -63,6 +64,12 @@ int bench_fail(struct bench_err *err, int status, const char *fmt, ...) __attrib
 struct bench_split {
 	uint32_t bs;
 	uint32_t below;             /* of 2^32: sizes drawn below this are this one */
+};
+
+/* A part of the file, as a fraction or (zoned_abs) in bytes, and its share of the I/O. */
+struct bench_zone {
+	double from, to;
+	uint32_t below;             /* of 2^32 */
 };
 
 /* An option as it was given, for the report. */
@@ -88,6 +95,9 @@ struct bench_job {
 	unsigned int pattern_len;
 	uint64_t seed, rand_repeat, no_map, dist, no_mounted_check, overwrite;
 	double dist_arg;
+	struct bench_zone zone[BENCH_ZONES];
+	unsigned int nr_zones;
+	uint64_t every, identical, hole;    /* rw's number: I/Os for each random offset; bytes passed over */
 	cpu_set_t cpus;
 	uint64_t have_cpus, cpus_split, numa_policy, numa_mem_nodes, have_numa_cpus;
 	uint64_t group_reporting, new_group, stonewall;
@@ -145,6 +155,8 @@ int bench_call_rate_iops(struct bench_job *job, const char *value, struct bench_
 int bench_call_verify(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_pattern(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_dist(struct bench_job *job, const char *value, struct bench_err *err);
+int bench_call_sequencer(struct bench_job *job, const char *value, struct bench_err *err);
+int bench_order_step(struct bench_job *job, const char *text, struct bench_err *err);
 int bench_call_go_on(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_engine(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_service(struct bench_job *job, const char *value, struct bench_err *err);

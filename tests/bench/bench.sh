@@ -110,6 +110,15 @@ json "rwmixread" '0.6 < jobs[0]["read"]["total_ios"] / 512 < 0.8 and jobs[0]["re
 json "bssplit" '30 < jobs[0]["read"]["io_bytes"] / jobs[0]["read"]["total_ios"] / 1024 < 38' "${read_src[@]}" --io_size=16m --rw=randread --bssplit=4k/50:64k/50 --iodepth=8
 json "every random distribution" 'len(jobs) == 4 and all(x["read"]["total_ios"] == 1024 for x in jobs)' --filename=src --rw=randread --iodepth=8 \
 	--name=a --random_distribution=zipf:1.2 --name=b --random_distribution=pareto:0.3 --name=c --random_distribution=normal:20 --name=d --norandommap
+json "zones" 'len(jobs) == 2 and all(x["read"]["total_ios"] == 1024 for x in jobs)' --filename=src --rw=randread --iodepth=8 \
+	--name=a --random_distribution=zoned:60/10:30/20:8/30:2/40 --name=b --random_distribution=zoned_abs:90/1m:10/3m
+json "rw=randread:N, sequential and identical" 'len(jobs) == 2 and all(x["read"]["total_ios"] == 1024 for x in jobs)' --filename=src --rw=randread:8 --iodepth=8 \
+	--name=a --name=b --rw_sequencer=identical
+head -c 1M src >w
+run 0 --name=w --filename=w --rw=write:12k --bs=4k --size=1m --io_size=256k --allow-overwrite --verify_pattern=0x01020304
+verdict "rw=write:SIZE passes over holes" "$(cmp <(for i in $(seq 0 63); do pattern 4k; tail -c +$((i * 16384 + 4097)) src | head -c 12k; done) w 2>&1)"
+rm -f w
+expect "a zone behind the end is told" 2 'zone 2 begins at byte' --name=r --filename=src --rw=randread --random_distribution=zoned_abs:50/1g:50/1g
 json "odd block sizes and depths" 'jobs[0]["read"]["io_bytes"] == 3000 * 100' --name=r --filename=src --size=300000 --bs=3000 --iodepth=5 --iodepth_batch=3 --iodepth_batch_complete=2
 json "iodepth_low, submit_and_wait, iodepth_batch_complete=0" 'len(jobs) == 3 and all(x["read"]["io_bytes"] == 4 << 20 for x in jobs)' --filename=src --size=4m --bs=16k --iodepth=16 \
 	--name=a --iodepth_low=4 --name=b --submit_and_wait --name=c --iodepth_batch_complete=0

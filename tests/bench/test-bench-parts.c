@@ -168,7 +168,7 @@ static double share_of_top(const char *dist, uint64_t n, double top)
 	d = bench_dist_new(&job, n);
 	memset(count, 0, sizeof(count));
 	for (int i = 0; i < 100000; i++) {
-		uint64_t v = bench_dist_draw(d, &r, n);
+		uint64_t v = bench_dist_draw(d, &r, n, 4096);
 
 		assert_true(v < n);
 		count[v]++;
@@ -189,6 +189,8 @@ static void distributions(void **state)
 	assert_true(share_of_top("zipf:1.0", 1000, 0.1) > 0.5);
 	assert_true(share_of_top("zipf:0.5", 1000, 0.1) < 0.5);
 	assert_true(share_of_top("normal:10", 1000, 0.4) > 0.9);
+	assert_true(share_of_top("zoned:60/10:40/90", 1000, 0.1) > 0.59);
+	assert_true(share_of_top("zoned_abs:90/409600:/1g", 1000, 0.1) > 0.89);
 }
 
 static void sizes(void **state)
@@ -242,7 +244,11 @@ static void bad_values(void **state)
 		{ "path", "file-nonsense" }, { "xfer", "7" }, { "verify", "md5" }, { "verify_pattern", "0x" },
 		{ "verify_pattern", "0xgg" }, { "verify_pattern", "256" }, { "random_distribution", "zipf:0" },
 		{ "random_distribution", "zipf:" }, { "random_distribution", "pareto:1" },
-		{ "random_distribution", "zoned:50/5" }, { "cpus_allowed", "" }, { "cpus_allowed", "3-1" },
+		{ "random_distribution", "zoned:50/5" },
+		{ "random_distribution", "zoned:50/50:60/50" }, { "random_distribution", "zoned:50/50:50/40" },
+		{ "random_distribution", "zoned:" }, { "random_distribution", "zoned:100" },
+		{ "random_distribution", "zoned:100/x" }, { "random_distribution", "zoned_abs:100/0" },
+		{ "rw", "randread:0" }, { "rw", "read:x" }, { "rw", "read:-4k" }, { "rw_sequencer", "backwards" }, { "cpus_allowed", "" }, { "cpus_allowed", "3-1" },
 		{ "cpus_allowed", "1,,2" }, { "cpus_allowed", "1," }, { "cpus_allowed", "99999" }, { "percentile_list", "0" },
 		{ "percentile_list", "99:50" }, { "percentile_list", "101" }, { "percentile_list", "50:" },
 		{ "percentile_list", "1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17:18:19:20:21" },
@@ -334,7 +340,7 @@ static void bad_job_files(void **state)
 		{ "bs=4k\n", "line 1" }, { "[a]\nbs=4k\n[]\n", "line 3" }, { "[a\n", "line 1" }, { "[a] b\n", "line 1" },
 		{ "[a]\n=3\n", "line 2" }, { "[a]\nbs\n", "line 2" }, { "[a]\nbs=\n", "line 2" },
 		{ "[a]\n\n\nnonsense=1\n", "nonsense" }, { "[a]\nbs=${NOT_IN_THE_ENVIRONMENT}\n", "NOT_IN" },
-		{ "[a]\nrw=read:8\n", "rw_sequencer" },
+		{ "[a]\nrw=read:x\n", "size of the hole" },
 	};
 
 	(void)state;
