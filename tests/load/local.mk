@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 # libdevio-load: sources, the order, the loader.
-EXTRA_DIST += tests/load/files.h
+EXTRA_DIST += tests/load/files.h tests/load/formats.py
 if HAVE_CMOCKA
-load_tests = tests/load/test-safetensors tests/load/test-tar tests/load/test-order tests/load/test-loader
+load_tests = tests/load/test-safetensors tests/load/test-tar tests/load/test-order tests/load/test-loader \
+	tests/load/test-ranges
 check_PROGRAMS += $(load_tests)
 TESTS += $(load_tests)
 endif
@@ -17,3 +18,12 @@ tests_load_test_loader_LDADD = $(load_libs)
 # The inside.
 tests_load_test_order_CFLAGS = $(load_cflags)
 tests_load_test_order_LDADD = lib/load/libdvload.la lib/libdv.la $(CMOCKA_LIBS)
+
+tests_load_test_ranges_CFLAGS = $(load_cflags)
+tests_load_test_ranges_LDADD = $(load_libs)
+
+# Files that other tools wrote.
+check_PROGRAMS += tests/load/dump
+tests_load_dump_LDADD = lib/libdevio-load.la lib/libdevio.la
+dist_check_SCRIPTS += tests/load/formats.sh
+TESTS += tests/load/formats.sh
