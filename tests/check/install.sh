@@ -30,6 +30,7 @@ done)
 verdict "every header is installed" "$bad"
 
 head -c 3000001 /dev/urandom >"$tmp/data"
+head -c 300000 "$tmp/data" >"$tmp/short"
 export LD_LIBRARY_PATH=$libdir
 if [[ -e $libdir/libdevio.so ]]; then
 	verdict "examples/file-to-gpu.c builds against it" \
@@ -41,6 +42,13 @@ if [[ -e $libdir/libdevio.so ]]; then
 		"$("${cc[@]}" "${cflags[@]}" -Wall -Wextra "$tmp/readme.c" -o "$tmp/readme" "${dyn[@]}" 2>&1)"
 	verdict "and tells the path" "$(LSAN_OPTIONS=detect_leaks=0 ASAN_OPTIONS=detect_leaks=0 \
 		"$tmp/readme" host "$tmp/data" 2>&1 | grep -v '^file-.*: read of 3000001 bytes')"
+fi
+if [[ -e $libdir/libdevio-load.so ]]; then
+	read -ra load <<<"$(pkg-config --define-variable=prefix="$tmp/root$prefix" --cflags --libs devio-load)"
+	verdict "examples/loader.c builds against it" \
+		"$("${cc[@]}" "${cflags[@]}" "$SRC/examples/loader.c" -o "$tmp/loader" "${load[@]}" 2>&1)"
+	verdict "and runs" "$("$tmp/loader" host records:3 "$tmp/short" 2>&1 >"$tmp/out" || echo "exit status $?")"
+	verdict "who uses libdevio alone links no parsers" "$(ldd "$tmp/shared" | grep -E 'json|archive|devio-load')"
 fi
 if [[ -e $libdir/libdevio.a ]]; then
 	all=("${all[@]/#-ldevio/$libdir/libdevio.a}")

@@ -6,7 +6,7 @@
 cd "$SRC" || exit 1
 
 kernel='<(linux|asm|scsi|rdma|drm|libdrm)/|<(drm|xf86drm|amdgpu|liburing|libnl|netlink)[^>]*>'
-public_order=(base ctx mem file sock ring stat topo_info topo)
+public_order=(base ctx mem file sock ring stat topo_info topo source load)
 
 # One line per include: FILE TARGET. Quoted names become the file that they
 # mean, <devio/x.h> becomes include/devio/x.h, other <x.h> stay as they are.
@@ -67,13 +67,15 @@ rule "lib/kern/ knows errors and the kernel" '^lib/kern/' \
 	"config\\.h|include/devio/base\\.h|lib/err\\.h|lib/kern/.*\\.h|<(linux|asm|rdma)/.*|<liburing\\.h>"
 rule "lib/topo/ knows neither ring nor path" '^lib/topo/' \
 	"$own|lib/(topo|mem|err|ctx)\\.h|lib/kern/.*\\.h|lib/topo/[^/]+\\.h"
+rule "lib/load/ is a user of the public headers" '^lib/load/' "$own|lib/err\\.h|lib/load/[^/]+\\.h|<json-c/.*|<archive(_entry)?\\.h>"
 grep -vE '^tools/bench-(cpu|eng-uring)\.c ' "$tmp/all" >"$tmp/rest"
 tools='config\.h|include/devio\.h|tools/[^/]+\.h|<json-c/.*'
 rule "tools/ include <devio.h> and libc" '^tools/' "$tools" "$tmp/rest"
 rule "tools/bench-eng-uring.c, which is compared with, has an io_uring" '^tools/bench-eng-uring\.c$' "$tools|<liburing\\.h>"
 rule "tools/bench-cpu.c counts with perf_event_open" '^tools/bench-cpu\.c$' "$tools|<linux/perf_event\\.h>"
-grep -v '^examples/own-ring\.c ' "$tmp/all" >"$tmp/rest"
+grep -vE '^examples/(own-ring|loader)\.c ' "$tmp/all" >"$tmp/rest"
 rule "examples/ include <devio.h> and libc" '^examples/' "include/devio\\.h" "$tmp/rest"
+rule "examples/loader.c adds <devio/load.h>" '^examples/loader\.c$' "include/devio\\.h|include/devio/load\\.h"
 rule "examples/own-ring.c alone has an io_uring" '^examples/own-ring\.c$' "include/devio\\.h|include/devio/uring\\.h|<liburing\\.h>"
 rule "tests/sys and tests/hw include <devio.h>" '^tests/(sys|hw)/' \
 	"config\\.h|include/devio\\.h|include/devio/uring\\.h|<liburing\\.h>|tests/[^/]*/?[^/]+\\.h|<json-c/.*"

@@ -1,35 +1,51 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The symbol map, the prototypes and what the library exports say the same.
-# symbols.sh --write brings lib/libdevio.map up to the headers.
+# The symbol maps, the prototypes and what the libraries export say the same.
+# symbols.sh --write brings the maps up to the headers.
 # shellcheck source=tap.bash
 . "$(dirname "$0")/tap.bash"
-map=$SRC/lib/libdevio.map
+# What libdevio-load shares with libdevio: exported under DEVIO_PRIVATE, of no header.
+private=(dv_err dv_err_plain dv_info_copy dv_opts_copy)
 
-if [[ ${1:-} = --write ]]; then
+write_map() {
 	{
 		echo '/* SPDX-License-Identifier: MIT */'
-		echo '/* One line per prototype of include/devio/; tests/check/symbols.sh --write. */'
+		echo "/* One line per prototype of $1; tests/check/symbols.sh --write. */"
 		printf 'DEVIO_0.1 {\nglobal:\n'
-		api_names | sed 's/.*/\t&;/'
+		"$2" | sed 's/.*/\t&;/'
 		printf 'local:\n\t*;\n};\n'
-	} >"$tmp/map" && cat "$tmp/map" >"$map"
+		if [[ $3 = libdevio ]]; then
+			printf 'DEVIO_PRIVATE {\nglobal:\n'
+			printf '\t%s;\n' "${private[@]}"
+			printf '};\n'
+		fi
+	} >"$tmp/map" && cat "$tmp/map" >"$SRC/lib/$3.map"
+}
+
+if [[ ${1:-} = --write ]]; then
+	write_map 'include/devio/ but source.h and load.h' core_names libdevio
+	write_map 'include/devio/source.h and load.h' load_names libdevio-load
 	exit
 fi
 
-api_names >"$tmp/api"
-grep -oE '^[[:space:]]+[a-z][a-z0-9_*]*;' "$map" | tr -d ' \t;' | grep -vFx '*' | LC_ALL=C sort -u >"$tmp/map"
-verdict "every prototype is in lib/libdevio.map (symbols.sh --write)" "$(comm -23 "$tmp/api" "$tmp/map")"
-verdict "lib/libdevio.map names nothing else" "$(comm -13 "$tmp/api" "$tmp/map")"
+# check LIBRARY NAMES: names is a function that lists what its headers declare
+check() {
+	local map=$SRC/lib/$1.map lib=$BUILD/lib/.libs/$1.so
+	{ "$2"; [[ $1 != libdevio ]] || printf '%s\n' "${private[@]}"; } | LC_ALL=C sort -u >"$tmp/api"
+	grep -oE '^[[:space:]]+[a-z][a-z0-9_*]*;' "$map" | tr -d ' \t;' | grep -vFx '*' | LC_ALL=C sort -u >"$tmp/map"
+	verdict "every prototype is in lib/$1.map (symbols.sh --write)" "$(comm -23 "$tmp/api" "$tmp/map")"
+	verdict "lib/$1.map names nothing else" "$(comm -13 "$tmp/api" "$tmp/map")"
+	if [[ ! -e $lib ]]; then
+		skip "$1 exports every prototype" "no $lib: built without a shared library"
+		return
+	fi
+	nm -D --defined-only "$lib" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | LC_ALL=C sort -u >"$tmp/so"
+	verdict "$1 exports every prototype" "$(comm -23 "$tmp/api" "$tmp/so")"
+	verdict "$1 exports nothing else" "$(comm -13 "$tmp/api" "$tmp/so" | grep -vE '^__(asan|odr_asan|ubsan|tsan|sancov|start___sancov|stop___sancov)')"
+}
+
+check libdevio core_names
+check libdevio-load load_names
 verdict "no prototype of a function lacks DEVIO_API" "$(grep -nE '^(const |unsigned |struct )?[a-z_ ]+\*?devio_[a-z_0-9]+\(' \
 	"$SRC"/include/devio/*.h | grep -v 'static inline')"
-
-lib=$BUILD/lib/.libs/libdevio.so
-if [[ ! -e $lib ]]; then
-	skip "the library exports every prototype" "no $lib: built without a shared library"
-	done_testing
-fi
-nm -D --defined-only "$lib" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | LC_ALL=C sort -u >"$tmp/so"
-verdict "the library exports every prototype" "$(comm -23 "$tmp/api" "$tmp/so")"
-verdict "the library exports nothing else" "$(comm -13 "$tmp/api" "$tmp/so" | grep -vE '^__(asan|odr_asan|ubsan|tsan|sancov|start___sancov|stop___sancov)')"
 done_testing

@@ -58,8 +58,25 @@ project_files() {
 	fi | LC_ALL=C sort -u
 }
 
-# Names that the public headers declare.
-api_names() {
-	cat "$SRC"/include/devio/*.h | tr '\n' ' ' | grep -oE 'DEVIO_API [^;{]*[;{]' |
+# Names that these headers declare.
+names_in() {
+	cat "$@" | tr '\n' ' ' | grep -oE 'DEVIO_API [^;{]*[;{]' |
 		grep -oE 'devio_[a-z0-9_]+[[:space:]]*\(' | tr -d ' \t(' | LC_ALL=C sort -u
+}
+
+# Those of libdevio-load, of libdevio, and all.
+load_names() {
+	names_in "$SRC"/include/devio/{source,load}.h
+}
+
+core_names() {
+	local h headers=()
+	for h in "$SRC"/include/devio/*.h; do
+		[[ $h = */source.h || $h = */load.h ]] || headers+=("$h")
+	done
+	names_in "${headers[@]}"
+}
+
+api_names() {
+	names_in "$SRC"/include/devio/*.h
 }

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 # libFuzzer programs, --enable-fuzz with clang; tests/fuzz/run runs them.
-EXTRA_DIST += tests/fuzz/run tests/fuzz/fuzz_text.c tests/fuzz/fuzz_opts.c tests/fuzz/fuzz_ring.c
+EXTRA_DIST += tests/fuzz/run tests/fuzz/fuzz_text.c tests/fuzz/fuzz_opts.c tests/fuzz/fuzz_ring.c \
+	tests/fuzz/fuzz_load.c
 if ENABLE_FUZZ
-noinst_PROGRAMS += tests/fuzz/fuzz_text tests/fuzz/fuzz_opts tests/fuzz/fuzz_ring
+noinst_PROGRAMS += tests/fuzz/fuzz_text tests/fuzz/fuzz_opts tests/fuzz/fuzz_ring tests/fuzz/fuzz_load
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_text_SOURCES = tests/fuzz/fuzz_text.c tools/opts.c tools/opts.h
 tests_fuzz_fuzz_text_LDADD = lib/libdv.la
@@ -14,6 +15,9 @@ tests_fuzz_fuzz_ring_SOURCES = tests/fuzz/fuzz_ring.c tests/dmabuf/fake.c tests/
 tests_fuzz_fuzz_ring_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
 tests_fuzz_fuzz_ring_LDADD = lib/libdv.la $(URING_LIBS)
 tests_fuzz_fuzz_ring_LDFLAGS = $(fuzz_ldflags) $(dmabuf_wraps)
+tests_fuzz_fuzz_load_SOURCES = tests/fuzz/fuzz_load.c
+tests_fuzz_fuzz_load_LDADD = lib/load/libdvload.la lib/libdv.la
+tests_fuzz_fuzz_load_LDFLAGS = $(fuzz_ldflags)
 endif
 
 # Seeds of the fuzzers.

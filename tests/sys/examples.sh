@@ -23,4 +23,19 @@ else
 	verdict "own-ring reads a file on its own io_uring" \
 		"$([[ $rc = 0 && $out = '5000003 of 5000003 bytes'* ]] || echo "$rc: $out")"
 fi
+run loader host records:1000 "$tmp/data"
+verdict "loader tells of a file that does not hold such records" "$([[ $rc = 1 && $out = *'3 more'* ]] || echo "$rc: $out")"
+run loader host records:1 "$tmp/nothing"
+verdict "loader tells why it cannot" "$([[ $rc = 1 && $out = *ENOENT* ]] || echo "$rc: $out")"
+head -c 5000000 "$tmp/data" >"$tmp/records"
+run loader host records:1000 "$tmp/records"
+verdict "loader loads records" "$([[ $rc = 0 && $out = *'items: 5000'*'bytes: 5000000'*'path: file-'* ]] || echo "$rc: $out")"
+mkdir "$tmp/s" && for i in 1 2 3; do head -c $((i * 70000)) "$tmp/data" >"$tmp/s/$i.bin"; echo "$i" >"$tmp/s/$i.cls"; done
+tar -C "$tmp/s" -cf "$tmp/s.tar" 1.bin 1.cls 2.bin 2.cls 3.bin 3.cls
+run loader host tar "$tmp/s.tar"
+verdict "loader loads a tar shard" "$([[ $rc = 0 && $out = *'items: 3'*'bytes: 420006'*'path: file-'* ]] || echo "$rc: $out")"
+{ printf '\110\0\0\0\0\0\0\0%-72s' '{"x":{"dtype":"U8","shape":[1000003],"data_offsets":[0,1000003]}}'; } >"$tmp/m.safetensors"
+head -c 1000003 "$tmp/data" >>"$tmp/m.safetensors"
+run loader host safetensors "$tmp/m.safetensors"
+verdict "loader loads tensors" "$([[ $rc = 0 && $out = *'items: 1'*'bytes: 1000003'*'path: file-'* ]] || echo "$rc: $out")"
 done_testing

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The index of a sharded model: {"metadata": {...}, "weight_map": {tensor:
+ * file}}. It may name files of its own directory alone, and must say the same as
+ * they do: then a tensor has one place, whoever looks for it.
+ */
+#include "config.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "err.h"
+#include "load/json.h"
+#include "load/safetensors.h"
+
+struct index {
+	const char *path;
+	struct json_object *map;
+	const char **files;       /* each once, sorted; of the JSON */
+	size_t nr;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int check_name(const struct index *x, struct json_object *o)
+{
+	const char *name;
+
+	if (!json_object_is_type(o, json_type_string))
+		return dv_err(-EBADMSG, "index %s: weight_map is no map of file names: get it anew", x->path);
+	name = json_object_get_string(o);
+	if (!*name || !strcmp(name, ".") || !strcmp(name, "..") || strchr(name, '/'))
+		return dv_err(-EBADMSG, "index %.200s: '%.80s' is not the name of a file beside it: shards lie in the "
+			      "directory of their index", x->path, name);
+	return 0;
+}
+
+static int list_files(struct index *x)
+{
+	size_t n = 0;
+
+	x->files = calloc(json_object_object_length(x->map) + 1, sizeof(*x->files));
+	if (!x->files)
+		return dv_err(-ENOMEM, "index %s: no memory for its files", x->path);
+	json_object_object_foreach(x->map, key, value) {
+		int rc = check_name(x, value);
+
+		(void)key;
+		if (rc)
+			return rc;
+		x->files[n++] = json_object_get_string(value);
+	}
+	qsort(x->files, n, sizeof(*x->files), by_name);
+	for (size_t i = 0; i < n; i++)
+		if (!i || strcmp(x->files[i], x->files[x->nr - 1]))
+			x->files[x->nr++] = x->files[i];
+	return 0;
+}
+
+/* The tensors from `first` on are those of the file: the index must say so. */
+static int check_tensors(const struct index *x, const struct devio_source *s, uint64_t first, const char *file)
+{
+	for (uint64_t i = first; i < s->items.nr; i++) {
+		const char *name = dv_source_text(s, dv_source_item(s, i)->key);
+		struct json_object *o = NULL;
+
+		if (!json_object_object_get_ex(x->map, name, &o) || strcmp(json_object_get_string(o), file))
+			return dv_err(-EBADMSG, "index %.140s: it does not say that tensor '%.60s' is in %.80s, where it is: "
+				      "index and files do not belong together", x->path, name, file);
+	}
+	return 0;
+}
+
+static int add_shard(const struct index *x, struct devio_source *s, const char *file)
+{
+	const char *slash = strrchr(x->path, '/');
+	int dir = slash ? slash + 1 - x->path : 0, rc;
+	uint64_t first = s->items.nr;
+	char *path;
+
+	if (asprintf(&path, "%.*s%s", dir, x->path, file) < 0)
+		return dv_err(-ENOMEM, "index %s: no memory", x->path);
+	rc = dv_safetensors_add(s, path);
+	free(path);
+	return rc ? rc : check_tensors(x, s, first, file);
+}
+
+/* As many tensors as the index has: else one of them is nowhere. */
+static int check_all(const struct index *x, struct devio_source *s)
+{
+	int rc;
+
+	if (s->items.nr == (uint64_t)json_object_object_length(x->map))
+		return 0;
+	rc = dv_source_finish(s);
+	if (rc)
+		return rc;
+	json_object_object_foreach(x->map, key, value) {
+		if (devio_source_find(s, key) < 0)
+			return dv_err(-EBADMSG, "index %.140s: tensor '%.60s' is not in %.80s: index and files do not belong "
+				      "together", x->path, key, json_object_get_string(value));
+	}
+	return dv_err(-EBADMSG, "index %s: two of its files have the same tensor", x->path);
+}
+
+static int add_all(struct index *x, struct json_object *top, struct devio_source *s)
+{
+	int rc;
+
+	if (!json_object_object_get_ex(top, "weight_map", &x->map) || !json_object_is_type(x->map, json_type_object))
+		return dv_err(-EBADMSG, "index %s: it has no weight_map: name the index of a sharded safetensors model",
+			      x->path);
+	rc = list_files(x);
+	for (size_t i = 0; i < x->nr && !rc; i++)
+		rc = add_shard(x, s, x->files[i]);
+	return rc ? rc : check_all(x, s);
+}
+
+static int read_text(int fd, const char *path, char **text, size_t *len)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return dv_err(-errno, "index %s: fstat", path);
+	if (!S_ISREG(st.st_mode) || st.st_size > DV_JSON_MAX)
+		return dv_err(-EBADMSG, "index %s: it is no regular file of at most 100 MiB", path);
+	*len = st.st_size;
+	*text = malloc(*len + 1);
+	if (!*text)
+		return dv_err(-ENOMEM, "index %s: no memory for %zu bytes", path, *len);
+	(*text)[*len] = '\0';
+	return dv_source_pread(fd, path, *text, *len, 0);
+}
+
+int dv_safetensors_add_index(struct devio_source *s, const char *path)
+{
+	int rc, fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct index x = { .path = path };
+	struct json_object *top = NULL;
+	char *text = NULL;
+	size_t len = 0;
+
+	if (fd < 0)
+		return dv_err(-errno, "index %s: it cannot be opened", path);
+	rc = read_text(fd, path, &text, &len);
+	close(fd);
+	if (!rc)
+		rc = dv_json_parse(path, text, len, &top);
+	if (!rc)
+		rc = add_all(&x, top, s);
+	free(x.files);
+	json_object_put(top);
+	free(text);
+	return rc;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* devio_source_read(): ranges sorted, merged into runs, and read until all are there. */
+#include "config.h"
+#include <stdlib.h>
+#include <string.h>
+#include "err.h"
+#include <devio/load.h>
+#include "load/reads.h"
+
+#define DEPTH 32u
+#define TAKE 32u
+
+struct job {
+	struct dv_reads reads;
+	struct devio_load_range *ranges;
+	uint64_t nr;
+	uint64_t *order;         /* ranges by file and offset */
+	struct dv_run *runs;
+	uint32_t *run_of;        /* by range */
+	uint32_t nr_runs;
+	uint32_t gap;
+};
+
+static int check_ranges(const struct job *j, const struct devio_source *s, struct devio_mem *mem)
+{
+	struct devio_mem_info info = DEVIO_OPTS(info);
+	int rc = devio_mem_get_info(mem, &info);
+
+	for (uint64_t i = 0; i < j->nr && !rc; i++) {
+		const struct devio_load_range *g = &j->ranges[i];
+
+		if (g->file >= s->shards.nr || g->off > dv_source_shard(s, g->file)->size ||
+		    g->len > dv_source_shard(s, g->file)->size - g->off)
+			rc = dv_err(-ERANGE, "load: range %llu: %llu bytes from %llu on leave file %u of the source",
+				    (unsigned long long)i, (unsigned long long)g->len, (unsigned long long)g->off, g->file);
+		else if (g->mem_off > info.size || g->len > info.size - g->mem_off)
+			rc = dv_err(-ERANGE, "load: range %llu: %llu bytes at %llu leave the memory of %llu bytes",
+				    (unsigned long long)i, (unsigned long long)g->len, (unsigned long long)g->mem_off,
+				    (unsigned long long)info.size);
+	}
+	return rc;
+}
+
+static int in_file_order(const void *a, const void *b, void *arg)
+{
+	const struct devio_load_range *ranges = arg, *x = &ranges[*(const uint64_t *)a], *y = &ranges[*(const uint64_t *)b];
+
+	if (x->file != y->file)
+		return x->file < y->file ? -1 : 1;
+	if (x->off != y->off)
+		return x->off < y->off ? -1 : 1;
+	return x->len < y->len ? -1 : x->len > y->len;
+}
+
+/* Does the range continue the run, in the file and in the memory? */
+static bool continues(const struct job *j, const struct dv_run *run, const struct devio_load_range *g)
+{
+	if (g->file != run->file || g->off < run->end || g->off - run->end > j->gap)
+		return false;
+	return g->mem_off >= run->mem_off && g->mem_off - run->mem_off == g->off - run->off;
+}
+
+static void merge(struct job *j)
+{
+	struct dv_run *run = NULL;
+
+	for (uint64_t i = 0; i < j->nr; i++) {
+		struct devio_load_range *g = &j->ranges[j->order[i]];
+
+		if (!g->len)
+			continue;
+		if (!run || !continues(j, run, g)) {
+			run = &j->runs[j->nr_runs++];
+			dv_run_init(run, g->file, g->off, g->off, g->mem_off);
+		}
+		run->end = run->need = g->off + g->len;
+		j->run_of[j->order[i]] = run - j->runs;
+	}
+}
+
+static int take(struct job *j, unsigned int keep)
+{
+	struct devio_completion done[TAKE];
+
+	while (devio_ring_inflight(j->reads.ring) > keep) {
+		int n = devio_ring_wait(j->reads.ring, done, 1, TAKE, -1);
+
+		if (n < 0 && n != -EINTR)
+			return n;
+		for (int i = 0; i < n; i++)
+			dv_reads_done(&j->reads, &j->runs[dv_reads_number(&done[i])], &done[i]);
+	}
+	return 0;
+}
+
+static int read_all(struct job *j)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < j->nr_runs && !rc; i++)
+		while (!rc && !dv_reads_begin(&j->reads, &j->runs[i], i))
+			rc = take(j, devio_ring_inflight(j->reads.ring) - 1);
+	return rc ? rc : take(j, 0);
+}
+
+/* Returns the first error of a range. */
+static int report(struct job *j)
+{
+	int first = 0;
+
+	for (uint64_t i = 0; i < j->nr; i++) {
+		struct devio_load_range *g = &j->ranges[i];
+		const struct dv_run *run = &j->runs[j->run_of[i]];
+
+		g->error = 0;
+		g->path = g->better = g->reason = g->flags = 0;
+		if (!g->len)
+			continue;
+		g->error = g->off + g->len > run->good ? run->error : 0;
+		g->path = run->fate.path;
+		g->better = run->fate.better;
+		g->reason = run->fate.reason;
+		g->flags = run->fate.flags;
+		first = first ? first : g->error;
+	}
+	return first ? dv_err_plain(first, j->reads.sentence) : 0;
+}
+
+static int run_job(struct job *j)
+{
+	int rc;
+
+	j->order = malloc(j->nr * sizeof(*j->order) + 1);
+	j->runs = malloc((j->nr + 1) * sizeof(*j->runs));
+	j->run_of = calloc(j->nr + 1, sizeof(*j->run_of));
+	if (!j->order || !j->runs || !j->run_of)
+		return dv_err(-ENOMEM, "load: no memory for %llu ranges", (unsigned long long)j->nr);
+	for (uint64_t i = 0; i < j->nr; i++)
+		j->order[i] = i;
+	qsort_r(j->order, j->nr, sizeof(*j->order), in_file_order, j->ranges);
+	merge(j);
+	rc = read_all(j);
+	return rc ? rc : report(j);
+}
+
+DEVIO_API int devio_source_read(struct devio_ctx *ctx, const struct devio_source *s, struct devio_mem *mem,
+				struct devio_load_range *ranges, uint64_t nr, const struct devio_read_opts *opts)
+{
+	struct job j = { .ranges = ranges, .nr = nr };
+	struct devio_read_opts o;
+	int rc = dv_opts_copy(&o, sizeof(o), opts, "devio_read_opts");
+
+	if (!rc && (!ctx || !s || !mem || (nr && !ranges) || nr > UINT32_MAX))
+		rc = dv_err(-EINVAL, "load: context, source, memory or ranges are NULL, or 2^32 ranges and more");
+	if (!rc)
+		rc = check_ranges(&j, s, mem);
+	if (rc)
+		return rc;
+	j.gap = o.merge_gap;
+	rc = dv_reads_open(&j.reads, ctx, s, mem, &(struct dv_reads_opts){ o.max_read, o.depth ? o.depth : DEPTH,
+									     o.max_files, o.path, o.flags });
+	if (!rc)
+		rc = run_job(&j);
+	dv_reads_close(&j.reads); /* nothing is in flight behind this, whatever went wrong */
+	free(j.order);
+	free(j.runs);
+	free(j.run_of);
+	return rc;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* A run is cut into reads at multiples of max_read, so that a read's number tells where it lies. */
+#include "config.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "err.h"
+#include "load/reads.h"
+
+#define DEPTH_MAX 4096u
+#define FILES_DEFAULT 256u
+
+static int check_opts(struct dv_reads_opts *o)
+{
+	if (!o->max_read)
+		o->max_read = DV_READS_MAX;
+	if (!o->max_files)
+		o->max_files = FILES_DEFAULT;
+	if (o->max_read % DV_READS_BLOCK || o->max_read > (1u << 30))
+		return dv_err(-EINVAL, "load: max_read %u must be a multiple of %u, at most 1 GiB", o->max_read,
+			      DV_READS_BLOCK);
+	if (o->depth > DEPTH_MAX || o->flags & ~(DEVIO_FILE_DIRECT_ONLY | DEVIO_FILE_NO_CACHE))
+		return dv_err(-EINVAL, "load: depth %u or flags 0x%x are out of range", o->depth, o->flags);
+	if (o->path < 0 || o->path >= DEVIO_PATH_MAX)
+		return dv_err(-EINVAL, "load: %d is no path: see enum devio_path", o->path);
+	return 0;
+}
+
+int dv_reads_open(struct dv_reads *r, struct devio_ctx *ctx, const struct devio_source *s, struct devio_mem *mem,
+		  const struct dv_reads_opts *o)
+{
+	struct devio_ring_opts ro = DEVIO_OPTS(ro);
+	int rc;
+
+	memset(r, 0, sizeof(*r));
+	r->o = *o;
+	rc = check_opts(&r->o);
+	if (rc)
+		return rc;
+	r->ctx = ctx;
+	r->mem = mem;
+	r->source = dv_source_get(s);
+	if (r->o.max_files > s->shards.nr)
+		r->o.max_files = s->shards.nr;
+	r->files = calloc(s->shards.nr + 1, sizeof(*r->files));
+	r->used = calloc(s->shards.nr + 1, sizeof(*r->used));
+	r->open = calloc(r->o.max_files + 1, sizeof(*r->open));
+	if (!r->files || !r->used || !r->open)
+		return dv_err(-ENOMEM, "load: no memory for %llu files", (unsigned long long)s->shards.nr);
+	ro.entries = r->o.depth;
+	return devio_ring_open(ctx, &ro, &r->ring);
+}
+
+void dv_reads_close(struct dv_reads *r)
+{
+	devio_ring_close(r->ring); /* first: it waits until nobody writes into the memory */
+	for (uint32_t i = 0; i < r->nr_open; i++)
+		devio_file_close(r->files[r->open[i]]);
+	free(r->files);
+	free(r->used);
+	free(r->open);
+	devio_source_close((struct devio_source *)r->source);
+	memset(r, 0, sizeof(*r));
+}
+
+/* A place among the open ones: a new one, or that of the file not used for longest. */
+static uint32_t make_room(struct dv_reads *r)
+{
+	uint32_t oldest = 0;
+
+	if (r->nr_open < r->o.max_files)
+		return r->nr_open++;
+	for (uint32_t i = 1; i < r->nr_open; i++)
+		if (r->used[r->open[i]] < r->used[r->open[oldest]])
+			oldest = i;
+	devio_file_close(r->files[r->open[oldest]]); /* reads in flight keep it */
+	r->files[r->open[oldest]] = NULL;
+	return oldest;
+}
+
+static int open_file(struct dv_reads *r, uint32_t n)
+{
+	const struct dv_shard *sh = dv_source_shard(r->source, n);
+	struct devio_file_opts o = DEVIO_OPTS(o);
+	struct devio_file *f = NULL;
+	int rc, fd = open(sh->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return dv_err(-errno, "load %s: it cannot be opened any more", sh->path);
+	o.path = r->o.path;
+	o.flags = r->o.flags;
+	rc = dv_source_same(sh, fd);
+	if (!rc)
+		rc = devio_file_import(r->ctx, fd, &o, &f);
+	close(fd);
+	if (rc)
+		return rc;
+	r->open[make_room(r)] = n;
+	r->files[n] = f;
+	return 0;
+}
+
+/* What lies at byte `at` of the file and behind is lost, with this errno. */
+static void lose(struct dv_run *run, uint64_t at, int error, const struct dv_fate *fate)
+{
+	if (at >= run->good)
+		return;
+	run->good = at;
+	run->error = error;
+	run->fate = *fate;
+}
+
+static void keep_sentence(struct dv_reads *r, const char *text)
+{
+	snprintf(r->sentence, sizeof(r->sentence), "%s", text);
+}
+
+/* Read number n of the run: [*from, *to) of the file. */
+static void span(const struct dv_reads *r, const struct dv_run *run, uint32_t n, uint64_t *from, uint64_t *to)
+{
+	uint64_t base = run->off & ~(uint64_t)(DV_READS_BLOCK - 1);
+
+	*from = n ? base + (uint64_t)n * r->o.max_read : run->off;
+	*to = base + ((uint64_t)n + 1) * r->o.max_read;
+	if (*to > run->end)
+		*to = run->end;
+}
+
+bool dv_reads_begin(struct dv_reads *r, struct dv_run *run, uint32_t number)
+{
+	const struct dv_fate none = { .reason = DEVIO_WHY_IO };
+	uint64_t from, to;
+	int rc = 0;
+
+	for (;;) {
+		span(r, run, run->asked, &from, &to);
+		if (from >= run->end || run->error)
+			return true;
+		if (run->asked == UINT32_MAX)
+			rc = dv_err(-EFBIG, "load: more than 2^32 reads of %u bytes: set max_read", r->o.max_read);
+		else if (!r->files[run->file])
+			rc = open_file(r, run->file);
+		r->used[run->file] = ++r->now;
+		if (!rc)
+			rc = devio_ring_read(r->ring, r->files[run->file], r->mem, run->mem_off + (from - run->off),
+					     to - from, from, (uint64_t)number << 32 | run->asked);
+		if (rc == -EAGAIN)
+			return false;
+		if (rc) {
+			keep_sentence(r, devio_errmsg());
+			lose(run, from, rc, &none);
+			return true;
+		}
+		run->asked++;
+		run->flying++;
+	}
+}
+
+static void tell(struct dv_reads *r, const struct dv_run *run, uint64_t from, const struct devio_completion *c, int error)
+{
+	char text[300];
+
+	devio_completion_text(c, text, sizeof(text));
+	snprintf(r->sentence, sizeof(r->sentence), "load %.150s: byte %llu: %s%s", dv_source_shard(r->source, run->file)->path,
+		 (unsigned long long)from, text, error == -ENODATA ? ": the file became shorter while it was read" : "");
+}
+
+void dv_reads_done(struct dv_reads *r, struct dv_run *run, const struct devio_completion *c)
+{
+	const struct dv_fate fate = { c->path, c->better, c->reason, c->flags };
+	uint64_t from, to;
+
+	span(r, run, (uint32_t)c->cookie, &from, &to);
+	run->flying--;
+	r->reads++;
+	r->bytes += c->good;
+	if (to > run->need)
+		to = run->need; /* what is read besides, to end at a block, may be past the file's end */
+	if (c->result < 0 || from + c->good < to) {
+		int error = c->result < 0 ? (int)c->result : -ENODATA;
+
+		tell(r, run, from, c, error);
+		lose(run, from + c->good, error, &fate);
+	} else if (!run->error && c->path >= run->fate.path) {
+		run->fate = fate;
+	}
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* Records of one size: nothing to parse, the index is arithmetic. */
+#include "config.h"
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "err.h"
+#include "load/source.h"
+
+static int check_opts(const struct devio_records_opts *o, const char *const *paths, unsigned int nr)
+{
+	if (!paths || !nr)
+		return dv_err(-EINVAL, "records: no file is named");
+	if (!o->record_size || o->record_size > INT64_MAX || o->header > INT64_MAX)
+		return dv_err(-EINVAL, "records: record_size %llu or header %llu is out of range: from 1 byte, and from 0",
+			      (unsigned long long)o->record_size, (unsigned long long)o->header);
+	if (o->flags & ~DEVIO_RECORDS_TAIL)
+		return dv_err(-EINVAL, "records: unknown flags 0x%x", o->flags);
+	return 0;
+}
+
+/* How many records the last file has; *nr on success. */
+static int count(const struct devio_source *s, const struct devio_records_opts *o, uint64_t *nr)
+{
+	const struct dv_shard *sh = dv_source_shard(s, s->shards.nr - 1);
+
+	if (sh->size < o->header)
+		return dv_err(-EBADMSG, "records %s: %llu bytes are shorter than the header of %llu: it is truncated, or "
+			      "another file", sh->path, (unsigned long long)sh->size, (unsigned long long)o->header);
+	*nr = (sh->size - o->header) / o->record_size;
+	if ((sh->size - o->header) % o->record_size && !(o->flags & DEVIO_RECORDS_TAIL))
+		return dv_err(-EBADMSG, "records %s: behind %llu records of %llu bytes come %llu more: it is truncated, the "
+			      "size is wrong, or DEVIO_RECORDS_TAIL should pass over them", sh->path,
+			      (unsigned long long)*nr, (unsigned long long)o->record_size,
+			      (unsigned long long)((sh->size - o->header) % o->record_size));
+	return 0;
+}
+
+static int add_files(struct devio_source *s, const char *const *paths, unsigned int nr,
+		     const struct devio_records_opts *o)
+{
+	s->before = calloc((size_t)nr + 1, sizeof(*s->before));
+	if (!s->before)
+		return dv_err(-ENOMEM, "records: no memory for %u files", nr);
+	for (unsigned int i = 0; i < nr; i++) {
+		int fd = dv_source_add_file(s, paths[i]), rc;
+		uint64_t n = 0;
+
+		if (fd < 0)
+			return fd;
+		close(fd);
+		rc = count(s, o, &n);
+		if (rc)
+			return rc;
+		s->before[i + 1] = s->before[i] + n;
+	}
+	s->nr_items = s->before[nr];
+	return 0;
+}
+
+DEVIO_API int devio_source_open_records(const char *const *paths, unsigned int nr,
+					const struct devio_records_opts *opts, struct devio_source **out)
+{
+	struct devio_records_opts o;
+	struct devio_source *s;
+	int rc = dv_opts_copy(&o, sizeof(o), opts, "devio_records_opts");
+
+	if (!rc && !out)
+		rc = dv_err(-EINVAL, "records: the place for the source is NULL");
+	if (!rc)
+		rc = check_opts(&o, paths, nr);
+	if (rc)
+		return rc;
+	s = dv_source_new(DEVIO_SOURCE_RECORDS);
+	if (!s)
+		return -ENOMEM;
+	s->record = o.record_size;
+	s->header = o.header;
+	return dv_source_give(s, add_files(s, paths, nr, &o), out);
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/* One safetensors file: 8 bytes of length, a header in JSON, the data of the tensors without a gap. */
+#include "config.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "err.h"
+#include "load/json.h"
+#include "load/safetensors.h"
+
+static const struct dtype {
+	const char *name;
+	unsigned int bits;
+} dtypes[] = {
+	{ "BOOL", 8 }, { "U8", 8 }, { "I8", 8 }, { "F8_E4M3", 8 }, { "F8_E5M2", 8 }, { "F8_E8M0", 8 },
+	{ "I16", 16 }, { "U16", 16 }, { "F16", 16 }, { "BF16", 16 }, { "I32", 32 }, { "U32", 32 }, { "F32", 32 },
+	{ "I64", 64 }, { "U64", 64 }, { "F64", 64 }, { "C64", 64 }, { "F4", 4 }, { "F6_E2M3", 6 }, { "F6_E3M2", 6 },
+};
+
+/* A tensor while its file is parsed. */
+struct entry {
+	const char *name;
+	struct json_object *shape;
+	const struct dtype *dtype;
+	uint64_t begin, end;
+};
+
+struct header {
+	const char *path;
+	uint64_t data, room;      /* where the data begins, and bytes from there to the file's end */
+	struct entry *entries;
+	uint64_t nr;
+};
+
+__attribute__((format(printf, 3, 4)))
+static int bad(const struct header *h, const char *name, const char *fmt, ...)
+{
+	char why[200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	return dv_err(-EBADMSG, "safetensors %.140s: tensor '%.60s': %s: the file is damaged; get it anew", h->path, name,
+		      why);
+}
+
+static const struct dtype *find_dtype(struct json_object *o)
+{
+	const char *name = json_object_is_type(o, json_type_string) ? json_object_get_string(o) : "";
+
+	for (size_t i = 0; i < sizeof(dtypes) / sizeof(dtypes[0]); i++)
+		if (!strcmp(name, dtypes[i].name))
+			return &dtypes[i];
+	return NULL;
+}
+
+/* Bytes of shape and dtype: 0, or -errno. */
+static int bytes_of(const struct header *h, const struct entry *e, uint64_t *bytes)
+{
+	uint64_t bits = e->dtype->bits, dim;
+
+	for (size_t i = 0; i < json_object_array_length(e->shape); i++) {
+		if (!dv_json_count(json_object_array_get_idx(e->shape, i), &dim))
+			return bad(h, e->name, "the shape is no list of counts");
+		if (__builtin_mul_overflow(bits, dim, &bits))
+			return bad(h, e->name, "the shape has more than 2^64 bits");
+	}
+	if (bits % 8)
+		return bad(h, e->name, "the shape ends inside a byte");
+	*bytes = bits / 8;
+	return 0;
+}
+
+static int parse_offsets(const struct header *h, struct json_object *o, struct entry *e)
+{
+	if (!json_object_is_type(o, json_type_array) || json_object_array_length(o) != 2 ||
+	    !dv_json_count(json_object_array_get_idx(o, 0), &e->begin) ||
+	    !dv_json_count(json_object_array_get_idx(o, 1), &e->end))
+		return bad(h, e->name, "data_offsets is no pair of counts");
+	if (e->begin > e->end || e->end > h->room)
+		return bad(h, e->name, "bytes %llu to %llu of %llu: truncated, or wrong offsets",
+			   (unsigned long long)e->begin, (unsigned long long)e->end, (unsigned long long)h->room);
+	return 0;
+}
+
+static int parse_entry(const struct header *h, const char *name, struct json_object *o, struct entry *e)
+{
+	struct json_object *dtype = NULL, *offsets = NULL;
+	uint64_t bytes = 0;
+	int rc;
+
+	e->name = name;
+	e->shape = NULL;
+	if (!json_object_is_type(o, json_type_object) || json_object_object_length(o) != 3 ||
+	    !json_object_object_get_ex(o, "dtype", &dtype) || !json_object_object_get_ex(o, "shape", &e->shape) ||
+	    !json_object_object_get_ex(o, "data_offsets", &offsets))
+		return bad(h, name, "it wants dtype, shape and data_offsets");
+	e->dtype = find_dtype(dtype);
+	if (!e->dtype)
+		return bad(h, name, "its dtype is not known");
+	if (!json_object_is_type(e->shape, json_type_array))
+		return bad(h, name, "the shape is no list of counts");
+	rc = parse_offsets(h, offsets, e);
+	if (!rc)
+		rc = bytes_of(h, e, &bytes);
+	if (!rc && bytes != e->end - e->begin)
+		rc = bad(h, name, "dtype and shape make %llu bytes, data_offsets %llu", (unsigned long long)bytes,
+			 (unsigned long long)(e->end - e->begin));
+	return rc;
+}
+
+static int parse_meta(const struct header *h, struct json_object *o, struct devio_source *s)
+{
+	if (!json_object_is_type(o, json_type_object))
+		return bad(h, "__metadata__", "it is no map of strings");
+	json_object_object_foreach(o, key, value) {
+		int rc = json_object_is_type(value, json_type_string) ?
+			 dv_source_add_meta(s, key, json_object_get_string(value)) :
+			 bad(h, "__metadata__", "it is no map of strings");
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int in_order(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+
+	if (x->begin != y->begin)
+		return x->begin < y->begin ? -1 : 1;
+	if (x->end != y->end)
+		return x->end < y->end ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+/* Each begins where the one before ends, and the last ends where the file does. */
+static int check_layout(const struct header *h)
+{
+	uint64_t at = 0;
+
+	for (uint64_t i = 0; i < h->nr; i++) {
+		const struct entry *e = &h->entries[i];
+
+		if (e->begin != at)
+			return bad(h, e->name, "it %s the one before",
+				   e->begin < at ? "overlaps" : "leaves a hole behind");
+		at = e->end;
+	}
+	if (at != h->room)
+		return dv_err(-EBADMSG, "safetensors %s: %llu bytes follow behind the last tensor: the file is damaged; get "
+			      "it anew", h->path, (unsigned long long)(h->room - at));
+	return 0;
+}
+
+static int add_entry(const struct header *h, const struct entry *e, struct devio_source *s)
+{
+	struct dv_field f = {
+		.off = h->data + e->begin, .len = e->end - e->begin, .file = s->shards.nr - 1,
+		.dtype = e->dtype->name, .shape = s->dims.nr, .rank = json_object_array_length(e->shape),
+	};
+	uint64_t key = 0, dim = 0;
+	int rc = dv_source_add_text(s, e->name, strlen(e->name), &key);
+
+	for (uint32_t i = 0; i < f.rank && !rc; i++) {
+		dv_json_count(json_object_array_get_idx(e->shape, i), &dim);
+		rc = dv_source_add_dim(s, dim);
+	}
+	f.name = key + strlen(e->name); /* the empty string at its end */
+	if (!rc)
+		rc = dv_source_add_item(s, key);
+	return rc ? rc : dv_source_add_field(s, &f);
+}
+
+static int take_entries(struct header *h, struct json_object *o, struct devio_source *s)
+{
+	int rc = 0;
+
+	h->entries = calloc(json_object_object_length(o) + 1, sizeof(*h->entries));
+	if (!h->entries)
+		return dv_err(-ENOMEM, "safetensors %s: no memory for its tensors", h->path);
+	json_object_object_foreach(o, key, value) {
+		if (!strcmp(key, "__metadata__"))
+			rc = parse_meta(h, value, s);
+		else
+			rc = parse_entry(h, key, value, &h->entries[h->nr++]);
+		if (rc)
+			return rc;
+	}
+	qsort(h->entries, h->nr, sizeof(*h->entries), in_order);
+	rc = check_layout(h);
+	for (uint64_t i = 0; i < h->nr && !rc; i++)
+		rc = add_entry(h, &h->entries[i], s);
+	return rc;
+}
+
+static int parse_header(struct header *h, const char *text, size_t len, struct devio_source *s)
+{
+	struct json_object *o = NULL;
+	int rc = text[0] == '{' ? dv_json_parse(h->path, text, len, &o) :
+		 dv_err(-EBADMSG, "safetensors %s: its header is no JSON object: it is no safetensors file", h->path);
+
+	if (!rc)
+		rc = take_entries(h, o, s);
+	free(h->entries);
+	json_object_put(o);
+	return rc;
+}
+
+/* The header's length, once it is a possible one. */
+static int header_length(int fd, const char *path, uint64_t size, uint64_t *len)
+{
+	unsigned char raw[8];
+	uint64_t n = 0;
+	int rc;
+
+	if (size < sizeof(raw))
+		return dv_err(-EBADMSG, "safetensors %s: %llu bytes are too few: it is truncated, or no safetensors file",
+			      path, (unsigned long long)size);
+	rc = dv_source_pread(fd, path, raw, sizeof(raw), 0);
+	if (rc)
+		return rc;
+	for (int i = 7; i >= 0; i--)
+		n = n << 8 | raw[i];
+	if (n < 2 || n > DV_JSON_MAX || n > size - sizeof(raw))
+		return dv_err(-EBADMSG, "safetensors %s: a header of %llu bytes in a file of %llu: it is truncated, or no "
+			      "safetensors file", path, (unsigned long long)n, (unsigned long long)size);
+	*len = n;
+	return 0;
+}
+
+static int read_file(struct devio_source *s, int fd)
+{
+	const struct dv_shard *sh = dv_source_shard(s, s->shards.nr - 1);
+	struct header h = { .path = sh->path };
+	uint64_t len = 0;
+	char *text;
+	int rc = header_length(fd, sh->path, sh->size, &len);
+
+	if (rc)
+		return rc;
+	text = malloc(len + 1);
+	if (!text)
+		return dv_err(-ENOMEM, "safetensors %s: no memory for its header of %llu bytes", sh->path,
+			      (unsigned long long)len);
+	text[len] = '\0';
+	h.data = 8 + len;
+	h.room = sh->size - h.data;
+	rc = dv_source_pread(fd, sh->path, text, len, 8);
+	if (!rc)
+		rc = parse_header(&h, text, len, s);
+	free(text);
+	return rc;
+}
+
+int dv_safetensors_add(struct devio_source *s, const char *path)
+{
+	int fd = dv_source_add_file(s, path), rc;
+
+	if (fd < 0)
+		return fd;
+	rc = read_file(s, fd);
+	close(fd);
+	return rc;
+}
+
+DEVIO_API int devio_source_open_safetensors(const char *path, struct devio_source **out)
+{
+	size_t len = path ? strlen(path) : 0;
+	struct devio_source *s;
+
+	if (!path || !out)
+		return dv_err(-EINVAL, "safetensors: the name or the place for the source is NULL");
+	s = dv_source_new(DEVIO_SOURCE_SAFETENSORS);
+	if (!s)
+		return -ENOMEM;
+	if (len > 5 && !strcmp(path + len - 5, ".json"))
+		return dv_source_give(s, dv_safetensors_add_index(s, path), out);
+	return dv_source_give(s, dv_safetensors_add(s, path), out);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DV_SAFETENSORS_H
+#define DV_SAFETENSORS_H
+
+#include "load/source.h"
+
+/* Adds the tensors of a file: 0, or -errno with a sentence. */
+int dv_safetensors_add(struct devio_source *s, const char *path);
+
+/* Adds those of all files of an index. */
+int dv_safetensors_add_index(struct devio_source *s, const char *path);
+
+#endif

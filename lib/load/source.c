@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/* What all sources share: the arrays in which they grow, and the questions that they answer. */
+#include "config.h"
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "err.h"
+#include "load/source.h"
+
+/* Room for `more` elements behind the last; NULL: no memory, with the sentence. */
+static void *grow(struct dv_array *a, uint64_t more, size_t each)
+{
+	uint64_t want = a->nr + more, bytes;
+
+	if (want > a->room) {
+		uint64_t room = want < 2 * a->room ? 2 * a->room : want + 16;
+		void *data = __builtin_mul_overflow(room, each, &bytes) ? NULL : realloc(a->data, bytes);
+
+		if (!data) {
+			dv_err(-ENOMEM, "source: no memory for an index of %llu entries", (unsigned long long)want);
+			return NULL;
+		}
+		a->data = data;
+		a->room = room;
+	}
+	return (char *)a->data + a->nr * each;
+}
+
+struct devio_source *dv_source_new(enum devio_source_kind kind)
+{
+	struct devio_source *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		dv_err(-ENOMEM, "source: no memory for the handle");
+		return NULL;
+	}
+	atomic_init(&s->refs, 1);
+	s->kind = kind;
+	return s;
+}
+
+struct devio_source *dv_source_get(const struct devio_source *s)
+{
+	struct devio_source *own = (struct devio_source *)s; /* nothing but the count ever changes */
+
+	atomic_fetch_add_explicit(&own->refs, 1, memory_order_relaxed);
+	return own;
+}
+
+DEVIO_API void devio_source_close(struct devio_source *s)
+{
+	if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	for (uint64_t i = 0; i < s->shards.nr; i++)
+		free(dv_source_shard(s, i)->path);
+	free(s->shards.data);
+	free(s->items.data);
+	free(s->fields.data);
+	free(s->text.data);
+	free(s->dims.data);
+	free(s->metas.data);
+	free(s->by_key);
+	free(s->before);
+	free(s);
+}
+
+int dv_source_give(struct devio_source *s, int rc, struct devio_source **out)
+{
+	if (!rc)
+		rc = dv_source_finish(s);
+	if (rc)
+		devio_source_close(s);
+	else
+		*out = s;
+	return rc;
+}
+
+static int note_shard(struct devio_source *s, const char *path, const struct stat *st)
+{
+	struct dv_shard *sh = grow(&s->shards, 1, sizeof(*sh));
+
+	if (!sh)
+		return -ENOMEM;
+	*sh = (struct dv_shard){ strdup(path), st->st_size, st->st_dev, st->st_ino, st->st_mtim };
+	if (!sh->path)
+		return dv_err(-ENOMEM, "source %s: no memory for the name", path);
+	s->shards.nr++;
+	return 0;
+}
+
+int dv_source_add_file(struct devio_source *s, const char *path)
+{
+	struct stat st;
+	int fd, rc = 0;
+
+	if (!path)
+		return dv_err(-EINVAL, "source: the name of a file is NULL");
+	/* O_NONBLOCK: a FIFO is refused below, not waited for. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st))
+		rc = dv_err(-errno, "source %s: it cannot be opened: name a file that this process may read", path);
+	else if (!S_ISREG(st.st_mode))
+		rc = dv_err(S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL, "source %s: it is no regular file", path);
+	else
+		rc = note_shard(s, path, &st);
+	if (!rc)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+int dv_source_same(const struct dv_shard *sh, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return dv_err(-errno, "source %s: fstat", sh->path);
+	if (st.st_dev == sh->dev && st.st_ino == sh->ino && (uint64_t)st.st_size == sh->size &&
+	    st.st_mtim.tv_sec == sh->mtime.tv_sec && st.st_mtim.tv_nsec == sh->mtime.tv_nsec)
+		return 0;
+	return dv_err(-ESTALE, "source %s: the file is not the one that was indexed, or was written since: open the "
+		      "source again", sh->path);
+}
+
+int dv_source_pread(int fd, const char *path, void *buf, size_t len, uint64_t off)
+{
+	char *to = buf;
+
+	while (len) {
+		ssize_t n = pread(fd, to, len, off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return dv_err(-errno, "source %s: reading its header", path);
+		if (!n)
+			return dv_err(-EBADMSG, "source %s: it ends at byte %llu, in its header: it is truncated; get it anew",
+				      path, (unsigned long long)off);
+		to += n;
+		len -= n;
+		off += n;
+	}
+	return 0;
+}
+
+int dv_source_add_text(struct devio_source *s, const char *text, size_t len, uint64_t *at)
+{
+	char *to = grow(&s->text, (uint64_t)len + 1, 1);
+
+	if (!to)
+		return -ENOMEM;
+	memcpy(to, text, len);
+	to[len] = '\0';
+	*at = s->text.nr;
+	s->text.nr += len + 1;
+	return 0;
+}
+
+int dv_source_add_item(struct devio_source *s, uint64_t key)
+{
+	struct dv_item *i = grow(&s->items, 1, sizeof(*i));
+
+	if (!i)
+		return -ENOMEM;
+	*i = (struct dv_item){ key, s->fields.nr };
+	s->items.nr++;
+	return 0;
+}
+
+int dv_source_add_field(struct devio_source *s, const struct dv_field *f)
+{
+	struct dv_field *to = grow(&s->fields, 1, sizeof(*to));
+
+	if (!to)
+		return -ENOMEM;
+	*to = *f;
+	s->fields.nr++;
+	return 0;
+}
+
+static int add_number(struct dv_array *a, uint64_t n)
+{
+	uint64_t *to = grow(a, 1, sizeof(*to));
+
+	if (!to)
+		return -ENOMEM;
+	*to = n;
+	a->nr++;
+	return 0;
+}
+
+int dv_source_add_dim(struct devio_source *s, uint64_t dim)
+{
+	return add_number(&s->dims, dim);
+}
+
+int dv_source_add_meta(struct devio_source *s, const char *key, const char *value)
+{
+	uint64_t at = 0;
+	int rc = dv_source_add_text(s, key, strlen(key), &at);
+
+	if (!rc)
+		rc = add_number(&s->metas, at);
+	if (!rc)
+		rc = dv_source_add_text(s, value, strlen(value), &at);
+	return rc ? rc : add_number(&s->metas, at);
+}
+
+static int compare_keys(const void *a, const void *b, void *arg)
+{
+	const struct devio_source *s = arg;
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	int c = strcmp(dv_source_text(s, dv_source_item(s, x)->key), dv_source_text(s, dv_source_item(s, y)->key));
+
+	return c ? c : x < y ? -1 : x > y;
+}
+
+static void sum_up(struct devio_source *s)
+{
+	for (uint64_t i = 0; i < s->items.nr; i++) {
+		unsigned int n = dv_source_fields(s, i);
+		uint64_t bytes = 0;
+
+		for (unsigned int k = 0; k < n; k++)
+			bytes += dv_source_piece(s, i, k).len;
+		s->bytes += bytes;
+		s->max_bytes = bytes > s->max_bytes ? bytes : s->max_bytes;
+		s->max_fields = n > s->max_fields ? n : s->max_fields;
+	}
+}
+
+int dv_source_finish(struct devio_source *s)
+{
+	if (s->kind == DEVIO_SOURCE_RECORDS) {
+		s->max_fields = 1;
+		s->max_bytes = s->nr_items ? s->record : 0;
+		s->bytes = s->nr_items * s->record;
+		return 0;
+	}
+	s->nr_items = s->items.nr;
+	sum_up(s);
+	s->by_key = malloc((s->nr_items + 1) * sizeof(*s->by_key));
+	if (!s->by_key)
+		return dv_err(-ENOMEM, "source: no memory for %llu keys", (unsigned long long)s->nr_items);
+	for (uint64_t i = 0; i < s->nr_items; i++)
+		s->by_key[i] = i;
+	qsort_r(s->by_key, s->nr_items, sizeof(*s->by_key), compare_keys, s);
+	return 0;
+}
+
+unsigned int dv_source_fields(const struct devio_source *s, uint64_t item)
+{
+	uint64_t end;
+
+	if (s->kind == DEVIO_SOURCE_RECORDS)
+		return 1;
+	end = item + 1 < s->items.nr ? dv_source_item(s, item + 1)->first : s->fields.nr;
+	return end - dv_source_item(s, item)->first;
+}
+
+/* The file of a record: the last whose records begin at or before it. */
+static uint32_t file_of(const struct devio_source *s, uint64_t item)
+{
+	uint32_t low = 0, high = s->shards.nr;
+
+	while (high - low > 1) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (s->before[mid] <= item)
+			low = mid;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct dv_piece dv_source_piece(const struct devio_source *s, uint64_t item, unsigned int n)
+{
+	const struct dv_field *f;
+	uint32_t file;
+
+	if (s->kind == DEVIO_SOURCE_RECORDS) {
+		file = file_of(s, item);
+		return (struct dv_piece){ s->header + (item - s->before[file]) * s->record, s->record, file };
+	}
+	f = dv_source_field(s, dv_source_item(s, item)->first + n);
+	return (struct dv_piece){ f->off, f->len, f->file };
+}
+
+static int check_source(const struct devio_source *s)
+{
+	return s ? 0 : dv_err(-EINVAL, "source: the source is NULL");
+}
+
+DEVIO_API int devio_source_get_info(const struct devio_source *s, struct devio_source_info *info)
+{
+	struct devio_source_info i = { 0 };
+	int rc = check_source(s);
+
+	if (rc)
+		return rc;
+	i.items = s->nr_items;
+	i.bytes = s->bytes;
+	i.max_bytes = s->max_bytes;
+	i.kind = s->kind;
+	i.files = s->shards.nr;
+	i.max_fields = s->max_fields;
+	i.metas = s->metas.nr / 2;
+	return dv_info_copy(info, &i, sizeof(i), "devio_source_info");
+}
+
+DEVIO_API int devio_source_count(const struct devio_source *s, uint64_t item)
+{
+	int rc = check_source(s);
+
+	if (!rc && item >= s->nr_items)
+		rc = dv_err(-ERANGE, "source: there is no item %llu, but %llu from 0 on", (unsigned long long)item,
+			    (unsigned long long)s->nr_items);
+	return rc ? rc : (int)dv_source_fields(s, item);
+}
+
+static void describe(const struct devio_source *s, uint64_t item, unsigned int n, struct devio_field *to)
+{
+	const struct dv_item *i = dv_source_item(s, item);
+	const struct dv_field *f = dv_source_field(s, i->first + n);
+
+	to->key = dv_source_text(s, i->key);
+	to->name = dv_source_text(s, f->name);
+	to->dtype = f->dtype;
+	to->rank = f->rank;
+	to->shape = f->rank ? (const uint64_t *)s->dims.data + f->shape : NULL;
+}
+
+DEVIO_API int devio_source_get_field(const struct devio_source *s, uint64_t item, unsigned int n,
+				     struct devio_field *field)
+{
+	struct devio_field f = { .key = "", .name = "", .dtype = "" };
+	struct dv_piece p;
+	int rc = devio_source_count(s, item);
+
+	if (rc >= 0 && n >= (unsigned int)rc)
+		return dv_err(-ERANGE, "source: item %llu has %d fields, not %u", (unsigned long long)item, rc, n);
+	if (rc < 0)
+		return rc;
+	p = dv_source_piece(s, item, n);
+	if (s->kind != DEVIO_SOURCE_RECORDS)
+		describe(s, item, n, &f);
+	f.path = dv_source_shard(s, p.file)->path;
+	f.off = p.off;
+	f.len = p.len;
+	f.file = p.file;
+	return dv_info_copy(field, &f, sizeof(f), "devio_field");
+}
+
+DEVIO_API int64_t devio_source_find(const struct devio_source *s, const char *key)
+{
+	uint64_t low = 0, high;
+	int rc = check_source(s);
+
+	if (rc)
+		return rc;
+	high = s->by_key && key ? s->nr_items : 0;
+	while (low < high) {
+		uint64_t mid = low + (high - low) / 2;
+
+		if (strcmp(dv_source_text(s, dv_source_item(s, s->by_key[mid])->key), key) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (s->by_key && key && low < s->nr_items &&
+	    !strcmp(dv_source_text(s, dv_source_item(s, s->by_key[low])->key), key))
+		return s->by_key[low];
+	return dv_err(-ENOENT, "source: no item is called '%s'", key ? key : "(NULL)");
+}
+
+DEVIO_API int devio_source_get_meta(const struct devio_source *s, unsigned int n, const char **key, const char **value)
+{
+	const uint64_t *at;
+	int rc = check_source(s);
+
+	if (!rc && (!key || !value))
+		rc = dv_err(-EINVAL, "source: the place for the key or the value is NULL");
+	if (!rc && n >= s->metas.nr / 2)
+		rc = dv_err(-ERANGE, "source: there is no pair %u of metadata, but %llu from 0 on", n,
+			    (unsigned long long)(s->metas.nr / 2));
+	if (rc)
+		return rc;
+	at = (const uint64_t *)s->metas.data + 2 * (uint64_t)n;
+	*key = dv_source_text(s, at[0]);
+	*value = dv_source_text(s, at[1]);
+	return 0;
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tar shards, by libarchive: ustar, pax and GNU headers, numbers in base 256,
+ * checksums. It tells how many bytes it has taken, which behind a header is
+ * where the data begins. WebDataset's rules, on top, are ours.
+ */
+#include "config.h"
+#include <archive.h>
+#include <archive_entry.h>
+#include <ctype.h>
+#include <locale.h>
+#include <string.h>
+#include <unistd.h>
+#include "err.h"
+#include "load/source.h"
+
+#define BLOCK (64u << 10)
+
+/* A member's name in its parts; false: WebDataset passes over it. */
+static bool split(const char *name, size_t *key, const char **ext)
+{
+	const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name, *dot = strchr(base, '.');
+	size_t len = strlen(name);
+
+	if (!slash && len >= 4 && !strncmp(name, "__", 2) && !strcmp(name + len - 2, "__"))
+		return false;
+	if (!dot || dot == base)
+		return false;
+	*key = dot - name;
+	*ext = dot + 1;
+	return true;
+}
+
+/* Is the member of the last sample, which must be of the same shard? */
+static bool same_sample(const struct devio_source *s, const char *name, size_t len)
+{
+	const struct dv_item *last;
+	const char *key;
+
+	if (!s->items.nr)
+		return false;
+	last = dv_source_item(s, s->items.nr - 1);
+	key = dv_source_text(s, last->key);
+	return dv_source_field(s, last->first)->file == s->shards.nr - 1 && !strncmp(key, name, len) && !key[len];
+}
+
+static int check_field(const struct devio_source *s, const char *name, uint64_t field_name)
+{
+	const char *path = dv_source_shard(s, s->shards.nr - 1)->path;
+	uint64_t first = dv_source_item(s, s->items.nr - 1)->first;
+
+	if (s->fields.nr - first >= DV_FIELDS_MAX)
+		return dv_err(-EBADMSG, "tar %.200s: member '%.80s': more than %u fields in one sample: the shard was not "
+			      "made for this", path, name, DV_FIELDS_MAX);
+	for (uint64_t i = first; i < s->fields.nr; i++)
+		if (!strcmp(dv_source_text(s, dv_source_field(s, i)->name), dv_source_text(s, field_name)))
+			return dv_err(-EBADMSG, "tar %.200s: member '%.80s' is the second of its key and extension: make the "
+				      "shard anew", path, name);
+	return 0;
+}
+
+/* One member that is a field of a sample. */
+static int add_member(struct devio_source *s, const char *name, uint64_t off, uint64_t len)
+{
+	struct dv_field f = { .off = off, .len = len, .file = s->shards.nr - 1, .dtype = "" };
+	uint64_t key = 0;
+	const char *ext;
+	size_t n;
+	int rc = 0;
+
+	if (!split(name, &n, &ext))
+		return 0;
+	if (!same_sample(s, name, n)) {
+		rc = dv_source_add_text(s, name, n, &key);
+		if (!rc)
+			rc = dv_source_add_item(s, key);
+	}
+	if (!rc)
+		rc = dv_source_add_text(s, ext, strlen(ext), &f.name);
+	if (rc)
+		return rc;
+	for (char *c = (char *)s->text.data + f.name; *c; c++)
+		*c = tolower((unsigned char)*c);
+	rc = check_field(s, name, f.name);
+	return rc ? rc : dv_source_add_field(s, &f);
+}
+
+static int add_entry(struct devio_source *s, struct archive *a, struct archive_entry *e)
+{
+	const struct dv_shard *sh = dv_source_shard(s, s->shards.nr - 1);
+	const char *name = archive_entry_pathname(e);
+	int64_t off = archive_filter_bytes(a, -1), len = archive_entry_size(e);
+
+	/* A hard link has no bytes of its own. */
+	if (archive_entry_filetype(e) != AE_IFREG || archive_entry_hardlink(e))
+		return 0;
+	if (!name)
+		return dv_err(-EBADMSG, "tar %s: a member at byte %lld has no name", sh->path, (long long)off);
+	if (archive_entry_sparse_count(e) > 0)
+		return dv_err(-EBADMSG, "tar %.200s: member '%.80s' is sparse, its bytes do not lie in one piece: make the "
+			      "shard without --sparse", sh->path, name);
+	if (off < 0 || len < 0 || (uint64_t)off > sh->size || (uint64_t)len > sh->size - off)
+		return dv_err(-EBADMSG, "tar %.200s: member '%.80s' has %lld bytes from %lld on, the file %llu: it is "
+			      "truncated; get it anew", sh->path, name, (long long)len, (long long)off,
+			      (unsigned long long)sh->size);
+	return add_member(s, name, off, len);
+}
+
+static int no_tar(const char *path, struct archive *a)
+{
+	return dv_err(-EBADMSG, "tar %s: at byte %lld: %s: it is damaged, or compressed (a shard is read in place: unpack "
+		      "it)", path, (long long)archive_filter_bytes(a, -1),
+		      archive_error_string(a) ? archive_error_string(a) : "no tar archive");
+}
+
+static int walk(struct devio_source *s, struct archive *a)
+{
+	const char *path = dv_source_shard(s, s->shards.nr - 1)->path;
+	struct archive_entry *e;
+	int rc, got;
+
+	while ((got = archive_read_next_header(a, &e)) == ARCHIVE_OK) {
+		rc = add_entry(s, a, e);
+		if (rc)
+			return rc;
+	}
+	return got == ARCHIVE_EOF ? 0 : no_tar(path, a);
+}
+
+static int read_shard(struct devio_source *s, int fd)
+{
+	const struct dv_shard *sh = dv_source_shard(s, s->shards.nr - 1);
+	struct archive *a = archive_read_new();
+	int rc;
+
+	if (!a)
+		return dv_err(-ENOMEM, "tar %s: no memory for libarchive", sh->path);
+	if (!sh->size)
+		rc = dv_err(-EBADMSG, "tar %s: it is empty, without even the end of an archive: get it anew", sh->path);
+	else if (archive_read_support_format_tar(a) != ARCHIVE_OK || archive_read_open_fd(a, fd, BLOCK) != ARCHIVE_OK)
+		rc = no_tar(sh->path, a);
+	else
+		rc = walk(s, a);
+	archive_read_free(a);
+	return rc;
+}
+
+static int add_shards(struct devio_source *s, const char *const *paths, unsigned int nr)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; i < nr && !rc; i++) {
+		int fd = dv_source_add_file(s, paths[i]);
+
+		if (fd < 0)
+			return fd;
+		rc = read_shard(s, fd);
+		close(fd);
+	}
+	return rc;
+}
+
+DEVIO_API int devio_source_open_tar(const char *const *paths, unsigned int nr, struct devio_source **out)
+{
+	struct devio_source *s;
+	locale_t utf8, old;
+	int rc;
+
+	if (!paths || !nr || !out)
+		return dv_err(-EINVAL, "tar: no file is named, or the place for the source is NULL");
+	s = dv_source_new(DEVIO_SOURCE_TAR);
+	if (!s)
+		return -ENOMEM;
+	/* Names of pax headers are UTF-8: in the C locale libarchive would lose them. This thread's alone. */
+	utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL);
+	old = utf8 ? uselocale(utf8) : NULL;
+	rc = add_shards(s, paths, nr);
+	if (utf8) {
+		uselocale(old);
+		freelocale(utf8);
+	}
+	return dv_source_give(s, rc, out);
+}

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+# libdevio-load: sources, the order, the loader.
+EXTRA_DIST += tests/load/files.h tests/load/formats.py
+if HAVE_CMOCKA
+load_tests = tests/load/test-safetensors tests/load/test-tar tests/load/test-order tests/load/test-loader \
+	tests/load/test-ranges
+check_PROGRAMS += $(load_tests)
+TESTS += $(load_tests)
+endif
+load_cflags = $(AM_CFLAGS) -D_GNU_SOURCE -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
+load_libs = lib/libdevio-load.la lib/libdevio.la $(CMOCKA_LIBS)
+tests_load_test_safetensors_CFLAGS = $(load_cflags)
+tests_load_test_safetensors_LDADD = $(load_libs)
+tests_load_test_tar_CFLAGS = $(load_cflags)
+tests_load_test_tar_LDADD = $(load_libs)
+tests_load_test_loader_CFLAGS = $(load_cflags)
+tests_load_test_loader_LDADD = $(load_libs)
+# The inside.
+tests_load_test_order_CFLAGS = $(load_cflags)
+tests_load_test_order_LDADD = lib/load/libdvload.la lib/libdv.la $(CMOCKA_LIBS)
+
+tests_load_test_ranges_CFLAGS = $(load_cflags)
+tests_load_test_ranges_LDADD = $(load_libs)
+
+# Files that other tools wrote.
+check_PROGRAMS += tests/load/dump
+tests_load_dump_LDADD = lib/libdevio-load.la lib/libdevio.la
+dist_check_SCRIPTS += tests/load/formats.sh
+TESTS += tests/load/formats.sh

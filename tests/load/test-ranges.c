@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* devio_source_read(): ranges to where they are wanted, and nothing beside them. */
+#include "files.h"
+
+#define SIZE (3u << 20)
+#define FILES 2
+
+struct env {
+	struct devio_ctx *ctx;
+	struct devio_mem *mem;
+	struct devio_source *s;
+	const char *names[FILES];
+	unsigned char *host, *want;
+	struct rig_rnd rnd;
+};
+
+static void env_open(struct env *e, unsigned int flags)
+{
+	static const char *const what[FILES] = { "ranges-a", "ranges-b" };
+	void *p;
+
+	memset(e, 0, sizeof(*e));
+	for (int i = 0; i < FILES; i++) {
+		e->names[i] = rig_name(what[i]);
+		rig_file(e->names[i], SIZE - 4321, i + 1);
+	}
+	e->ctx = rig_ctx(flags);
+	e->mem = rig_mem(e->ctx, SIZE);
+	must_zero(devio_mem_map(e->mem, &p));
+	e->host = p;
+	e->want = malloc(SIZE);
+	e->s = source_records(e->names, FILES, 1, 0);
+}
+
+static void env_close(struct env *e)
+{
+	devio_source_close(e->s);
+	devio_mem_free(e->mem);
+	devio_ctx_close(e->ctx);
+	for (int i = 0; i < FILES; i++)
+		unlink(e->names[i]);
+	free(e->want);
+}
+
+/* Up to max ranges, one behind the other in the memory; of these many continue the one before in the file. */
+static uint64_t make(struct env *e, struct devio_load_range *g, uint64_t max, uint64_t longest)
+{
+	uint64_t at = rig_rnd(&e->rnd) % 5000, n = 0;
+
+	memset(e->host, 0xee, SIZE);
+	memset(e->want, 0xee, SIZE);
+	for (; n < max; n++) {
+		uint64_t len = rig_rnd(&e->rnd) % 7 ? rig_rnd(&e->rnd) % longest : 0;
+
+		g[n] = (struct devio_load_range){ .file = rig_rnd(&e->rnd) % FILES, .mem_off = at, .len = len, .error = 77 };
+		g[n].off = rig_rnd(&e->rnd) % (SIZE - 4321 - longest);
+		if (n && rig_rnd(&e->rnd) % 2 && g[n - 1].off + g[n - 1].len + len <= SIZE - 4321) {
+			g[n].file = g[n - 1].file;
+			g[n].off = g[n - 1].off + g[n - 1].len;
+		}
+		if (at + len + 5000 > SIZE)
+			break;
+		rig_fill(e->want + at, g[n].file + 1, g[n].off, len);
+		at += len + (rig_rnd(&e->rnd) % 2 ? 0 : rig_rnd(&e->rnd) % 5000);
+	}
+	return n;
+}
+
+static void swap_some(struct env *e, struct devio_load_range *g, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t k = rig_rnd(&e->rnd) % n;
+		struct devio_load_range x = g[i];
+
+		g[i] = g[k];
+		g[k] = x;
+	}
+}
+
+static void rounds(unsigned int ctx_flags, int path)
+{
+	struct devio_read_opts o = DEVIO_OPTS(o);
+	static struct devio_load_range g[500];
+	struct env e;
+
+	env_open(&e, ctx_flags);
+	for (int round = 0; round < 24; round++) {
+		uint64_t n = make(&e, g, round % 3 ? 500 : 5, round % 3 ? 9000 : 600000);
+
+		swap_some(&e, g, n);
+		o.depth = round % 2 ? 0 : 1 + round;
+		o.max_read = round % 4 ? 0 : 8192;
+		o.max_files = round % 2;
+		o.path = path;
+		must_zero(devio_source_read(e.ctx, e.s, e.mem, g, n, &o));
+		for (uint64_t i = 0; i < n; i++)
+			must(!g[i].error && !g[i].len == !g[i].path, "range %llu", (unsigned long long)i);
+		must(!memcmp(e.host, e.want, SIZE), "round %d: the memory is as it should be", round);
+	}
+	env_close(&e);
+}
+
+static void test_auto(void **state)
+{
+	(void)state;
+	rounds(0, 0);
+}
+
+static void test_bounce(void **state)
+{
+	(void)state;
+	rounds(0, DEVIO_PATH_FILE_BOUNCE);
+}
+
+static void test_threads(void **state)
+{
+	(void)state;
+	rounds(DEVIO_CTX_NO_URING, 0);
+}
+
+/* Neighbours become one read; with a gap between them too, if that is allowed. */
+static void test_merged(void **state)
+{
+	struct devio_read_opts o = DEVIO_OPTS(o);
+	struct devio_stat before = DEVIO_OPTS(before), after = DEVIO_OPTS(after);
+	struct devio_load_range g[100];
+	struct env e;
+
+	(void)state;
+	env_open(&e, 0);
+	o.path = DEVIO_PATH_FILE_BUFFERED;
+	for (int gap = 0; gap < 2; gap++) {
+		for (int i = 0; i < 100; i++)
+			g[i] = (struct devio_load_range){ .off = i * 1000, .len = gap ? 900 : 1000, .mem_off = 5000 + i * 1000 };
+		o.merge_gap = gap * 100;
+		must_zero(devio_stat_get(e.ctx, &before));
+		must_zero(devio_source_read(e.ctx, e.s, e.mem, g, 100, &o));
+		must_zero(devio_stat_get(e.ctx, &after));
+		must(after.path[o.path].reads == before.path[o.path].reads + 1, "one read");
+		rig_check(e.mem, 5000, 99900, 1, 0);
+	}
+	o.merge_gap = 99;
+	must_zero(devio_source_read(e.ctx, e.s, e.mem, g, 100, &o));
+	must_zero(devio_stat_get(e.ctx, &before));
+	must(after.path[o.path].reads + 100 == before.path[o.path].reads, "a hundred");
+	env_close(&e);
+}
+
+static void test_errors(void **state)
+{
+	struct devio_load_range g[2] = { { .off = 0, .len = 10 }, { .file = 1, .len = 10, .mem_off = 50 } };
+	struct devio_read_opts o = DEVIO_OPTS(o);
+	struct env e;
+
+	(void)state;
+	env_open(&e, 0);
+	must(!unlink(e.names[0]), "unlink");
+	memset(e.host, 0, 100);
+	must_tell(devio_source_read(e.ctx, e.s, e.mem, g, 2, NULL), -ENOENT, e.names[0]);
+	must(g[0].error == -ENOENT && !g[1].error, "the other came all the same");
+	rig_check(e.mem, 50, 10, 2, 0);
+	g[0].off = SIZE;
+	must_fail(devio_source_read(e.ctx, e.s, e.mem, g, 2, NULL), -ERANGE);
+	g[0].off = SIZE - 4321 - 9;
+	must_fail(devio_source_read(e.ctx, e.s, e.mem, g, 2, NULL), -ERANGE);
+	g[0] = (struct devio_load_range){ .file = FILES, .len = 1 };
+	must_fail(devio_source_read(e.ctx, e.s, e.mem, g, 2, NULL), -ERANGE);
+	g[0] = (struct devio_load_range){ .len = 10, .mem_off = SIZE - 9 };
+	must_fail(devio_source_read(e.ctx, e.s, e.mem, g, 2, NULL), -ERANGE);
+	g[0].mem_off = UINT64_MAX;
+	must_fail(devio_source_read(e.ctx, e.s, e.mem, g, 2, NULL), -ERANGE);
+	must_fail(devio_source_read(e.ctx, e.s, e.mem, NULL, 2, NULL), -EINVAL);
+	must_fail(devio_source_read(e.ctx, NULL, e.mem, g, 2, NULL), -EINVAL);
+	must_zero(devio_source_read(e.ctx, e.s, e.mem, NULL, 0, NULL));
+	o.max_read = 4097;
+	must_fail(devio_source_read(e.ctx, e.s, e.mem, g + 1, 1, &o), -EINVAL);
+	env_close(&e);
+}
+
+static void test_records(void **state)
+{
+	struct devio_records_opts o = DEVIO_OPTS(o);
+	const char *name = rig_name("tail");
+	struct devio_source *s;
+
+	(void)state;
+	rig_file(name, 1050, 1);
+	must_fail(devio_source_open_records(&name, 1, &o, &s), -EINVAL);
+	must_fail(devio_source_open_records(&name, 1, NULL, &s), -EINVAL);
+	o.record_size = 100;
+	must_tell(devio_source_open_records(&name, 1, &o, &s), -EBADMSG, "50 more");
+	o.header = 1051;
+	must_tell(devio_source_open_records(&name, 1, &o, &s), -EBADMSG, "header");
+	o.header = 50;
+	must_zero(devio_source_open_records(&name, 1, &o, &s));
+	must(source_info(s).items == 10 && source_field(s, 9, 0).off == 950, "ten records");
+	devio_source_close(s);
+	o.header = 0;
+	o.flags = DEVIO_RECORDS_TAIL;
+	must_zero(devio_source_open_records(&name, 1, &o, &s));
+	must(source_info(s).items == 10, "ten and a tail");
+	devio_source_close(s);
+	o.flags = 2;
+	must_fail(devio_source_open_records(&name, 1, &o, &s), -EINVAL);
+	unlink(name);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_auto),
+		cmocka_unit_test(test_bounce),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_merged),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_records),
+	};
+
+	return cmocka_run_group_tests_name("ranges", tests, NULL, NULL);
+}

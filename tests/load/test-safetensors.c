@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* safetensors: what is right is read, what is wrong is told, one field broken at a time. */
+#include "files.h"
+
+#define ONE "{\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]}}"
+
+static void test_good(void **state)
+{
+	static const char header[] = "{\"__metadata__\":{\"format\":\"pt\",\"x\":\"\\u00e4\"},"
+		"\"b\":{\"dtype\":\"BF16\",\"shape\":[5,1],\"data_offsets\":[24,34]},"
+		"\"\\u00fc.w\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},"
+		"\"none\":{\"dtype\":\"I64\",\"shape\":[0,7],\"data_offsets\":[34,34]},"
+		"\"scalar\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[34,35]}}     ";
+	const char *name = rig_name("good"), *key, *value;
+	struct devio_source_info i;
+	struct devio_source *s;
+	struct devio_field f;
+
+	(void)state;
+	file_tensors(name, header, 35);
+	must_zero(devio_source_open_safetensors(name, &s));
+	i = source_info(s);
+	must(i.kind == DEVIO_SOURCE_SAFETENSORS && i.items == 4 && i.files == 1 && i.bytes == 35 && i.max_bytes == 24 &&
+	     i.max_fields == 1 && i.metas == 2, "info");
+	f = source_field(s, devio_source_find(s, "b"), 0);
+	must(!strcmp(f.key, "b") && !strcmp(f.dtype, "BF16") && f.rank == 2 && f.shape[0] == 5 && f.shape[1] == 1 &&
+	     f.off == 8 + strlen(header) + 24 && f.len == 10 && !strcmp(f.path, name) && !*f.name, "b");
+	must(devio_source_find(s, "\xc3\xbc.w") == 0, "the first of the data is the first item");
+	f = source_field(s, devio_source_find(s, "none"), 0);
+	must(f.len == 0 && f.rank == 2 && f.shape[0] == 0 && f.shape[1] == 7, "none");
+	f = source_field(s, devio_source_find(s, "scalar"), 0);
+	must(f.len == 1 && f.rank == 0, "scalar");
+	must_fail(devio_source_find(s, "c"), -ENOENT);
+	must_fail(devio_source_find(s, NULL), -ENOENT);
+	must_zero(devio_source_get_meta(s, 1, &key, &value));
+	must(!strcmp(key, "x") && !strcmp(value, "\xc3\xa4"), "metadata");
+	must_fail(devio_source_get_meta(s, 2, &key, &value), -ERANGE);
+	must_fail(devio_source_count(s, 4), -ERANGE);
+	must_fail(devio_source_get_field(s, 0, 1, &f), -ERANGE);
+	devio_source_close(s);
+	unlink(name);
+}
+
+#define T(dtype, shape, offsets) "{\"a\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
+
+static const struct bad {
+	const char *header;
+	size_t data;
+	const char *word;
+} bads[] = {
+	{ T("\"F33\"", "[2,3]", "[0,24]"), 24, "dtype" },
+	{ T("32", "[2,3]", "[0,24]"), 24, "dtype" },
+	{ T("\"F32\"", "[2,3]", "[0,24]"), 23, "truncated" },
+	{ T("\"F32\"", "[2,3]", "[0,24]"), 25, "behind the last" },
+	{ T("\"F32\"", "[2,4]", "[0,24]"), 24, "make 32 bytes" },
+	{ T("\"F32\"", "[2,-3]", "[0,24]"), 24, "counts" },
+	{ T("\"F32\"", "[2,3.0]", "[0,24]"), 24, "counts" },
+	{ T("\"F32\"", "{}", "[0,24]"), 24, "counts" },
+	{ T("\"F32\"", "null", "[0,24]"), 24, "counts" },
+	{ T("\"F32\"", "[4294967296,4294967296]", "[0,24]"), 24, "2^64" },
+	{ T("\"F32\"", "[2305843009213693952,2]", "[0,24]"), 24, "2^64" },
+	{ T("\"F32\"", "[99999999999999999999]", "[0,24]"), 24, "counts" },
+	{ T("\"F4\"", "[3]", "[0,1]"), 1, "inside a byte" },
+	{ T("\"F32\"", "[2,3]", "[24,0]"), 24, "truncated, or wrong" },
+	{ T("\"F32\"", "[2,3]", "[0,9223372036854775807]"), 24, "truncated" },
+	{ T("\"F32\"", "[2,3]", "[-8,16]"), 24, "pair" },
+	{ T("\"F32\"", "[2,3]", "[0]"), 24, "pair" },
+	{ T("\"F32\"", "[2,3]", "[0,24,24]"), 24, "pair" },
+	{ T("\"F32\"", "[2,3]", "[8,32]"), 32, "hole" },
+	{ "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"U8\",\"shape\":[4],"
+	  "\"data_offsets\":[3,7]}}", 7, "overlaps" },
+	{ "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"U8\",\"shape\":[4],"
+	  "\"data_offsets\":[0,4]}}", 4, "twice" },
+	{ "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "twice" },
+	{ "{\"a\\u0000b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "NUL" },
+	{ "{'a':{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "quotes" },
+	{ "{\"a\xff\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "JSON" },
+	{ "{\"a\":{\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "wants" },
+	{ "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4],\"x\":1}}", 4, "wants" },
+	{ "{\"a\":7}", 0, "wants" },
+	{ "{\"__metadata__\":{\"a\":1}}", 0, "strings" },
+	{ "{\"__metadata__\":[]}", 0, "strings" },
+	{ "{} x", 0, "JSON" },
+	{ "{}{}", 0, "JSON" },
+	{ "[{}]", 0, "no JSON object" },
+	{ " {}", 0, "no JSON object" },
+	{ "{\"a\":", 0, "ends too early" },
+	{ "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}", 0, "JSON" },
+};
+
+static void test_bad(void **state)
+{
+	const char *name = rig_name("bad");
+	struct devio_source *s;
+	int fds = rig_fds();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bads) / sizeof(bads[0]); i++) {
+		file_tensors(name, bads[i].header, bads[i].data);
+		must_tell(devio_source_open_safetensors(name, &s), -EBADMSG, bads[i].word);
+		must(strstr(devio_errmsg(), name), "the file is named: %s", devio_errmsg());
+	}
+	must(rig_fds() == fds, "no descriptor is left open");
+	unlink(name);
+}
+
+/* The length before the header: more than there is, than is allowed, than a size_t. */
+static void test_length(void **state)
+{
+	static const uint64_t claims[] = { 0, 1, sizeof(ONE) - 2, sizeof(ONE), sizeof(ONE) + 23, sizeof(ONE) + 24, 100 << 20,
+					   (100 << 20) + 1, 1ULL << 32, 1ULL << 63, UINT64_MAX, UINT64_MAX - 7 };
+	const char *name = rig_name("length");
+	struct devio_source *s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
+		file_tensors_claim(name, ONE, sizeof(ONE) - 1, 24, claims[i]);
+		must_fail(devio_source_open_safetensors(name, &s), -EBADMSG);
+	}
+	for (size_t n = 0; n < 8 + sizeof(ONE) - 1 + 24; n++) {
+		file_tensors(name, ONE, 24);
+		must(!truncate(name, n), "truncate");
+		must_fail(devio_source_open_safetensors(name, &s), -EBADMSG);
+	}
+	file_tensors(name, ONE, 24);
+	must_zero(devio_source_open_safetensors(name, &s));
+	devio_source_close(s);
+	unlink(name);
+}
+
+static void write_index(const char *name, const char *text)
+{
+	file_write(name, text, strlen(text));
+}
+
+#define SHARD(key) "{\"" key "\":{\"dtype\":\"U8\",\"shape\":[5],\"data_offsets\":[0,5]}}"
+
+static void test_index(void **state)
+{
+	static const struct bad bad[] = {
+		{ "{\"metadata\":{}}", 0, "weight_map" },
+		{ "{\"weight_map\":[]}", 0, "weight_map" },
+		{ "{\"weight_map\":{\"a\":1}}", 0, "names" },
+		{ "{\"weight_map\":{\"a\":\"../x1.tmp\",\"b\":\"x2.tmp\"}}", 0, "beside" },
+		{ "{\"weight_map\":{\"a\":\"/etc/passwd\"}}", 0, "beside" },
+		{ "{\"weight_map\":{\"a\":\"..\"}}", 0, "beside" },
+		{ "{\"weight_map\":{\"a\":\"\"}}", 0, "beside" },
+		{ "{\"weight_map\":{\"a\":\"x1.tmp\",\"b\":\"x1.tmp\"}}", 0, "'b' is not in" },
+		{ "{\"weight_map\":{\"b\":\"x1.tmp\"}}", 0, "does not say" },
+		{ "{\"weight_map\":{\"a\":\"x2.tmp\",\"b\":\"x1.tmp\"}}", 0, "does not say" },
+		{ "{\"weight_map\":{\"a\":\"x1.tmp\",\"b\":\"x2.tmp\",\"c\":\"x2.tmp\"}}", 0, "'c' is not in" },
+		{ "{\"weight_map\":{\"a\":\"x1.tmp\",\"a\":\"x1.tmp\",\"b\":\"x2.tmp\"}}", 0, "twice" },
+		{ "[1]", 0, "no object" },
+		{ "", 0, "JSON" },
+	};
+	struct devio_source *s;
+	struct devio_field f;
+
+	(void)state;
+	file_tensors("x1.tmp", SHARD("a"), 5);
+	file_tensors("x2.tmp", SHARD("b"), 5);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		write_index("x.tmp.json", bad[i].header);
+		must_tell(devio_source_open_safetensors("./x.tmp.json", &s), -EBADMSG, bad[i].word);
+	}
+	write_index("x.tmp.json", "{\"weight_map\":{\"a\":\"x1.tmp\",\"b\":\"x3.tmp\"}}");
+	must_tell(devio_source_open_safetensors("x.tmp.json", &s), -ENOENT, "x3.tmp");
+	write_index("x.tmp.json", "{\"metadata\":{\"total_size\":10},\"weight_map\":{\"b\":\"x2.tmp\",\"a\":\"x1.tmp\"}}");
+	must_zero(devio_source_open_safetensors("./x.tmp.json", &s));
+	f = source_field(s, devio_source_find(s, "b"), 0);
+	must(f.file == 1 && !strcmp(f.path, "./x2.tmp") && source_info(s).files == 2, "b is in the second file");
+	devio_source_close(s);
+	unlink("x.tmp.json");
+	unlink("x1.tmp");
+	unlink("x2.tmp");
+}
+
+static void test_arguments(void **state)
+{
+	struct devio_source_info i = { 0 };
+	struct devio_source *s;
+	const char *name = rig_name("fifo");
+
+	(void)state;
+	must_fail(devio_source_open_safetensors(NULL, &s), -EINVAL);
+	must_fail(devio_source_open_safetensors("x", NULL), -EINVAL);
+	must_fail(devio_source_open_safetensors("does-not-exist", &s), -ENOENT);
+	must_fail(devio_source_open_safetensors(".", &s), -EISDIR);
+	must(!mkfifo(name, 0600), "mkfifo");
+	must_fail(devio_source_open_safetensors(name, &s), -EINVAL);
+	unlink(name);
+	must_fail(devio_source_get_info(NULL, &i), -EINVAL);
+	must_fail(devio_source_count(NULL, 0), -EINVAL);
+	must_fail(devio_source_find(NULL, "x"), -EINVAL);
+	devio_source_close(NULL);
+	file_tensors(name, ONE, 24);
+	must_zero(devio_source_open_safetensors(name, &s));
+	must_fail(devio_source_get_info(s, &i), -EINVAL);
+	devio_source_close(s);
+	unlink(name);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_index),
+		cmocka_unit_test(test_arguments),
+	};
+
+	return cmocka_run_group_tests_name("safetensors", tests, NULL, NULL);
+}
