@@ -133,6 +133,26 @@ static void make_reflinked(struct subject *s)
 	close(fd);
 }
 
+static void set_realtime(int fd)
+{
+	struct fsxattr attr;
+
+	if (ioctl(fd, FS_IOC_FSGETXATTR, &attr))
+		die("FS_IOC_FSGETXATTR");
+	attr.fsx_xflags |= FS_XFLAG_REALTIME;
+	if (ioctl(fd, FS_IOC_FSSETXATTR, &attr))
+		die("FS_IOC_FSSETXATTR");
+}
+
+/* Its data lies on another drive than the file system. */
+static void make_realtime(struct subject *s)
+{
+	int fd = create(s);
+
+	set_realtime(fd);
+	write_out(s, fd);
+}
+
 static bool holds(const char *path, const char *want, size_t len)
 {
 	int fd = must_open(path, O_RDONLY);
@@ -188,6 +208,7 @@ static const struct kind {
 	{ "plain", make_plain, 0, 0 },
 	{ "fragmented", make_fragmented, 0, 0 },
 	{ "reflinked", make_reflinked, 0, 0 },
+	{ "realtime", make_realtime, 0, 0 },
 	{ "journal", make_journal, -EOPNOTSUPP, -EOPNOTSUPP },
 	{ "inline", make_inline, -EOPNOTSUPP, 1 },
 	{ "verity", make_verity, -EOPNOTSUPP, 1 },
@@ -211,6 +232,22 @@ static void run_kind(const struct kind *k, const struct mem *m, struct io_uring 
 	close(fd);
 }
 
+/* The other drive of the file system is not the one that the buffer was registered for. */
+static void other_drive(const struct mem *m, struct io_uring *ring, const struct subject *s)
+{
+	char name[256];
+	int fd = must_open(s->path, O_RDWR | O_DIRECT), data;
+
+	snprintf(name, sizeof(name), "%s/data", s->dir);
+	data = must_open(name, O_RDWR | O_CREAT | O_DIRECT);
+	is(reg(ring, 1, m->fd, data, DMABUF_ANY_FILE), 1, "register for the file system's own drive");
+	is(one(ring, false, 1, fd, 0, 4096, 0), -EBADF, "a file on the other drive: read");
+	is(one(ring, true, 1, fd, 0, 4096, 0), -EBADF, "a file on the other drive: write");
+	ok(holds(s->path, s->want, s->len), "the file's bytes afterwards", 0);
+	close(data);
+	close(fd);
+}
+
 int kinds_of_files(const char *spec, const char *dir, const char *name)
 {
 	struct mem m = mem_open(spec, MIB);
@@ -223,6 +260,8 @@ int kinds_of_files(const char *spec, const char *dir, const char *name)
 	memcpy(before, s.want, LEN);
 	snprintf(s.path, sizeof(s.path), "%s/target", dir);
 	target = must_open(s.path, O_RDWR | O_CREAT | O_DIRECT);
+	if (!strcmp(name, "realtime"))
+		set_realtime(target);
 	ring_open(&ring, 8, 0);
 	if (!is(reg(&ring, 0, m.fd, target, DMABUF_ANY_FILE), 1, "register for any file"))
 		return finish();
@@ -234,6 +273,8 @@ int kinds_of_files(const char *spec, const char *dir, const char *name)
 				origin_of(&s, origin, sizeof(origin));
 				ok(holds(origin, before, LEN), "the file that it was cloned from", 0);
 			}
+			if (kinds[i].make == make_realtime)
+				other_drive(&m, &ring, &s);
 			io_uring_queue_exit(&ring);
 			return finish();
 		}
