@@ -26,6 +26,12 @@ static bool has_ended(const struct dv_op *op)
 	return !op->parts && !op->waiting && !wants(op);
 }
 
+/* Did it end before its first byte? */
+static bool untouched(const struct dv_op *op)
+{
+	return op->err ? !op->fail_x : op->canceled && !op->issued;
+}
+
 static enum devio_reason reason_of(int err)
 {
 	switch (err) {
@@ -349,27 +355,32 @@ void dv_flow_part(struct devio_ring *r, struct dv_part *p)
 /* Sends: the front of the line is next. */
 static void kick(struct devio_ring *r, struct dv_flow *fl)
 {
-	while (!fl->io && fl->count) {
-		struct dv_part *p = fl->line[fl->first];
+	struct dv_part *p = fl->line[fl->first];
 
-		if (p->step == DV_STEP_COPY)
-			return;
-		if (fl->err || dead(p->op)) {
-			give_up_dead(r, p);
-			continue;
-		}
-		if (p->step == DV_STEP_READY)
-			p->step = DV_STEP_MOVE;
-		submit(r, p);
+	if (fl->io || !fl->count || p->step == DV_STEP_COPY)
+		return;
+	if (fl->err || dead(p->op)) {
+		/* Its operation ends first, and with it perhaps the one whose part is next. */
+		fl->again = true;
+		give_up_dead(r, p);
+		return;
 	}
+	if (p->step == DV_STEP_READY)
+		p->step = DV_STEP_MOVE;
+	submit(r, p);
+	fl->again |= !fl->io;
 }
 
+/* The first that wants bytes. One that ends inside its own is a stop: what becomes of those behind it is not known. */
 static struct dv_op *next_of(const struct dv_flow *fl)
 {
 	struct dv_op *op = fl->head;
 
-	while (op && !wants(op))
+	while (op && !wants(op)) {
+		if (dead(op) && !(untouched(op) && (!op->err || op->err == -ECANCELED)))
+			return NULL;
 		op = op->behind;
+	}
 	return op;
 }
 
@@ -425,7 +436,7 @@ static void finish(struct devio_ring *r, struct dv_flow *fl, struct dv_op *op)
 	dv_op_finish(r, op);
 }
 
-/* Completes what has ended: in order, but for those that were cancelled before their turn. */
+/* Completes what has ended: in order, but for those that ended before their turn. */
 static void finish_ended(struct devio_ring *r, struct dv_flow *fl)
 {
 	struct dv_op **at = &fl->head;
@@ -434,7 +445,7 @@ static void finish_ended(struct devio_ring *r, struct dv_flow *fl)
 	while (*at && (at == &fl->head || fl->sweep)) {
 		struct dv_op *op = *at, *behind = op->behind;
 
-		if (!has_ended(op) || (at != &fl->head && !dead(op))) {
+		if (!has_ended(op) || (at != &fl->head && !untouched(op))) {
 			left |= dead(op);
 			at = &op->behind;
 			continue;

@@ -2,6 +2,7 @@
 # The library's own tests are in core.mk; the checks of the sources, the
 # examples and the tools follow.
 include tests/core.mk
+include tests/sock.mk
 include tests/lab.mk
 
 AM_TESTS_ENVIRONMENT += DEVIO_UNDER_MAKE=1; export DEVIO_UNDER_MAKE; DEVIO_CC='$(CC)'; export DEVIO_CC; DEVIO_CXX='$(CXX)'; export DEVIO_CXX; \
