@@ -1,69 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* devio-cp: the device memory that the bytes go to, come from or pass through. */
 #include "config.h"
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include "cp.h"
 #include "opts.h"
 
-struct choice {
-	struct cp_job *job;
-	uint64_t size;
-	struct devio_mem *mem;
-	char *specs[64];
-	unsigned int count;
-};
-
-static int keep_spec(void *arg, const char *spec)
-{
-	struct choice *c = arg;
-
-	if (c->count < sizeof(c->specs) / sizeof(*c->specs))
-		c->specs[c->count] = strdup(spec);
-	if (c->specs[c->count])
-		c->count++;
-	return 0;
-}
-
-/* The first of this machine's memories that has room. */
-static int alloc_best(struct choice *c)
-{
-	struct cp_job *job = c->job;
-	int rc = -ENODEV;
-
-	if (devio_mem_list(job->ctx, keep_spec, c) < 0)
-		return -1;
-	for (unsigned int i = 0; i < c->count; i++) {
-		if (!c->mem) {
-			rc = devio_mem_alloc(job->ctx, c->specs[i], c->size, NULL, &c->mem);
-			if (rc && job->o.verbose)
-				fprintf(stderr, "devio-cp: not %s: %s\n", c->specs[i], devio_errmsg());
-		}
-		free(c->specs[i]);
-	}
-	return rc;
-}
-
 static int alloc_mem(struct cp_job *job, const char *spec, uint64_t size, struct devio_mem **mem)
 {
-	struct devio_mem_info info = DEVIO_OPTS(info);
-	struct choice c = { .job = job, .size = size ? size : 1 };
-	int rc;
-
-	if (!strcmp(spec, "auto"))
-		rc = alloc_best(&c);
-	else
-		rc = devio_mem_alloc(job->ctx, spec, c.size, NULL, &c.mem);
-	if (rc)
+	job->place.tool = "devio-cp";
+	job->place.verbose = job->o.verbose;
+	if (toolmem_alloc(&job->place, job->ctx, spec, size, mem))
 		return cp_fail(job, CP_FAILED, "mem:%s: %s", spec, devio_errmsg());
-	*mem = c.mem;
-	if (devio_mem_get_info(c.mem, &info))
-		return cp_fail(job, CP_FAILED, "mem:%s: %s", spec, devio_errmsg());
-	snprintf(job->spec, sizeof(job->spec), "%s", info.spec);
-	snprintf(job->bdf, sizeof(job->bdf), "%s", info.bdf);
-	job->device = info.caps & DEVIO_MEM_DEVICE;
 	return 0;
 }
 
