@@ -50,6 +50,16 @@ struct devio_sock {
 	struct dv_flow flow[2];    /* receive, send */
 };
 
+static inline struct dv_flow *dv_flow_of(const struct dv_op *op)
+{
+	return &op->sock->flow[op->write];
+}
+
+static inline bool dv_op_dead(const struct dv_op *op)
+{
+	return op->err || op->canceled;
+}
+
 void dv_sock_destroy(struct devio_sock *s);
 
 static inline struct devio_sock *dv_sock_get(struct devio_sock *s)
@@ -70,19 +80,25 @@ int dv_sock_new(struct devio_ctx *ctx, int fd, const struct devio_sock_opts *o, 
 int dv_sock_check(const struct devio_sock *s);
 int dv_sock_opts(struct devio_ctx *ctx, const struct devio_sock_opts *in, struct devio_sock_opts *o, const void *out);
 
-/* lib/flow.c */
+/* lib/flowops.c */
 /* The arguments of an operation: 0 and its length, or -errno with its sentence. */
 int dv_flow_check(const struct devio_ctx *ctx, const struct devio_sock_io *io, uint64_t *len);
 int dv_flow_start(struct devio_ring *r, const struct devio_sock_io *io);
 /* Everything that the stream can do now. */
 void dv_flow_go(struct devio_ring *r, struct devio_sock *s, bool send);
+void dv_flow_canceled(struct devio_ring *r, struct dv_op *op);
+/* Nobody will end op and those beside it. */
+void dv_flow_forget(struct dv_op *op);
+
+/* lib/flow.c */
+/* Sends: the front of the line is next. */
+void dv_flow_kick(struct devio_ring *r, struct dv_flow *fl);
+/* The step that is with the kernel shall end. */
+void dv_flow_cancel_io(struct devio_ring *r, const struct dv_flow *fl);
 /* A part's news: the kernel's answer, the end of its copy, room in a queue. */
 void dv_flow_event(struct devio_ring *r, struct dv_part *p, int res);
 void dv_flow_copied(struct devio_ring *r, struct dv_part *p, int err);
 void dv_flow_retry(struct devio_ring *r, struct dv_part *p);
-void dv_flow_canceled(struct devio_ring *r, struct dv_op *op);
-/* Nobody will end op and those beside it. */
-void dv_flow_forget(struct dv_op *op);
 /* The cancellations for which the queue had no room. */
 void dv_flow_recancel(struct devio_ring *r);
 
