@@ -15,15 +15,6 @@ static int alloc_mem(struct cp_job *job, const char *spec, uint64_t size, struct
 	return 0;
 }
 
-/* splitmix64: every eight bytes are others. */
-static uint64_t pattern(uint64_t n)
-{
-	n = (n + 1) * 0x9e3779b97f4a7c15u;
-	n = (n ^ (n >> 30)) * 0xbf58476d1ce4e5b9u;
-	n = (n ^ (n >> 27)) * 0x94d049bb133111ebu;
-	return n ^ (n >> 31);
-}
-
 static int fill_src(struct cp_job *job)
 {
 	enum { CHUNK = 1 << 20 };
@@ -34,7 +25,7 @@ static int fill_src(struct cp_job *job)
 		return cp_fail(job, CP_FAILED, "no memory for the pattern");
 	for (uint64_t at = 0; at < end && !rc; at += CHUNK) {
 		for (unsigned int i = 0; i < CHUNK / 8; i++)
-			buf[i] = pattern(words++);
+			buf[i] = toolmem_pattern(words++);
 		if (cp_stop)
 			rc = cp_fail(job, CP_FAILED, "interrupted: %s was not written", job->dst.name);
 		else if (devio_mem_copy_in(job->src.mem, at, buf, end - at < CHUNK ? end - at : CHUNK))
