@@ -3,7 +3,7 @@
  * libdevio: read files from NVMe and receive TCP payloads straight into
  * device memory. This is all that a program includes.
  *
- * The four stations of the data: an endpoint (devio/file.h), a ring
+ * The four stations of the data: an endpoint (devio/file.h, devio/sock.h), a ring
  * (devio/ring.h), a path (devio/base.h names them) and a memory
  * (devio/mem.h). devio/topo.h tells what this machine can do.
  */
@@ -14,6 +14,7 @@
 #include <devio/ctx.h>
 #include <devio/mem.h>
 #include <devio/file.h>
+#include <devio/sock.h>
 #include <devio/ring.h>
 #include <devio/stat.h>
 #include <devio/topo.h>

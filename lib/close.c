@@ -51,8 +51,11 @@ static void forget(struct devio_ring *r)
 {
 	dv_ring_promote_all(r);
 	for (unsigned int i = 0; i < r->nr_ops; i++)
-		if (r->ops[i].active)
+		if (r->ops[i].active) {
+			if (r->ops[i].sock)
+				dv_flow_forget(&r->ops[i]);
 			dv_op_forget(&r->ops[i]);
+		}
 }
 
 /*

@@ -100,6 +100,10 @@ static const char *const path_names[DEVIO_PATH_MAX] = {
 	[DEVIO_PATH_FILE_HOST] = "file-host",
 	[DEVIO_PATH_FILE_BOUNCE] = "file-bounce",
 	[DEVIO_PATH_FILE_BUFFERED] = "file-buffered",
+	[DEVIO_PATH_SOCK_DEVMEM] = "sock-devmem",
+	[DEVIO_PATH_SOCK_ZCRX] = "sock-zcrx",
+	[DEVIO_PATH_SOCK_HOST] = "sock-host",
+	[DEVIO_PATH_SOCK_BOUNCE] = "sock-bounce",
 };
 
 DEVIO_API const char *devio_path_name(unsigned int path)
@@ -113,7 +117,7 @@ DEVIO_API int devio_path_parse(const char *name)
 		if (!strcmp(name, path_names[i]))
 			return i;
 	return dv_err(-EINVAL, "path: '%s' is no path: auto, file-dmabuf, file-p2p, file-host, "
-		      "file-bounce or file-buffered", name ? name : "");
+		      "file-bounce, file-buffered, sock-devmem, sock-zcrx, sock-host or sock-bounce", name ? name : "");
 }
 
 static const char *const reasons[DEVIO_WHY_MAX] = {
@@ -138,6 +142,20 @@ static const char *const reasons[DEVIO_WHY_MAX] = {
 	[DEVIO_WHY_COPY] = "the copy to or from the memory failed",
 	[DEVIO_WHY_CANCELED] = "it was cancelled",
 	[DEVIO_WHY_EOF] = "the file ended first",
+	[DEVIO_WHY_NET_VIRTUAL] = "the connection goes by loopback or a virtual interface: only a NIC can put payload into "
+				  "device memory",
+	[DEVIO_WHY_NET_KERNEL] = "the kernel cannot bind a dma-buf to a queue of a NIC (Linux 6.12; to send 6.16)",
+	[DEVIO_WHY_NET_DRIVER] = "the NIC's driver is not known to have queue management operations (bnxt_en, mlx5_core, "
+				 "gve and fbnic have)",
+	[DEVIO_WHY_NET_SPLIT] = "the NIC does not separate headers from payload (ethtool -G INTERFACE tcp-data-split on)",
+	[DEVIO_WHY_NET_RIGHTS] = "binding a queue of the NIC takes CAP_NET_ADMIN",
+	[DEVIO_WHY_NET_UNKNOWN] = "the interface of the connection cannot be found or asked",
+	[DEVIO_WHY_NET_RECV] = "the path only receives",
+	[DEVIO_WHY_NET_LATER] = "this version of the library does not have the path yet",
+	[DEVIO_WHY_NET] = "the connection reported an error",
+	[DEVIO_WHY_RESET] = "the peer closed or reset the connection",
+	[DEVIO_WHY_TIMEOUT] = "no byte came or went in the time allowed",
+	[DEVIO_WHY_BROKEN] = "an earlier operation of the stream failed and its place in the stream is lost",
 };
 
 DEVIO_API const char *devio_reason_text(unsigned int reason)
@@ -147,7 +165,8 @@ DEVIO_API const char *devio_reason_text(unsigned int reason)
 
 DEVIO_API int devio_completion_text(const struct devio_completion *c, char *buf, size_t size)
 {
-	const char *verb = c->flags & DEVIO_DONE_WRITE ? "write" : "read";
+	static const char *const verbs[2][2] = { { "read", "write" }, { "receive", "send" } };
+	const char *verb = verbs[c->path >= DEVIO_PATH_FILE_MAX][!!(c->flags & DEVIO_DONE_WRITE)];
 
 	if (c->result < 0)
 		return snprintf(buf, size, "%s: %s failed after %llu bytes: %s [%s]",

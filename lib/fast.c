@@ -23,7 +23,7 @@ static inline unsigned int plan_gen(const struct devio_ring *r)
 void dv_fast_learn(struct devio_ring *r, const struct dv_op *op)
 {
 	const struct devio_file *f = op->file;
-	struct dv_pair *pair = dv_pair_get(r, op->file, op->mem);
+	struct dv_pair *pair = dv_pair_get(r, op);
 	struct dv_plan *pl = &pair->plan[op->write];
 	enum devio_path id = op->path->id;
 
@@ -71,9 +71,9 @@ static inline struct dv_plan *usual(struct devio_ring *r, struct devio_file *f, 
 	if (!f || !m)
 		return NULL;
 	pair = r->last;
-	if (pair->key != dv_pair_key(f, m)) {
-		pair = r->last = dv_pair_slot(r, f, m);
-		if (pair->key != dv_pair_key(f, m))
+	if (pair->key != dv_pair_key(f->id, m)) {
+		pair = r->last = dv_pair_slot(r, f->id, m);
+		if (pair->key != dv_pair_key(f->id, m))
 			return NULL;
 	}
 	pl = &pair->plan[write];

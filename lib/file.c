@@ -113,7 +113,8 @@ static int file_new(struct devio_ctx *ctx, int fd, int fl, const char *name, con
 	f->fd = fd;
 	f->dfd = -1;
 	f->access = fl & O_ACCMODE;
-	f->path = o->path ? o->path : ctx->path;
+	/* The context's default may be meant for connections. */
+	f->path = o->path || ctx->path >= DEVIO_PATH_FILE_MAX ? o->path : ctx->path;
 	f->flags = o->flags | (ctx->flags & DEVIO_CTX_DIRECT_ONLY ? DEVIO_FILE_DIRECT_ONLY : 0);
 	pthread_mutex_init(&f->lock, NULL);
 	describe(f, &st);
@@ -128,7 +129,7 @@ static int check_opts(struct devio_ctx *ctx, const struct devio_file_opts *opts,
 
 	if (!rc && (!ctx || !out))
 		rc = dv_err(-EINVAL, "file: the context or the place for the file is NULL");
-	if (!rc && (o->path < 0 || o->path >= DEVIO_PATH_MAX ||
+	if (!rc && (o->path < 0 || o->path >= DEVIO_PATH_FILE_MAX ||
 		    o->flags & ~(DEVIO_FILE_DIRECT_ONLY | DEVIO_FILE_NO_CACHE)))
 		rc = dv_err(-EINVAL, "file: unknown path %d or flags 0x%x", o->path, o->flags);
 	return rc ? rc : dv_ctx_forked(ctx);

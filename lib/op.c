@@ -62,6 +62,8 @@ static enum devio_path carried_by(const struct dv_op *op)
 	enum devio_path id = op->path ? op->path->id : DEVIO_PATH_AUTO;
 	uint64_t best = 0;
 
+	if (op->sock)
+		return id;
 	for (int w = DV_WAY_DIRECT; w <= DV_WAY_CACHE; w++) {
 		if (op->by_way[w] <= best)
 			continue;
@@ -119,7 +121,10 @@ void dv_op_forget(struct dv_op *op)
 		dv_mem_put(op->ranges[i].mem);
 	if (op->ranges != op->few)
 		free(op->ranges);
-	dv_file_put(op->file);
+	if (op->sock)
+		dv_sock_put(op->sock);
+	else
+		dv_file_put(op->file);
 	op->active = false;
 }
 
@@ -131,7 +136,7 @@ static void op_release(struct devio_ring *r, struct dv_op *op)
 	r->free_ops = op;
 }
 
-static void op_finish(struct devio_ring *r, struct dv_op *op)
+void dv_op_finish(struct devio_ring *r, struct dv_op *op)
 {
 	struct devio_completion *c = dv_ring_done(r);
 
@@ -162,7 +167,7 @@ static void op_restart(struct devio_ring *r, struct dv_op *op)
 		dv_op_fail(op, 0, rc, op->fail_reason);
 }
 
-static void wait_for_room(struct devio_ring *r, struct dv_op *op)
+void dv_op_wait(struct devio_ring *r, struct dv_op *op)
 {
 	op->waiting = true;
 	op->next = NULL;
@@ -208,6 +213,10 @@ void dv_op_advance(struct devio_ring *r, struct dv_op *op)
 {
 	int rc = 0;
 
+	if (op->sock) {
+		dv_flow_go(r, op->sock, op->write);
+		return;
+	}
 	for (;;) {
 		/* One more, so that parts that end at once do not end the operation under our hands. */
 		op->parts++;
@@ -217,7 +226,7 @@ void dv_op_advance(struct devio_ring *r, struct dv_op *op)
 			rc = issue_edges(r, op);
 		op->parts--;
 		if (rc == -EAGAIN) {
-			wait_for_room(r, op);
+			dv_op_wait(r, op);
 			return;
 		}
 		if (rc)
@@ -230,16 +239,19 @@ void dv_op_advance(struct devio_ring *r, struct dv_op *op)
 		rc = 0;
 	}
 	give_up_rest(op);
-	op_finish(r, op);
+	dv_op_finish(r, op);
 }
 
 void dv_op_cancel(struct devio_ring *r, struct dv_op *op)
 {
 	op->canceled = true;
-	/* Queue entries may be short: an I/O that is not reached ends by itself. */
+	/* Queue entries may be short: a file's I/O that is not reached ends by itself. */
 	for (unsigned int i = 0; i < r->nr_parts; i++)
-		if (r->parts[i].op == op && op->parts)
-			(void)dv_queue_cancel(&r->q, &r->parts[i], &r->parts[r->nr_parts]);
+		if (r->parts[i].op == op && op->parts &&
+		    dv_queue_cancel(&r->q, &r->parts[i], &r->parts[r->nr_parts]) && op->sock)
+			r->owes_cancel = true;
+	if (op->sock)
+		dv_flow_canceled(r, op);
 }
 
 static int check_range(const struct devio_ctx *ctx, const struct devio_range *g, uint64_t *total)
@@ -256,22 +268,32 @@ static int check_range(const struct devio_ctx *ctx, const struct devio_range *g,
 	return *total > INT64_MAX ? dv_err(-EOVERFLOW, "ring: the ranges add up to more than 2^63 bytes") : 0;
 }
 
+int dv_op_check_ranges(const struct devio_ctx *ctx, const struct devio_range *ranges, uint32_t nr, uint64_t *len)
+{
+	int rc = 0;
+
+	if (!ranges || !nr || nr > MAX_RANGES)
+		return dv_err(-EINVAL, "ring: 1 to %d ranges are needed", MAX_RANGES);
+	*len = 0;
+	for (uint32_t i = 0; !rc && i < nr; i++)
+		rc = check_range(ctx, &ranges[i], len);
+	return rc;
+}
+
 int dv_op_check(const struct devio_ctx *ctx, const struct devio_io *io, uint64_t *total)
 {
 	static const unsigned int known = DEVIO_FILE_DIRECT_ONLY | DEVIO_FILE_NO_CACHE;
 	int rc = 0;
 
-	if (!io->file || !io->ranges || !io->nr_ranges || io->nr_ranges > MAX_RANGES)
-		return dv_err(-EINVAL, "ring: a file and 1 to %d ranges are needed", MAX_RANGES);
+	if (!io->file)
+		return dv_err(-EINVAL, "ring: a file is needed");
 	if (io->file->ctx != ctx)
 		return dv_err(-EINVAL, "ring: the file belongs to another context");
-	if (io->path < 0 || io->path >= DEVIO_PATH_MAX || io->flags & ~known)
+	if (io->path < 0 || io->path >= DEVIO_PATH_FILE_MAX || io->flags & ~known)
 		return dv_err(-EINVAL, "ring: unknown path %d or flags 0x%x", io->path, io->flags);
 	if (io->file->access != O_RDWR && (io->file->access == O_WRONLY) != !!io->write)
 		return dv_err(-EBADF, "file: it was not opened for %s", io->write ? "writing" : "reading");
-	*total = 0;
-	for (uint32_t i = 0; !rc && i < io->nr_ranges; i++)
-		rc = check_range(ctx, &io->ranges[i], total);
+	rc = dv_op_check_ranges(ctx, io->ranges, io->nr_ranges, total);
 	if (!rc && (io->file_off > INT64_MAX || *total > INT64_MAX - io->file_off))
 		rc = dv_err(-EOVERFLOW, "file: offset %llu and length %llu go past 2^63",
 			    (unsigned long long)io->file_off, (unsigned long long)*total);
@@ -279,37 +301,39 @@ int dv_op_check(const struct devio_ctx *ctx, const struct devio_io *io, uint64_t
 }
 
 /* Copies the list without its empty ranges. */
-static int take_ranges(struct dv_op *op, const struct devio_io *io)
+static int take_ranges(struct dv_op *op, const struct devio_range *ranges, uint32_t nr)
 {
 	uint32_t n = 0;
 
 	op->ranges = op->few;
-	if (io->nr_ranges > DV_FEW_RANGES) {
-		op->ranges = malloc(io->nr_ranges * sizeof(*op->ranges));
+	if (nr > DV_FEW_RANGES) {
+		op->ranges = malloc(nr * sizeof(*op->ranges));
 		if (!op->ranges)
-			return dv_err(-ENOMEM, "ring: no memory for %u ranges", io->nr_ranges);
+			return dv_err(-ENOMEM, "ring: no memory for %u ranges", nr);
 	}
-	for (uint32_t i = 0; i < io->nr_ranges; i++)
-		if (io->ranges[i].len || io->nr_ranges == 1)
-			op->ranges[n++] = io->ranges[i];
+	for (uint32_t i = 0; i < nr; i++)
+		if (ranges[i].len || nr == 1)
+			op->ranges[n++] = ranges[i];
 	if (!n)
-		op->ranges[n++] = io->ranges[0];
+		op->ranges[n++] = ranges[0];
 	op->nr_ranges = n;
 	for (uint32_t i = 0; i < n; i++)
 		dv_mem_get(op->ranges[i].mem);
 	return 0;
 }
 
-static void op_init(struct dv_op *op, const struct devio_io *io, uint64_t len)
+void dv_op_init(struct dv_op *op, uint64_t len, uint64_t cookie, bool write)
 {
-	op->file = io->file;
+	op->file = NULL;
+	op->sock = NULL;
+	op->behind = NULL;
 	op->mem = op->ranges[0].mem;
 	op->path = NULL;
-	op->cookie = io->cookie;
-	op->file_off = io->file_off;
+	op->cookie = cookie;
+	op->file_off = 0;
 	op->len = len;
-	op->write = io->write;
-	op->want = io->flags | io->file->flags;
+	op->write = write;
+	op->want = 0;
 	op->cur = 0;
 	op->cur_x = 0;
 	op->issued = 0;
@@ -326,24 +350,43 @@ static void op_init(struct dv_op *op, const struct devio_io *io, uint64_t len)
 	op->active = true;
 }
 
-int dv_op_start(struct devio_ring *r, const struct devio_io *io)
+static void of_file(struct dv_op *op, const struct devio_io *io, uint64_t len)
+{
+	dv_op_init(op, len, io->cookie, io->write);
+	op->file = io->file;
+	op->file_off = io->file_off;
+	op->want = io->flags | io->file->flags;
+}
+
+int dv_op_take(struct devio_ring *r, const struct devio_range *ranges, uint32_t nr, struct dv_op **out)
 {
 	struct dv_op *op = r->free_ops;
+	int rc;
+
+	if (!op || !r->room)
+		return dv_err_plain(-EAGAIN, "ring: as many operations as it has entries are in flight: wait for one [EAGAIN]");
+	rc = take_ranges(op, ranges, nr);
+	if (rc)
+		return rc;
+	r->free_ops = op->next;
+	r->room--;
+	*out = op;
+	return 0;
+}
+
+int dv_op_start(struct devio_ring *r, const struct devio_io *io)
+{
+	struct dv_op *op;
 	uint64_t len = 0;
 	bool usual;
 	int rc = dv_op_check(r->ctx, io, &len);
 
+	if (!rc)
+		rc = dv_op_take(r, io->ranges, io->nr_ranges, &op);
 	if (rc)
 		return rc;
-	if (!op || !r->room)
-		return dv_err_plain(-EAGAIN, "ring: as many operations as it has entries are in flight: wait for one [EAGAIN]");
-	rc = take_ranges(op, io);
-	if (rc)
-		return rc;
-	r->free_ops = op->next;
 	dv_file_get(io->file);
-	op_init(op, io, len);
-	r->room--;
+	of_file(op, io, len);
 	if (len) {
 		rc = dv_path_choose(r, op, io->path ? io->path : io->file->path);
 		if (rc)
@@ -378,7 +421,7 @@ void dv_op_promote(struct devio_ring *r, struct dv_part *p)
 	op->ranges = op->few;
 	op->few[0] = (struct devio_range){ .mem = f->mem, .off = f->mem_off, .len = p->len };
 	op->nr_ranges = 1;
-	op_init(op, &io, p->len);
+	of_file(op, &io, p->len);
 	for (int i = 0; dv_path_table[i]; i++)
 		if (dv_path_table[i]->id == f->told.path)
 			op->path = dv_path_table[i];

@@ -30,7 +30,7 @@ struct dv_part *dv_part_get(struct devio_ring *r, struct dv_op *op, uint64_t x, 
 	return p;
 }
 
-static void part_finish(struct devio_ring *r, struct dv_part *p, uint32_t payload)
+void dv_part_finish(struct devio_ring *r, struct dv_part *p, uint32_t payload)
 {
 	struct dv_op *op = p->op;
 
@@ -50,6 +50,10 @@ void dv_part_queue(struct devio_ring *r, struct dv_part *p)
 		.addr = p->addr + p->done, .off = p->file_off + p->done,
 	};
 
+	if (p->op->sock) {
+		dv_flow_retry(r, p);
+		return;
+	}
 	if (!dv_queue_rw(&r->q, &rw, p)) {
 		r->nr_io++;
 		return;
@@ -103,13 +107,15 @@ static void part_copied(struct devio_ring *r, struct dv_part *p, int err)
 	struct dv_op *op = p->op;
 
 	r->nr_staged--;
-	if (err) {
+	if (op->sock) {
+		dv_flow_copied(r, p, err);
+	} else if (err) {
 		dv_op_fail(op, p->x, err, DEVIO_WHY_COPY);
-		part_finish(r, p, 0);
+		dv_part_finish(r, p, 0);
 	} else if (op->write) {
 		dv_part_queue(r, p);
 	} else {
-		part_finish(r, p, p->take);
+		dv_part_finish(r, p, p->take);
 	}
 }
 
@@ -232,7 +238,7 @@ static void part_error(struct devio_ring *r, struct dv_part *p, int err)
 		dv_op_fail(op, p->x + (p->slot.buf && !op->write ? 0 : good), err,
 			   err == -ECANCELED ? DEVIO_WHY_CANCELED : DEVIO_WHY_IO);
 	}
-	part_finish(r, p, 0);
+	dv_part_finish(r, p, 0);
 }
 
 /* The file ends inside or before this part. */
@@ -244,7 +250,7 @@ static void part_short(struct devio_ring *r, struct dv_part *p)
 	if (op->write) {
 		if (p->slot.buf || !p->done || p->way != DV_WAY_DIRECT || !try_another(r, p, -EINVAL))
 			dv_op_fail(op, p->x + got, -EIO, DEVIO_WHY_IO);
-		part_finish(r, p, got);
+		dv_part_finish(r, p, got);
 		return;
 	}
 	/* A block device does not end early: it has gone, and the kernel tells a size of 0. */
@@ -260,7 +266,7 @@ static void part_short(struct devio_ring *r, struct dv_part *p)
 	}
 	if (p->slot.buf)
 		r->nr_staged--;
-	part_finish(r, p, got);
+	dv_part_finish(r, p, got);
 }
 
 void dv_part_event(struct devio_ring *r, struct dv_part *p, int res)
@@ -268,6 +274,10 @@ void dv_part_event(struct devio_ring *r, struct dv_part *p, int res)
 	uint32_t need = p->skip + p->take;
 
 	r->nr_io--;
+	if (p->op->sock) {
+		dv_flow_event(r, p, res);
+		return;
+	}
 	if (res < 0) {
 		part_error(r, p, res);
 		return;
@@ -277,7 +287,7 @@ void dv_part_event(struct devio_ring *r, struct dv_part *p, int res)
 		if (p->slot.buf && !p->op->write)
 			dv_part_copy(r, p);
 		else
-			part_finish(r, p, p->take);
+			dv_part_finish(r, p, p->take);
 		return;
 	}
 	/* Through O_DIRECT a broken block is the end of the file; go on after anything else. */

@@ -15,6 +15,14 @@ const struct dv_path *const dv_path_table[] = {
 	NULL
 };
 
+const struct dv_path *const dv_path_sock_table[] = {
+	&dv_path_sock_devmem,
+	&dv_path_sock_zcrx,
+	&dv_path_sock_host,
+	&dv_path_sock_bounce,
+	NULL
+};
+
 #define HOT_WINDOW (4 << 20)  /* bytes for which one look at the page cache counts */
 
 static unsigned int bit(const struct dv_path *p)
@@ -22,22 +30,27 @@ static unsigned int bit(const struct dv_path *p)
 	return 1u << p->id;
 }
 
-struct dv_pair *dv_pair_get(struct devio_ring *r, const struct devio_file *f, const struct devio_mem *m)
+static uint32_t end_id(const struct dv_op *op)
 {
-	struct dv_pair *pair = dv_pair_slot(r, f, m);
+	return op->sock ? op->sock->flow[op->write].id : op->file->id;
+}
 
-	if (pair->key != dv_pair_key(f, m)) {
+struct dv_pair *dv_pair_get(struct devio_ring *r, const struct dv_op *op)
+{
+	uint64_t key = dv_pair_key(end_id(op), op->mem);
+	struct dv_pair *pair = dv_pair_slot(r, end_id(op), op->mem);
+
+	if (pair->key != key) {
 		memset(pair, 0, sizeof(*pair));
-		pair->key = dv_pair_key(f, m);
+		pair->key = key;
 	}
 	return pair;
 }
 
-bool dv_pair_can(struct devio_ring *r, struct dv_pair *pair, const struct dv_path *p, struct devio_file *f,
-		 struct devio_mem *m)
+bool dv_pair_can(struct devio_ring *r, struct dv_pair *pair, const struct dv_path *p, const struct dv_op *op)
 {
 	if (!(pair->known & bit(p))) {
-		if (!p->can(r, f, m, pair, &pair->why[p->id]))
+		if (!p->can(r, op, pair, &pair->why[p->id]))
 			pair->can |= bit(p);
 		pair->known |= bit(p);
 	}
@@ -73,7 +86,7 @@ static uint8_t against(struct devio_ring *r, struct dv_pair *pair, const struct 
 		if (!op->write && is_hot(pair, op))
 			return DEVIO_WHY_CACHED;
 	}
-	if (!dv_pair_can(r, pair, p, op->file, op->mem))
+	if (!dv_pair_can(r, pair, p, op))
 		return pair->why[p->id];
 	op->path = p;
 	op->hint = pair->buf;
@@ -96,8 +109,8 @@ static void tell_forced(struct devio_ring *r, struct dv_op *op, struct dv_pair *
 	op->better = 0;
 	op->reason = 0;
 	for (int i = 0; i < chosen; i++) {
-		const struct dv_path *p = dv_path_table[i];
-		bool can = dv_pair_can(r, pair, p, op->file, op->mem);
+		const struct dv_path *p = dv_paths_of(op)[i];
+		bool can = dv_pair_can(r, pair, p, op);
 
 		if (!can && (op->better || !worth_telling(pair->why[p->id], op->mem)))
 			continue;
@@ -110,8 +123,10 @@ static void tell_forced(struct devio_ring *r, struct dv_op *op, struct dv_pair *
 
 static int choose_forced(struct devio_ring *r, struct dv_op *op, struct dv_pair *pair, int want)
 {
-	for (int i = 0; dv_path_table[i]; i++) {
-		const struct dv_path *p = dv_path_table[i];
+	const struct dv_path *const *table = dv_paths_of(op);
+
+	for (int i = 0; table[i]; i++) {
+		const struct dv_path *p = table[i];
 
 		if ((int)p->id != want)
 			continue;
@@ -121,7 +136,7 @@ static int choose_forced(struct devio_ring *r, struct dv_op *op, struct dv_pair 
 			op->fail_reason = DEVIO_WHY_FORCED;
 			return -EOPNOTSUPP;
 		}
-		if (!dv_pair_can(r, pair, p, op->file, op->mem)) {
+		if (!dv_pair_can(r, pair, p, op)) {
 			op->fail_reason = pair->why[p->id];
 			return -EOPNOTSUPP;
 		}
@@ -140,15 +155,16 @@ static int choose_forced(struct devio_ring *r, struct dv_op *op, struct dv_pair 
 
 int dv_path_choose(struct devio_ring *r, struct dv_op *op, int want)
 {
-	struct dv_pair *pair = dv_pair_get(r, op->file, op->mem);
+	struct dv_pair *pair = dv_pair_get(r, op);
+	const struct dv_path *const *table = dv_paths_of(op);
 	uint8_t first = 0;
 
 	if (want)
 		return choose_forced(r, op, pair, want);
 	op->better = 0;
 	op->reason = 0;
-	for (int i = 0; dv_path_table[i]; i++) {
-		const struct dv_path *p = dv_path_table[i];
+	for (int i = 0; table[i]; i++) {
+		const struct dv_path *p = table[i];
 		uint8_t why;
 
 		if (!p->direct && op->want & DEVIO_FILE_DIRECT_ONLY)
@@ -170,7 +186,7 @@ int dv_path_choose(struct devio_ring *r, struct dv_op *op, int want)
 
 void dv_path_refused(struct devio_ring *r, struct dv_op *op, const struct dv_path *p)
 {
-	struct dv_pair *pair = dv_pair_get(r, op->file, op->mem);
+	struct dv_pair *pair = dv_pair_get(r, op);
 
 	op->restart = true;
 	if (op->tried & bit(p))
@@ -188,8 +204,8 @@ void dv_path_refused(struct devio_ring *r, struct dv_op *op, const struct dv_pat
 
 void dv_path_worked(struct devio_ring *r, const struct dv_op *op)
 {
-	struct dv_pair *pair = dv_pair_slot(r, op->file, op->mem);
+	struct dv_pair *pair = dv_pair_slot(r, end_id(op), op->mem);
 
-	if (pair->key == dv_pair_key(op->file, op->mem))
+	if (pair->key == dv_pair_key(end_id(op), op->mem))
 		pair->strikes[op->path->id] = 0;
 }

@@ -8,6 +8,7 @@
 
 #include "ring.h"
 #include "file.h"
+#include "sock.h"
 
 /* How the usual operation of a pair goes: see lib/fast.c. */
 struct dv_plan {
@@ -22,11 +23,11 @@ struct dv_plan {
 	struct dv_use *use;        /* of the registered buffer */
 };
 
-/* What a ring knows about one file and one memory. */
+/* What a ring knows about one file or connection and one memory. */
 struct dv_pair {
 	uint64_t key;              /* dv_pair_key() */
-	uint8_t known, can;        /* bit: 1 << enum devio_path */
-	uint8_t refused;           /* by the kernel, too often to try again */
+	uint16_t known, can;       /* bit: 1 << enum devio_path */
+	uint16_t refused;          /* by the kernel, too often to try again */
 	uint8_t strikes[DEVIO_PATH_MAX]; /* refusals in a row of operations */
 	uint8_t why[DEVIO_PATH_MAX];
 	struct dv_plan plan[2];    /* of reads and writes */
@@ -40,9 +41,8 @@ struct dv_path {
 	const char *name;
 	enum devio_path id;
 	bool direct;               /* no copy through host memory */
-	/* Can it serve this pair at all? Called once per pair. 0, or -errno and *why. */
-	int (*can)(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, struct dv_pair *pair,
-		   uint8_t *why);
+	/* Can it serve op's endpoint and memory at all? Called once per pair. 0, or -errno and *why. */
+	int (*can)(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why);
 	/* Is this operation of a shape that it serves? 0 or the reason against it. */
 	uint8_t (*suits)(const struct dv_op *op);
 	/* Gives the next part from op->issued on to the kernel: 0, -EAGAIN (wait), -errno. */
@@ -52,30 +52,34 @@ struct dv_path {
 };
 
 extern const struct dv_path dv_path_file_dmabuf, dv_path_file_p2p, dv_path_file_host, dv_path_file_bounce,
-	dv_path_file_buffered;
+	dv_path_file_buffered, dv_path_sock_devmem, dv_path_sock_zcrx, dv_path_sock_host, dv_path_sock_bounce;
 
-/* Best first, NULL at the end. */
-extern const struct dv_path *const dv_path_table[];
+/* Of files and of connections; best first, NULL at the end. */
+extern const struct dv_path *const dv_path_table[], *const dv_path_sock_table[];
+
+static inline const struct dv_path *const *dv_paths_of(const struct dv_op *op)
+{
+	return op->sock ? dv_path_sock_table : dv_path_table;
+}
 
 #define DV_DIRECT_MAX (64u << 20) /* of one direct I/O; a multiple of every alignment */
 #define DV_CACHE_MAX (1u << 20)   /* of one I/O by the page cache */
 
-static inline uint64_t dv_pair_key(const struct devio_file *f, const struct devio_mem *m)
+/* id: of the file or connection; the context numbers them all. */
+static inline uint64_t dv_pair_key(uint32_t id, const struct devio_mem *m)
 {
-	return (uint64_t)f->id << 32 | m->id;
+	return (uint64_t)id << 32 | m->id;
 }
 
-static inline struct dv_pair *dv_pair_slot(struct devio_ring *r, const struct devio_file *f,
-					   const struct devio_mem *m)
+static inline struct dv_pair *dv_pair_slot(struct devio_ring *r, uint32_t id, const struct devio_mem *m)
 {
-	return &r->pairs[(f->id + m->id * 31) % DV_PAIRS];
+	return &r->pairs[(id + m->id * 31) % DV_PAIRS];
 }
 
-struct dv_pair *dv_pair_get(struct devio_ring *r, const struct devio_file *f, const struct devio_mem *m);
+struct dv_pair *dv_pair_get(struct devio_ring *r, const struct dv_op *op);
 
-/* Fills why and returns whether the path can serve the pair. */
-bool dv_pair_can(struct devio_ring *r, struct dv_pair *pair, const struct dv_path *p, struct devio_file *f,
-		 struct devio_mem *m);
+/* Fills why and returns whether the path can serve op's pair. */
+bool dv_pair_can(struct devio_ring *r, struct dv_pair *pair, const struct dv_path *p, const struct dv_op *op);
 
 /* Sets op->path, better, reason. -errno: none is left; op->fail_reason says why. */
 int dv_path_choose(struct devio_ring *r, struct dv_op *op, int want);

@@ -64,8 +64,8 @@ static int ring_memory(struct devio_ring *r, const struct devio_ring_opts *o)
 	if (r->nr_parts > MAX_PARTS)
 		r->nr_parts = MAX_PARTS;
 	r->ops = calloc(r->nr_ops, sizeof(*r->ops));
-	/* Two more than are used: the user_data of cancellations and of the timer. */
-	r->parts = calloc(r->nr_parts + 2, sizeof(*r->parts));
+	/* Three more than are used: the user_data of cancellations, of the timer, and of time-outs. */
+	r->parts = calloc(r->nr_parts + 3, sizeof(*r->parts));
 	r->done = calloc(done, sizeof(*r->done));
 	r->pairs = r->last = calloc(DV_PAIRS, sizeof(*r->pairs));
 	r->done_mask = done - 1;
@@ -163,7 +163,7 @@ int dv_ring_check(const struct devio_ring *r)
 
 bool dv_ring_event(struct devio_ring *r, uint64_t user_data, int res)
 {
-	uintptr_t first = (uintptr_t)r->parts, last = (uintptr_t)&r->parts[r->nr_parts + 2];
+	uintptr_t first = (uintptr_t)r->parts, last = (uintptr_t)&r->parts[r->nr_parts + 3];
 	struct dv_part *p = (struct dv_part *)(uintptr_t)user_data;
 
 	if (user_data < first || user_data >= last)
@@ -172,6 +172,8 @@ bool dv_ring_event(struct devio_ring *r, uint64_t user_data, int res)
 		dv_fast_event(r, p, res);
 	else if (p == &r->parts[r->nr_parts + 1])
 		r->timer_armed = false;
+	else if (p == &r->parts[r->nr_parts + 2])
+		r->nr_io--;
 	else if (p != &r->parts[r->nr_parts])
 		dv_part_event(r, p, res);
 	return true;
@@ -226,6 +228,8 @@ void dv_ring_progress(struct devio_ring *r)
 		retry_waiting(r);
 	if (r->closings != dv_closings)
 		dv_regs_sweep(r);
+	if (r->owes_cancel)
+		dv_flow_recancel(r);
 }
 
 static unsigned int ready(const struct devio_ring *r)

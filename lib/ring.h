@@ -19,13 +19,14 @@
 struct dv_path;
 struct dv_pair;
 struct devio_file;
+struct devio_sock;
 
 /* How a part moves its bytes; falls back downwards when the kernel refuses. */
 enum dv_way {
 	DV_WAY_DIRECT,       /* between device and the memory itself */
 	DV_WAY_STAGED,       /* O_DIRECT between device and a slot, and a copy */
-	DV_WAY_STAGED_CACHE, /* page cache, a slot, and a copy */
-	DV_WAY_CACHE,        /* page cache, the kernel copies into the memory */
+	DV_WAY_STAGED_CACHE, /* page cache or socket, a slot, and a copy */
+	DV_WAY_CACHE,        /* page cache or socket, the kernel copies into the memory */
 };
 
 #define DV_PART_COPIES 4
@@ -59,6 +60,7 @@ struct dv_part {
 	enum dv_way way;
 	uint16_t tries;            /* after EAGAIN and EINTR */
 	uint8_t nr_copies;
+	uint8_t step;              /* of a connection's part: enum dv_step in sock.h */
 	int buf;                   /* registered buffer of the I/O, -1 if none */
 	int fd;
 	uint64_t addr;             /* of the I/O's first byte, as the kernel wants it */
@@ -76,7 +78,9 @@ struct dv_part {
 #define DV_FEW_RANGES 8
 
 struct dv_op {
-	struct devio_file *file;
+	struct devio_file *file;   /* one of the two: */
+	struct devio_sock *sock;
+	struct dv_op *behind;      /* sock: the stream's next operation */
 	struct devio_mem *mem;     /* of the first range; paths are chosen by it */
 	const struct dv_path *path;
 	struct dv_op *next;        /* in the free list or in the list of waiting operations */
@@ -97,9 +101,9 @@ struct dv_op {
 	struct { uint64_t x, len; } edge[2]; /* writes: what follows through the page cache */
 	uint8_t nr_edges;
 	uint8_t better, reason, fail_reason;
-	uint8_t tried;             /* paths that the kernel refused for this operation */
+	uint16_t tried;            /* paths that the kernel refused for this operation */
 	uint16_t flags;            /* DEVIO_DONE_* */
-	uint32_t want;             /* DEVIO_FILE_* */
+	uint32_t want;             /* DEVIO_FILE_* or DEVIO_SOCK_* */
 	int hint;                  /* file-dmabuf: where its registration was last, */
 	int buf;                   /* the slot of the buffer table that it holds (-1: none), and */
 	uint64_t dmabuf_off;       /* where byte 0 of mem lies in the dma-buf */
@@ -117,7 +121,7 @@ struct devio_ring {
 	unsigned int nr_ops, nr_parts;
 	unsigned int room;         /* how many more may come: completions not yet taken count as there */
 	unsigned int nr_io;        /* parts with the kernel or a thread */
-	unsigned int nr_staged;    /* of them with a copy to come */
+	unsigned int nr_staged;    /* those with a copy to come, and streams in use: each answer leads to more */
 	uint64_t copied;           /* bytes copied by the CPU in this turn */
 	struct dv_op *ops, *free_ops;
 	struct dv_part *parts, *free_parts;
@@ -135,6 +139,7 @@ struct devio_ring {
 	struct dv_regs *regs;      /* cache of registered dma-bufs, made when needed */
 	uint32_t dmabuf_slots;
 	bool timer_armed;
+	bool owes_cancel;          /* a cancellation found no room */
 	unsigned int closings;     /* dv_closings when the caches were last swept */
 	struct __kernel_timespec timer;
 	struct devio_ring *next, **prev; /* in ctx->rings */
@@ -189,6 +194,14 @@ void dv_ring_free_idle(struct devio_ring *r);
 
 /* lib/op.c */
 int dv_op_start(struct devio_ring *r, const struct devio_io *io);
+/* What operations of files and connections have in common; *out is not linked to either. */
+int dv_op_take(struct devio_ring *r, const struct devio_range *ranges, uint32_t nr, struct dv_op **out);
+void dv_op_init(struct dv_op *op, uint64_t len, uint64_t cookie, bool write);
+int dv_op_check_ranges(const struct devio_ctx *ctx, const struct devio_range *ranges, uint32_t nr, uint64_t *len);
+/* Puts it behind those that wait for parts, slots or queue entries. */
+void dv_op_wait(struct devio_ring *r, struct dv_op *op);
+/* The completion; op is free afterwards. */
+void dv_op_finish(struct devio_ring *r, struct dv_op *op);
 /* The arguments of an operation: 0 and its length, or -errno with its sentence. */
 int dv_op_check(const struct devio_ctx *ctx, const struct devio_io *io, uint64_t *len);
 void dv_op_advance(struct devio_ring *r, struct dv_op *op);
@@ -214,6 +227,8 @@ struct dv_part *dv_part_get(struct devio_ring *r, struct dv_op *op, uint64_t x, 
 void dv_part_queue(struct devio_ring *r, struct dv_part *p);
 /* Staged: starts the copy between slot and memory; a write is queued after it. */
 void dv_part_copy(struct devio_ring *r, struct dv_part *p);
+/* The part has ended, payload bytes of it were moved. */
+void dv_part_finish(struct devio_ring *r, struct dv_part *p, uint32_t payload);
 /* The next step of a part after the kernel's answer, and after a device copy. */
 void dv_part_event(struct devio_ring *r, struct dv_part *p, int res);
 /* Looks after the copies that run; with wait it blocks until the first one has ended. */

@@ -8,10 +8,11 @@
 #include "ctx.h"
 #include "err.h"
 #include "path.h"
+#include "sync.h"
 
 #define SYNC_ENTRIES 8
 
-static int ring_take(struct devio_ctx *ctx, struct devio_ring **out)
+int dv_sync_take(struct devio_ctx *ctx, struct devio_ring **out)
 {
 	struct devio_ring_opts o = { .sz = sizeof(o), .entries = SYNC_ENTRIES, .flags = DEVIO_RING_SHARED };
 
@@ -40,11 +41,16 @@ static void ring_put(struct devio_ctx *ctx, struct devio_ring *r)
 }
 
 /* A memory or a file closed while the ring was away was not let go of. */
-static void ring_give(struct devio_ctx *ctx, struct devio_ring *r)
+void dv_sync_give(struct devio_ctx *ctx, struct devio_ring *r)
 {
 	unsigned int seen = r->closings;
 	bool holds = r->regs;
 
+	/* A ring that failed to wait may still have the operation in flight. */
+	if (dv_ring_active(r)) {
+		dv_ring_free_idle(r);
+		return;
+	}
 	ring_put(ctx, r);
 	if (holds && seen != dv_closings)
 		dv_sync_sweep(ctx);
@@ -112,12 +118,10 @@ static int read_small(struct devio_file *f, struct devio_mem *m, uint64_t mem_of
 	return 1;
 }
 
-static int run(struct devio_ring *r, const struct devio_io *io, struct devio_completion *c)
+int dv_sync_wait(struct devio_ring *r, struct devio_completion *c)
 {
-	int n, rc = dv_op_start(r, io);
+	int n;
 
-	if (rc)
-		return rc;
 	do {
 		n = devio_ring_wait(r, c, 1, 1, -1);
 	} while (n == -EINTR || n == 0);
@@ -153,15 +157,13 @@ static ssize_t transfer(struct devio_file *f, struct devio_mem *m, uint64_t mem_
 		return rc;
 	if (!write && read_small(f, m, mem_off, len, file_off, &c))
 		return finish(&c, done);
-	rc = ring_take(f->ctx, &r);
+	rc = dv_sync_take(f->ctx, &r);
 	if (rc)
 		return rc;
-	rc = run(r, &io, &c);
-	/* A ring that failed to wait may still have the operation in flight. */
-	if (dv_ring_active(r))
-		dv_ring_free_idle(r);
-	else
-		ring_give(f->ctx, r);
+	rc = dv_op_start(r, &io);
+	if (!rc)
+		rc = dv_sync_wait(r, &c);
+	dv_sync_give(f->ctx, r);
 	return rc ? rc : finish(&c, done);
 }
 
@@ -181,14 +183,16 @@ DEVIO_API ssize_t devio_file_write(struct devio_file *file, struct devio_mem *me
 static void describe(struct devio_ring *r, struct dv_op *op, const struct devio_completion *told, char *buf,
 		     size_t size)
 {
-	struct dv_pair *pair = dv_pair_get(r, op->file, op->mem);
+	struct dv_pair *pair = dv_pair_get(r, op);
 	size_t n = 0;
 
 	if (size)
 		buf[0] = '\0';
-	for (int i = 0; dv_path_table[i]; i++) {
-		const struct dv_path *p = dv_path_table[i];
-		bool can = dv_pair_can(r, pair, p, op->file, op->mem);
+	const struct dv_path *const *table = dv_paths_of(op);
+
+	for (int i = 0; table[i]; i++) {
+		const struct dv_path *p = table[i];
+		bool can = dv_pair_can(r, pair, p, op);
 		uint8_t why = can ? 0 : pair->why[p->id];
 
 		op->path = p;
@@ -200,6 +204,27 @@ static void describe(struct devio_ring *r, struct dv_op *op, const struct devio_
 		n += snprintf(n < size ? buf + n : NULL, n < size ? size - n : 0, "%-13s %s: %s\n", p->name,
 			      why ? "no " : "yes", p->id == told->path ? "taken" : devio_reason_text(why));
 	}
+}
+
+int dv_sync_explain(struct devio_ctx *ctx, struct dv_op *op, int path, struct devio_completion *verdict, char *buf,
+		    size_t size)
+{
+	struct devio_completion told;
+	struct devio_ring *r;
+	int rc = dv_sync_take(ctx, &r);
+
+	if (rc)
+		return rc;
+	rc = dv_path_choose(r, op, path);
+	told = (struct devio_completion){
+		.result = rc ? rc : (int64_t)op->len, .path = op->path && !rc ? op->path->id : 0, .better = op->better,
+		.reason = rc ? op->fail_reason : op->reason, .flags = op->write ? DEVIO_DONE_WRITE : 0,
+	};
+	describe(r, op, &told, buf, size);
+	if (verdict)
+		*verdict = told;
+	dv_sync_give(ctx, r);
+	return rc ? dv_err(rc, "%s: no path: %s", op->sock ? "sock" : "file", devio_reason_text(told.reason)) : 0;
 }
 
 DEVIO_API int devio_file_explain(struct devio_file *f, struct devio_mem *m, uint64_t mem_off, uint64_t len,
@@ -214,8 +239,6 @@ DEVIO_API int devio_file_explain(struct devio_file *f, struct devio_mem *m, uint
 		.file = f, .mem = m, .ranges = &range, .nr_ranges = 1, .len = len, .file_off = file_off,
 		.write = write, .buf = -1, .eof_x = UINT64_MAX,
 	};
-	struct devio_completion told;
-	struct devio_ring *r;
 	int rc;
 
 	if (!f || !m || (size && !buf))
@@ -224,18 +247,5 @@ DEVIO_API int devio_file_explain(struct devio_file *f, struct devio_mem *m, uint
 	rc = dv_ctx_forked(f->ctx);
 	if (!rc)
 		rc = dv_op_check(f->ctx, &io, &len);
-	if (!rc)
-		rc = ring_take(f->ctx, &r);
-	if (rc)
-		return rc;
-	rc = dv_path_choose(r, &op, f->path);
-	told = (struct devio_completion){
-		.result = rc ? rc : (int64_t)len, .path = op.path && !rc ? op.path->id : 0, .better = op.better,
-		.reason = rc ? op.fail_reason : op.reason, .flags = write ? DEVIO_DONE_WRITE : 0,
-	};
-	describe(r, &op, &told, buf, size);
-	if (verdict)
-		*verdict = told;
-	ring_give(f->ctx, r);
-	return rc ? dv_err(rc, "file: no path: %s", devio_reason_text(told.reason)) : 0;
+	return rc ? rc : dv_sync_explain(f->ctx, &op, f->path, verdict, buf, size);
 }

@@ -2,6 +2,7 @@
 # The library's own tests are in core.mk; the checks of the sources, the
 # examples and the tools follow.
 include tests/core.mk
+include tests/sock.mk
 include tests/lab.mk
 
 AM_TESTS_ENVIRONMENT += DEVIO_UNDER_MAKE=1; export DEVIO_UNDER_MAKE; DEVIO_CC='$(CC)'; export DEVIO_CC; DEVIO_CXX='$(CXX)'; export DEVIO_CXX; \
@@ -9,9 +10,11 @@ AM_TESTS_ENVIRONMENT += DEVIO_UNDER_MAKE=1; export DEVIO_UNDER_MAKE; DEVIO_CC='$
 
 check_scripts = tests/check/layers.sh tests/check/symbols.sh tests/check/headers.sh \
 	tests/check/spdx.sh tests/check/sizes.sh tests/check/man.sh tests/check/paths.sh \
-	tests/check/shell.sh tests/check/install.sh tests/sys/examples.sh tests/sys/devio-cp.sh
+	tests/check/shell.sh tests/check/install.sh tests/sys/examples.sh tests/sys/devio-cp.sh \
+	tests/sys/devio-nc.sh tests/sys/devio-nc-link.sh
 dist_check_SCRIPTS += $(check_scripts)
 TESTS += $(check_scripts)
+EXTRA_DIST += tests/sys/nc-peer.py tests/sys/lossy-link.py
 EXTRA_DIST += tests/check/tap.bash tests/check/packages.bash tests/check/stage.bash tests/check/run-stages \
 	tests/check/stage-gcc.sh tests/check/stage-clang.sh tests/check/stage-asan.sh tests/check/stage-tsan.sh \
 	tests/check/stage-valgrind.sh tests/check/stage-distcheck.sh tests/check/stage-job.sh \

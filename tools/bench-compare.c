@@ -37,7 +37,7 @@ static int add_all(struct comparison *c, struct bench_err *err)
 
 	if (add_variant(c, "devio", err))
 		return -1;
-	for (unsigned int p = 1; p < DEVIO_PATH_MAX; p++) {
+	for (unsigned int p = 1; p < DEVIO_PATH_FILE_MAX; p++) {
 		snprintf(label, sizeof(label), "devio:%s", devio_path_name(p));
 		if (add_variant(c, label, err))
 			return -1;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "cp.h"
 #include "opts.h"
+#include "outfile.h"
 
 static int open_file(struct cp_job *job, struct cp_end *end, const char *path, int flags)
 {
@@ -115,31 +116,14 @@ static int look_at_dst(struct cp_job *job)
 	return 0;
 }
 
-static int name_temp(struct cp_job *job)
-{
-	struct cp_end *dst = &job->dst;
-	char *dir = strdup(dst->final ? dst->final : "."), *base = strdup(dst->final ? dst->final : "?");
-	int rc = -1;
-
-	if (!dst->final || !dir || !base ||
-	    asprintf(&dst->temp, "%s/.%.200s.%ld.devio-cp", dirname(dir), basename(base), (long)getpid()) < 0) {
-		dst->temp = NULL;
-		cp_fail(job, CP_FAILED, "%s: %s", dst->name, strerror(errno));
-	} else {
-		rc = 0;
-	}
-	free(dir);
-	free(base);
-	return rc;
-}
-
 /* As long as in the end before the library sees it: it chooses the path by that. */
 static int open_temp(struct cp_job *job)
 {
 	struct cp_end *dst = &job->dst;
 
-	if (name_temp(job))
-		return -1;
+	dst->temp = dst->final ? outfile_temp_name(dst->final, "devio-cp") : NULL;
+	if (!dst->temp)
+		return cp_fail(job, CP_FAILED, "%s: %s", dst->name, strerror(errno));
 	dst->fd = open(dst->temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (dst->fd < 0) {
 		cp_fail(job, CP_FAILED, "%s: cannot be made: %s: %s", dst->name, dst->temp, strerror(errno));
@@ -210,17 +194,6 @@ int cp_check_src(struct cp_job *job)
 	return 0;
 }
 
-static int rename_new(const char *from, const char *to)
-{
-	if (!renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE))
-		return 0;
-	if (errno != EINVAL && errno != ENOSYS)
-		return -1;
-	if (link(from, to))
-		return -1;
-	return unlink(from);
-}
-
 static void sync_dir(const char *path)
 {
 	char *copy = strdup(path);
@@ -244,7 +217,7 @@ int cp_finish_dst(struct cp_job *job)
 		return cp_fail(job, CP_FAILED, "interrupted: %s was not written", dst->name);
 	rc = chmod(dst->temp, dst->mode);
 	if (!rc)
-		rc = job->o.force ? rename(dst->temp, dst->final) : rename_new(dst->temp, dst->final);
+		rc = outfile_rename(dst->temp, dst->final, job->o.force);
 	if (rc)
 		return cp_fail(job, CP_FAILED, "%s: cannot be given its name: %s", dst->name, strerror(errno));
 	if (job->o.sync)

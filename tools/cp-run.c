@@ -83,25 +83,6 @@ static int fill(struct run *r)
 	return 0;
 }
 
-static void tally(struct cp_job *job, const struct devio_completion *c)
-{
-	bool write = c->flags & DEVIO_DONE_WRITE;
-	struct cp_tally *t = job->tally;
-
-	while (t < job->tally + job->tallies && (t->write != write || t->path != c->path ||
-						  t->better != c->better || t->reason != c->reason))
-		t++;
-	if (t == job->tally + CP_TALLIES)
-		t--;
-	else if (t == job->tally + job->tallies)
-		*(job->tallies++, t) = (struct cp_tally){ .write = write, .path = c->path,
-							  .better = c->better, .reason = c->reason };
-	t->ops++;
-	t->bytes += c->good;
-	t->copied += c->copied;
-	t->fell_back += !!(c->flags & DEVIO_DONE_FELL_BACK);
-}
-
 static void failed(struct run *r, const struct slot *s, const struct devio_completion *c)
 {
 	struct cp_job *job = r->job;
@@ -136,7 +117,7 @@ static void complete(struct run *r, const struct devio_completion *c)
 	struct slot *s = &r->slots[i];
 
 	r->inflight--;
-	tally(job, c);
+	tally_add(&job->tally, c);
 	if (c->result < 0) {
 		failed(r, s, c);
 		return;

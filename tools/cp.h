@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <devio.h>
+#include "tally.h"
+#include "toolmem.h"
 
 /* Exit status; a signal ends the program by that signal. */
 enum { CP_OK = 0, CP_FAILED = 1, CP_USAGE = 2, CP_DIFFERS = 3, CP_NO_PATH = 4 };
@@ -44,25 +46,15 @@ struct cp_end {
 	bool in_place_begun;      /* bytes of the destination may have changed */
 };
 
-/* What the completions said, summed up by what they said. */
-struct cp_tally {
-	bool write;
-	unsigned int path, better, reason;
-	uint64_t ops, bytes, copied, fell_back;
-};
-#define CP_TALLIES 32
-
 struct cp_job {
 	struct cp_opts o;
 	struct devio_ctx *ctx;
 	struct cp_end src, dst;
 	struct devio_mem *window; /* file to file: the blocks in flight */
-	char spec[64], bdf[16];   /* of the device memory */
-	bool device;              /* it lies in a device */
+	struct toolmem place;     /* of the device memory */
 	uint64_t length;
 	uint64_t moved;           /* bytes that arrived */
-	struct cp_tally tally[CP_TALLIES];
-	unsigned int tallies;
+	struct tally tally;
 	double setup_s, seconds, cpu_s;
 	uint64_t verified;        /* bytes compared and equal */
 	int status;               /* CP_* */
@@ -89,8 +81,6 @@ int cp_verify(struct cp_job *job);
 
 void cp_progress(struct cp_job *job, double elapsed, bool last);
 void cp_explain(struct cp_job *job);
-/* The row with the most bytes of that direction, NULL if nothing went there. */
-const struct cp_tally *cp_main_tally(const struct cp_job *job, bool write);
 void cp_report_text(const struct cp_job *job);
 void cp_report_json(const struct cp_job *job);
 

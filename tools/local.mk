@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: MIT
-# The tools reach the library only by <devio.h>; what their options share is in opts.c.
+# The tools reach the library only by <devio.h>; what they share is in tool_sources.
+tool_sources = tools/opts.c tools/opts.h tools/outfile.c tools/outfile.h tools/tally.c tools/tally.h \
+	tools/toolmem.c tools/toolmem.h
 include tools/probe.mk
 
 bin_PROGRAMS += tools/devio-cp
 tools_devio_cp_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 tools_devio_cp_LDADD = lib/libdevio.la $(JSON_LIBS)
 tools_devio_cp_SOURCES = tools/devio-cp.c tools/cp.h tools/cp-end.c tools/cp-mem.c tools/cp-run.c \
-	tools/cp-verify.c tools/cp-report.c tools/opts.c tools/opts.h
+	tools/cp-verify.c tools/cp-report.c $(tool_sources)
+
+bin_PROGRAMS += tools/devio-nc
+tools_devio_nc_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
+tools_devio_nc_LDADD = lib/libdevio.la $(JSON_LIBS)
+tools_devio_nc_SOURCES = tools/devio-nc.c tools/nc.h tools/nc-link.c tools/nc-ends.c tools/nc-lane.c tools/nc-run.c \
+	tools/nc-check.c tools/nc-explain.c tools/nc-report.c $(tool_sources)
 include tools/bench.mk

@@ -266,7 +266,7 @@ static struct json_object *json_verdict(const struct probe *p, const char *file,
 
 	add_str(o, "file", file);
 	add_str(o, "memory", spec);
-	for (int path = 1; path < DEVIO_PATH_MAX; path++)
+	for (int path = 1; path < DEVIO_PATH_FILE_MAX; path++)
 		json_object_array_add(a, json_path(p, file, spec, path));
 	json_object_object_add(o, "paths", a);
 	if (real) {

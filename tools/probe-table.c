@@ -283,11 +283,11 @@ static void print_verdict(const char *path, const struct devio_topo_verdict *v, 
 
 static void print_verdicts(const struct probe *p, const char *file, const char *spec, FILE *out)
 {
-	struct devio_topo_verdict v[DEVIO_PATH_MAX];
+	struct devio_topo_verdict v[DEVIO_PATH_FILE_MAX];
 	bool same = true;
 
 	fprintf(out, "  memory %s\n", spec);
-	for (int path = 1; path < DEVIO_PATH_MAX; path++) {
+	for (int path = 1; path < DEVIO_PATH_FILE_MAX; path++) {
 		v[path].sz = sizeof(v[path]);
 		if (devio_topo_explain(p->topo, file, spec, NULL, path, &v[path])) {
 			fprintf(out, "    %s\n", devio_errmsg());
@@ -298,7 +298,7 @@ static void print_verdicts(const struct probe *p, const char *file, const char *
 	/* A memory or a file that is not there: once is enough. */
 	if (same)
 		print_verdict("no path", &v[1], out);
-	for (int path = 1; path < DEVIO_PATH_MAX && !same; path++)
+	for (int path = 1; path < DEVIO_PATH_FILE_MAX && !same; path++)
 		print_verdict(devio_path_name(path), &v[path], out);
 }
 

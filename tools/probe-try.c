@@ -234,13 +234,13 @@ static void forget(const struct trial *t)
 
 static void run(struct trial *t)
 {
-	for (int path = 0; path < DEVIO_PATH_MAX && t->temporary; path++)
+	for (int path = 0; path < DEVIO_PATH_FILE_MAX && t->temporary; path++)
 		try_write(t, path);
 	if (plain_read(t, t->want)) {
 		problem(t, "read", "the file cannot be read", true);
 		return;
 	}
-	for (int path = 0; path < DEVIO_PATH_MAX; path++) {
+	for (int path = 0; path < DEVIO_PATH_FILE_MAX; path++) {
 		forget(t);
 		try_read(t, path);
 	}

@@ -40,6 +40,11 @@ enum devio_path {
 	DEVIO_PATH_FILE_HOST = 3,   /* file-host: O_DIRECT on the pages of host memory */
 	DEVIO_PATH_FILE_BOUNCE = 4, /* file-bounce: O_DIRECT to staging slots, then copy, overlapped */
 	DEVIO_PATH_FILE_BUFFERED = 5, /* file-buffered: page cache, then copy */
+	DEVIO_PATH_FILE_MAX,
+	DEVIO_PATH_SOCK_DEVMEM = DEVIO_PATH_FILE_MAX, /* sock-devmem: the NIC writes payload into a dma-buf */
+	DEVIO_PATH_SOCK_ZCRX = 7,   /* sock-zcrx: the same by io_uring */
+	DEVIO_PATH_SOCK_HOST = 8,   /* sock-host: the kernel copies between socket and host memory */
+	DEVIO_PATH_SOCK_BOUNCE = 9, /* sock-bounce: socket to staging slots, then copy, overlapped */
 	DEVIO_PATH_MAX
 };
 
@@ -66,13 +71,25 @@ enum devio_reason {
 	DEVIO_WHY_COPY,            /* the copy to or from the memory failed */
 	DEVIO_WHY_CANCELED,        /* devio_ring_cancel() or devio_ring_close() */
 	DEVIO_WHY_EOF,             /* the end of the file came first */
+	DEVIO_WHY_NET_VIRTUAL,     /* loopback or a virtual interface: no NIC takes part */
+	DEVIO_WHY_NET_KERNEL,      /* the kernel cannot bind a dma-buf to a queue of a NIC */
+	DEVIO_WHY_NET_DRIVER,      /* the NIC's driver has no queue management operations */
+	DEVIO_WHY_NET_SPLIT,       /* the NIC does not separate headers from payload */
+	DEVIO_WHY_NET_RIGHTS,      /* no right to bind a queue (CAP_NET_ADMIN) */
+	DEVIO_WHY_NET_UNKNOWN,     /* the interface of the connection was not found */
+	DEVIO_WHY_NET_RECV,        /* the path only receives */
+	DEVIO_WHY_NET_LATER,       /* nothing seems to stand in the way, but this version has no such path */
+	DEVIO_WHY_NET,             /* the connection reported an error */
+	DEVIO_WHY_RESET,           /* the peer reset or closed the connection */
+	DEVIO_WHY_TIMEOUT,         /* no byte came or went in the time allowed */
+	DEVIO_WHY_BROKEN,          /* an earlier operation of the stream failed: its place in it is lost */
 	DEVIO_WHY_MAX
 };
 
 /** completion.flags */
 #define DEVIO_DONE_FELL_BACK (1u << 0) /* a better path was tried and refused by the kernel */
 #define DEVIO_DONE_MIXED     (1u << 1) /* head or tail went by another path (see 'copied') */
-#define DEVIO_DONE_WRITE     (1u << 2) /* the operation was a write */
+#define DEVIO_DONE_WRITE     (1u << 2) /* the operation was a write or a send */
 
 /**
  * What became of one operation. Fixed size: arrays of it cross the library's
@@ -80,7 +97,7 @@ enum devio_reason {
  */
 struct devio_completion {
 	uint64_t cookie;  /* the caller's own, as submitted */
-	int64_t result;   /* bytes transferred (short only at the end of the file), or -errno */
+	int64_t result;   /* bytes transferred (short only at the end of file or stream), or -errno */
 	uint64_t good;    /* contiguous bytes from the start that were transferred, in an error too */
 	uint64_t copied;  /* bytes that went through host memory (page cache, staging) on their way */
 	uint16_t path;    /* enum devio_path that carried the operation */

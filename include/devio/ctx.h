@@ -29,12 +29,12 @@ struct devio_ctx_opts {
 	devio_log_fn log;        /* NULL: silence. The library itself never prints */
 	void *log_arg;
 	int log_level;           /* the most talkative enum devio_log_level wanted */
-	int path;                /* default of devio_file_opts.path */
+	int path;                /* default of devio_file_opts.path, or of devio_sock_opts.path */
 	unsigned int flags;      /* DEVIO_CTX_* */
 	const char *sysfs_root;  /* "/sys" if NULL; copied. For tests and containers */
 };
 #define DEVIO_CTX_NO_URING (1u << 0)    /* behave as if io_uring were forbidden */
-#define DEVIO_CTX_DIRECT_ONLY (1u << 1) /* default of DEVIO_FILE_DIRECT_ONLY */
+#define DEVIO_CTX_DIRECT_ONLY (1u << 1) /* default of DEVIO_FILE_DIRECT_ONLY and DEVIO_SOCK_DIRECT_ONLY */
 
 /**
  * Opens a context. Loads no vendor library, touches no device and starts no

@@ -15,6 +15,7 @@
 #include <devio/base.h>
 #include <devio/ctx.h>
 #include <devio/file.h>
+#include <devio/sock.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -69,6 +70,34 @@ struct devio_io {
 	unsigned int flags;               /* DEVIO_FILE_DIRECT_ONLY, DEVIO_FILE_NO_CACHE, added to the file's */
 };
 DEVIO_API int devio_ring_io(struct devio_ring *ring, const struct devio_io *io);
+
+/**
+ * Queues a receive of len bytes from the connection into byte mem_off of mem
+ * (send: the other way), behind the earlier ones of the same stream. A
+ * receive completes with len bytes, or fewer at the end of the stream: see
+ * devio_sock_recv(); a send completes when the memory may be used again.
+ * Returns 0, or -EAGAIN as devio_ring_read(), -EBUSY when the stream is in
+ * use on another ring, or an error of the arguments. An operation that fails
+ * half-way tells in `good` where the stream stands. sock and mem may be
+ * closed at once: the operation holds them.
+ */
+DEVIO_API int devio_ring_recv(struct devio_ring *ring, struct devio_sock *sock, struct devio_mem *mem,
+			      uint64_t mem_off, uint64_t len, uint64_t cookie);
+DEVIO_API int devio_ring_send(struct devio_ring *ring, struct devio_sock *sock, struct devio_mem *mem,
+			      uint64_t mem_off, uint64_t len, uint64_t cookie);
+
+/** The general form: several ranges of memory, a path and flags of its own. */
+struct devio_sock_io {
+	size_t sz;
+	struct devio_sock *sock;
+	const struct devio_range *ranges; /* borrowed during the call only */
+	unsigned int nr_ranges;           /* 1..1024 */
+	int send;                         /* 0: receive */
+	uint64_t cookie;
+	int path;                         /* enum devio_path, 0: the connection's */
+	unsigned int flags;               /* DEVIO_SOCK_DIRECT_ONLY, DEVIO_SOCK_SOME, added to the connection's */
+};
+DEVIO_API int devio_ring_sock_io(struct devio_ring *ring, const struct devio_sock_io *io);
 
 /** Hands queued operations to the kernel in one system call. Returns their number or -errno. */
 DEVIO_API int devio_ring_submit(struct devio_ring *ring);

@@ -40,6 +40,9 @@ struct dv_pool {
 	unsigned int nr_threads;
 	int event_fd;
 	bool stop;
+	struct dv_poolnet *net;    /* made when needed */
+	struct result { void *user_data; int res; } *results; /* of connections, FIFO of size `size` */
+	unsigned int result_head, result_tail;
 };
 
 static int run(const struct job *j)
@@ -126,6 +129,9 @@ int dv_pool_open(unsigned int entries, struct dv_pool **out)
 
 void dv_pool_forget(struct dv_pool *p)
 {
+	if (p->net)
+		dv_poolnet_forget(p->net);
+	free(p->results);
 	if (p->event_fd >= 0)
 		close(p->event_fd);
 	free(p->jobs);
@@ -142,6 +148,9 @@ void dv_pool_close(struct dv_pool *p)
 	pthread_mutex_unlock(&p->lock);
 	for (unsigned int i = 0; i < p->nr_threads; i++)
 		pthread_join(p->threads[i], NULL);
+	if (p->net)
+		dv_poolnet_close(p->net);
+	p->net = NULL;
 	pthread_cond_destroy(&p->work);
 	pthread_cond_destroy(&p->ready);
 	pthread_mutex_destroy(&p->lock);
@@ -160,6 +169,27 @@ int dv_pool_queue(struct dv_pool *p, bool write, int fd, void *addr, uint32_t le
 	p->busy[i] = 1;
 	p->queued++;
 	return 0;
+}
+
+int dv_pool_net(struct dv_pool *p, const struct dv_net *n, void *user_data)
+{
+	if (!p->net) {
+		if (!p->results)
+			p->results = calloc(p->size, sizeof(*p->results));
+		if (!p->results || dv_poolnet_open(p, p->size, &p->net))
+			return -ENOMEM;
+	}
+	return dv_poolnet_queue(p->net, n, user_data);
+}
+
+/* There is always room: a part has one step at a time. */
+void dv_pool_result(struct dv_pool *p, void *user_data, int res)
+{
+	pthread_mutex_lock(&p->lock);
+	p->results[p->result_tail++ % p->size] = (struct result){ user_data, res };
+	raise_fd(p);
+	pthread_cond_signal(&p->ready);
+	pthread_mutex_unlock(&p->lock);
 }
 
 unsigned int dv_pool_ready(struct dv_pool *p)
@@ -209,7 +239,7 @@ int dv_pool_enter(struct dv_pool *p, unsigned int wait_nr, int64_t timeout_ns)
 	p->submitted = p->queued;
 	spawn(p);
 	pthread_cond_broadcast(&p->work);
-	while (!rc && p->done_tail - p->done_head < wait_nr)
+	while (!rc && p->done_tail - p->done_head + p->result_tail - p->result_head < wait_nr)
 		rc = timeout_ns < 0 ? pthread_cond_wait(&p->ready, &p->lock) :
 				      pthread_cond_timedwait(&p->ready, &p->lock, &ts);
 	pthread_mutex_unlock(&p->lock);
@@ -228,6 +258,12 @@ int dv_pool_reap(struct dv_pool *p, void **user_data, int *res)
 		*res = p->jobs[i].res;
 		p->busy[i] = 0;
 		n = 1;
+	} else if (p->result_head != p->result_tail) {
+		const struct result *x = &p->results[p->result_head++ % p->size];
+
+		*user_data = x->user_data;
+		*res = x->res;
+		n = 1;
 	}
 	pthread_mutex_unlock(&p->lock);
 	return n;
@@ -240,6 +276,8 @@ void dv_pool_cancel(struct dv_pool *p, void *user_data)
 		if (p->jobs[i % p->size].user_data == user_data)
 			p->jobs[i % p->size].canceled = true;
 	pthread_mutex_unlock(&p->lock);
+	if (p->net)
+		dv_poolnet_cancel(p->net, user_data);
 }
 
 int dv_pool_fd(struct dv_pool *p)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "kern/poolnet.h"
 
 struct dv_pool;
 
@@ -23,6 +24,12 @@ void dv_pool_forget(struct dv_pool *pool);
 /* Queues one transfer; runs from dv_pool_submit() on. -EAGAIN when full. */
 int dv_pool_queue(struct dv_pool *pool, bool write, int fd, void *addr, uint32_t len, uint64_t off,
 		  void *user_data);
+
+/* A step on a connection, which begins at once. -EAGAIN when full, -ENOMEM. */
+int dv_pool_net(struct dv_pool *pool, const struct dv_net *n, void *user_data);
+
+/* lib/kern/poolnet.c: a step has ended. */
+void dv_pool_result(struct dv_pool *pool, void *user_data, int res);
 
 /* Hands over what is queued, waits for wait_nr results: 0, -ETIME or -errno. */
 int dv_pool_enter(struct dv_pool *pool, unsigned int wait_nr, int64_t timeout_ns);

@@ -2,6 +2,7 @@
 /* The border to io_uring: set-up, the registered buffer table, waiting. */
 #include "config.h"
 #include <errno.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -218,10 +219,58 @@ unsigned int dv_queue_unsent(struct dv_queue *q)
 	for (unsigned int i = sq->sqe_tail - io_uring_sq_ready(q->uring); i != sq->sqe_tail; i++) {
 		int op = sq->sqes[i & sq->ring_mask].opcode;
 
-		n += op == IORING_OP_READ || op == IORING_OP_WRITE || op == IORING_OP_READ_FIXED ||
-		     op == IORING_OP_WRITE_FIXED;
+		n += op != IORING_OP_ASYNC_CANCEL && op != IORING_OP_TIMEOUT;
 	}
 	return n;
+}
+
+/* Are n entries free, besides those that reads and writes will take without a look? */
+static bool has_room(struct dv_queue *q, unsigned int n)
+{
+	if (q->borrowed)
+		return io_uring_sq_space_left(q->uring) >= n;
+	if (q->entries + io_uring_sq_ready(q->uring) + n > q->uring->sq.ring_entries)
+		(void)dv_queue_enter(q, 0, 0);
+	return q->entries + io_uring_sq_ready(q->uring) + n <= q->uring->sq.ring_entries;
+}
+
+static void prepare(struct io_uring_sqe *sqe, const struct dv_net *n)
+{
+	void *addr = (void *)(uintptr_t)n->addr;
+
+	switch (n->what) {
+	case DV_NET_RECV:
+		io_uring_prep_recv(sqe, n->fd, addr, n->len, n->flags);
+		break;
+	case DV_NET_SEND:
+		io_uring_prep_send(sqe, n->fd, addr, n->len, n->flags);
+		break;
+	default:
+		io_uring_prep_poll_add(sqe, n->fd, n->what == DV_NET_POLL_IN ? POLLIN | POLLRDHUP : POLLOUT);
+		break;
+	}
+}
+
+int dv_queue_net(struct dv_queue *q, const struct dv_net *n, void *user_data, void *answer, unsigned int *answers)
+{
+	struct io_uring_sqe *sqe;
+
+	*answers = 1;
+	if (!q->uring)
+		return dv_pool_net(q->pool, n, user_data);
+	if (!has_room(q, n->patience ? 2 : 1))
+		return -EAGAIN;
+	sqe = io_uring_get_sqe(q->uring);
+	prepare(sqe, n);
+	sqe->user_data = (uintptr_t)user_data;
+	if (!n->patience)
+		return 0;
+	sqe->flags |= IOSQE_IO_LINK;
+	sqe = io_uring_get_sqe(q->uring);
+	io_uring_prep_link_timeout(sqe, n->patience, 0);
+	sqe->user_data = (uintptr_t)answer;
+	*answers = 2;
+	return 0;
 }
 
 int dv_queue_cancel(struct dv_queue *q, void *user_data, void *answer)
@@ -233,13 +282,9 @@ int dv_queue_cancel(struct dv_queue *q, void *user_data, void *answer)
 		return 0;
 	}
 	/* Entries for reads and writes are taken without a look: as many as may come stay free. */
-	if (!q->borrowed && q->entries + io_uring_sq_ready(q->uring) >= q->uring->sq.ring_entries)
-		(void)dv_queue_enter(q, 0, 0);
-	if (!q->borrowed && q->entries + io_uring_sq_ready(q->uring) >= q->uring->sq.ring_entries)
+	if (!has_room(q, 1))
 		return -EAGAIN;
 	sqe = io_uring_get_sqe(q->uring);
-	if (!sqe)
-		return -EAGAIN;
 	io_uring_prep_cancel(sqe, user_data, 0);
 	sqe->user_data = (uintptr_t)answer;
 	return 0;

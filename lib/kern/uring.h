@@ -76,11 +76,17 @@ int dv_queue_enter(struct dv_queue *q, unsigned int wait_nr, int64_t timeout_ns)
 /* How much is queued that the kernel has not seen. */
 unsigned int dv_queue_ready(struct dv_queue *q);
 
-/* How many reads and writes of these there are. */
+/* How many of these will be counted as I/O: all but cancellations and the timer. */
 unsigned int dv_queue_unsent(struct dv_queue *q);
 
 /* Asks the kernel to cancel the I/O with that user_data; its own answer comes as `answer`. */
 int dv_queue_cancel(struct dv_queue *q, void *user_data, void *answer);
+
+/*
+ * 0, or -EAGAIN when no queue entry is free. With patience a second answer
+ * comes, with user_data `answer`, if *answers is then 2.
+ */
+int dv_queue_net(struct dv_queue *q, const struct dv_net *n, void *user_data, void *answer, unsigned int *answers);
 
 /* A completion with user_data `answer` after ns: wakes those who poll the descriptor. */
 int dv_queue_timer(struct dv_queue *q, struct __kernel_timespec *ts, void *answer);

@@ -7,14 +7,12 @@
 #include <errno.h>
 #include "path.h"
 
-static int can(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, struct dv_pair *pair,
-	       uint8_t *why)
+static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
 {
 	(void)r;
-	(void)m;
 	(void)pair;
 	*why = DEVIO_WHY_NO_DIRECT;
-	return dv_file_direct(f);
+	return dv_file_direct(op->file);
 }
 
 /* An alignment or a file that O_DIRECT does not serve after all. */

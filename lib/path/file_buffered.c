@@ -4,12 +4,10 @@
 #include <errno.h>
 #include "path.h"
 
-static int can(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, struct dv_pair *pair,
-	       uint8_t *why)
+static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
 {
 	(void)r;
-	(void)f;
-	(void)m;
+	(void)op;
 	(void)pair;
 	*why = DEVIO_WHY_NONE;
 	return 0;

@@ -11,13 +11,12 @@
 #include "path.h"
 #include "regs.h"
 
-static int can(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, struct dv_pair *pair,
-	       uint8_t *why)
+static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
 {
 	int rc;
 
 	*why = DEVIO_WHY_NO_EXPORT;
-	if (!(m->caps & DEVIO_MEM_EXPORT))
+	if (!(op->mem->caps & DEVIO_MEM_EXPORT))
 		return -EOPNOTSUPP;
 	*why = DEVIO_WHY_NO_URING;
 	if (!r->q.uring)
@@ -29,10 +28,10 @@ static int can(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, 
 	if (!dv_queue_has_dmabuf(&r->q))
 		return -EOPNOTSUPP;
 	*why = DEVIO_WHY_NO_DIRECT;
-	rc = dv_file_direct(f);
+	rc = dv_file_direct(op->file);
 	if (rc)
 		return rc;
-	rc = dv_regs_get(r, f, m, 0, &pair->buf, &pair->dmabuf_off, why);
+	rc = dv_regs_get(r, op->file, op->mem, 0, &pair->buf, &pair->dmabuf_off, why);
 	if (!rc)
 		dv_regs_put(r, pair->buf);
 	return rc == -EBUSY ? 0 : rc; /* it waits for its turn, and is told then */
@@ -57,7 +56,7 @@ static int issue(struct devio_ring *r, struct dv_op *op)
 			return 0;
 		}
 		op->lacks_buf = false;
-		dv_pair_get(r, op->file, op->mem)->buf = op->buf;
+		dv_pair_get(r, op)->buf = op->buf;
 	}
 	return dv_direct_issue(r, op);
 }

@@ -4,16 +4,15 @@
 #include <errno.h>
 #include "path.h"
 
-static int can(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, struct dv_pair *pair,
-	       uint8_t *why)
+static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
 {
 	(void)r;
 	(void)pair;
 	*why = DEVIO_WHY_NOT_HOST;
-	if (!(m->caps & DEVIO_MEM_HOST_PAGES))
+	if (!(op->mem->caps & DEVIO_MEM_HOST_PAGES))
 		return -EOPNOTSUPP;
 	*why = DEVIO_WHY_NO_DIRECT;
-	return dv_file_direct(f);
+	return dv_file_direct(op->file);
 }
 
 /* -EFAULT is not among them: the address itself is bad then, and a copy would crash. */

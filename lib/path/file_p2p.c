@@ -4,18 +4,17 @@
 #include <errno.h>
 #include "path.h"
 
-static int can(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, struct dv_pair *pair,
-	       uint8_t *why)
+static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
 {
 	void *ptr;
 
 	(void)r;
 	(void)pair;
 	*why = DEVIO_WHY_NO_P2P_PAGES;
-	if (!(m->caps & DEVIO_MEM_P2P_PAGES) || devio_mem_map(m, &ptr))
+	if (!(op->mem->caps & DEVIO_MEM_P2P_PAGES) || devio_mem_map(op->mem, &ptr))
 		return -EOPNOTSUPP;
 	*why = DEVIO_WHY_NO_DIRECT;
-	return dv_file_direct(f);
+	return dv_file_direct(op->file);
 }
 
 /*

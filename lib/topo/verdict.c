@@ -310,7 +310,7 @@ DEVIO_API int devio_topo_explain(const struct devio_topo *t, const char *file, c
 	struct dv_object o;
 	int rc;
 
-	if (path <= DEVIO_PATH_AUTO || path >= DEVIO_PATH_MAX)
+	if (path <= DEVIO_PATH_AUTO || path >= DEVIO_PATH_FILE_MAX)
 		return dv_err(-EINVAL, "topo: %d is no path to explain", path);
 	rc = dv_object_parse(t, spec, bdf, &o);
 	if (!rc)

@@ -29,7 +29,7 @@ verdict "every field of a public structure is named" "$(sed -nE '/^struct [a-z_]
 	grep -v '[{}]' | grep -oE '[a-z_0-9]+(\[[^]]*\])*[,;]' | grep -oE '^[a-z_0-9]+' | sort -u | while read -r name; do
 		grep -qw -- "$name" "$tmp/text" || echo "$name"
 	done)"
-verdict "every path has its section in devio.7" "$(grep -ohE '/\* file-[a-z0-9]+:' include/devio/base.h | tr -d '/* :' |
+verdict "every path has its section in devio.7" "$(grep -ohE '/\* (file|sock)-[a-z0-9]+:' include/devio/base.h | tr -d '/* :' |
 	while read -r path; do
 		sed 's/\\-/-/g' docs/man/devio.7 | grep -qE "^\\.SS \"?$path\"?$" || echo "$path"
 	done)"

@@ -3,10 +3,11 @@
 # What the build, the tests and the lab's kernel need from Debian 12 and 13, and
 # the stages of `./quickstart check`, in their order.
 packages_build=(gcc make libc6-dev autoconf automake libtool pkgconf xz-utils
-	liburing-dev libdrm-dev libjson-c-dev libarchive-dev libxxhash-dev libcmocka-dev)
+	liburing-dev libdrm-dev libnl-genl-3-dev libjson-c-dev libarchive-dev libxxhash-dev libcmocka-dev)
 packages_check=(g++ clang libclang-rt-dev valgrind shellcheck groff man-db graphviz strace
-	python3 python3-six python3-numpy python3-tap fio gnuplot-nox)
-packages_lab=(python3 ccache flex bison bc patch cpio rsync perl libelf-dev libssl-dev dmsetup)
+	python3 python3-six python3-numpy python3-tap fio gnuplot-nox iproute2 netcat-openbsd socat)
+packages_lab=(python3 ccache flex bison bc patch cpio rsync perl libelf-dev libssl-dev dmsetup
+	netcat-openbsd socat)
 stages=(gcc clang asan valgrind fuzz distcheck job lab)
 
 missing_packages() {

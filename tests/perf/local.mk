@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The programs behind docs/perf.md, and of its figures those that repeat as a test.
 perf_programs = tests/perf/perf-hot tests/perf/perf-files tests/perf/perf-read tests/perf/perf-cost \
-	tests/perf/perf-load
+	tests/perf/perf-load tests/perf/perf-net
 check_PROGRAMS += $(perf_programs)
 .PHONY: perf-programs
 perf-programs: $(perf_programs)
@@ -15,6 +15,8 @@ tests_perf_perf_read_CFLAGS = $(perf_cflags)
 tests_perf_perf_read_LDADD = $(perf_libs)
 tests_perf_perf_cost_CFLAGS = $(perf_cflags)
 tests_perf_perf_cost_LDADD = $(perf_libs)
+tests_perf_perf_net_CFLAGS = $(perf_cflags)
+tests_perf_perf_net_LDADD = $(perf_libs)
 tests_perf_perf_load_LDADD = lib/libdevio-load.la lib/libdevio.la
 EXTRA_DIST += tests/perf/run tests/perf/run-load tests/perf/lab-cost tests/perf/cost-guest
 dist_check_SCRIPTS += tests/perf/test-hotpath.sh

@@ -38,4 +38,17 @@ verdict "loader loads a tar shard" "$([[ $rc = 0 && $out = *'items: 3'*'bytes: 4
 head -c 1000003 "$tmp/data" >>"$tmp/m.safetensors"
 run loader host safetensors "$tmp/m.safetensors"
 verdict "loader loads tensors" "$([[ $rc = 0 && $out = *'items: 1'*'bytes: 1000003'*'path: file-'* ]] || echo "$rc: $out")"
+"$BUILD/examples/tcp-to-gpu" host 0 6000000 >"$tmp/out" 2>&1 & pid=$!
+for ((i = 0; i < 500; i++)); do
+	port=$(sed -n 's/listening on port //p' "$tmp/out")
+	[[ -z $port ]] || break
+	sleep 0.02
+done
+"$BUILD/tools/devio-nc" localhost "$port" --in "$tmp/data" >"$tmp/nc" 2>&1
+wait $pid
+rc=$?
+verdict "tcp-to-gpu receives a connection" "$([[ $rc = 0 && $(cat "$tmp/out") = *'sock-host: receive of'*'5000003 bytes in'* ]] ||
+	cat "$tmp/out" "$tmp/nc")"
+run tcp-to-gpu host no-such-port 1000
+verdict "tcp-to-gpu tells why it cannot" "$([[ $rc = 1 && $out = *no-such-port* ]] || echo "$rc: $out")"
 done_testing

@@ -350,7 +350,7 @@ static void test_explain(void **state)
 		must(v.path == c.path && v.better == c.better && v.reason == c.reason, "as the transfer: %u %u %u, %u %u %u",
 		     v.path, v.better, v.reason, c.path, c.better, c.reason);
 		must(v.path == (hot ? BUFFERED : HOST), "path %u", v.path);
-		for (int i = 1; i < DEVIO_PATH_MAX; i++)
+		for (int i = 1; i < DEVIO_PATH_FILE_MAX; i++)
 			must(strstr(buf, devio_path_name(i)) != NULL, "%s in:\n%s", devio_path_name(i), buf);
 		devio_mem_free(m);
 	}

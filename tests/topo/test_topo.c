@@ -176,7 +176,7 @@ static void questions_refused(void **state)
 			fail_msg("the spec '%s' was understood", bad[i]);
 	assert_int_equal(verdict(&m, "/mp/a", NULL, DEVIO_PATH_FILE_BOUNCE, &why), -EINVAL);
 	assert_int_equal(verdict(&m, "/mp/a", "host", DEVIO_PATH_AUTO, &why), -EINVAL);
-	assert_int_equal(verdict(&m, "/mp/a", "host", DEVIO_PATH_MAX, &why), -EINVAL);
+	assert_int_equal(verdict(&m, "/mp/a", "host", DEVIO_PATH_FILE_MAX, &why), -EINVAL);
 	assert_int_equal(verdict(&m, "relative", "host", DEVIO_PATH_FILE_HOST, &why), -EINVAL);
 	assert_int_equal(devio_topo_find_file(m.topo, "/dev/nothing", &fs, &block), -ENOENT);
 	assert_int_equal(devio_topo_find_file(m.topo, "", &fs, &block), -EINVAL);
@@ -210,7 +210,7 @@ static void broken(void **state)
 	for (unsigned int i = 0; i < devio_topo_count(m.topo, DEVIO_TOPO_GPU); i++)
 		assert_int_equal(devio_topo_get_gpu(m.topo, i, &g), 0);
 	for (unsigned int i = 0; i < sizeof(specs) / sizeof(specs[0]); i++)
-		for (int path = 1; path < DEVIO_PATH_MAX; path++)
+		for (int path = 1; path < DEVIO_PATH_FILE_MAX; path++)
 			assert_true(verdict(&m, "/data/a", specs[i], path, &why) >= 0);
 	unload(&m);
 }

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/* Flows: the steps of one direction of a connection, one at a time with the kernel. */
+#include "config.h"
+#include <sys/socket.h>
+#include "ctx.h"
+#include "err.h"
+#include "path.h"
+
+static enum devio_reason reason_of(int err)
+{
+	switch (err) {
+	case -ECONNRESET:
+	case -ECONNABORTED:
+	case -EPIPE:
+		return DEVIO_WHY_RESET;
+	case -ETIMEDOUT:
+		return DEVIO_WHY_TIMEOUT;
+	default:
+		return DEVIO_WHY_NET;
+	}
+}
+
+void dv_flow_cancel_io(struct devio_ring *r, const struct dv_flow *fl)
+{
+	if (fl->io && dv_queue_cancel(&r->q, fl->io, &r->parts[r->nr_parts]))
+		r->owes_cancel = true;
+}
+
+void dv_flow_recancel(struct devio_ring *r)
+{
+	r->owes_cancel = false;
+	for (unsigned int i = 0; i < r->nr_ops; i++) {
+		const struct dv_op *op = &r->ops[i];
+
+		if (op->active && op->sock && dv_op_dead(op) && dv_flow_of(op)->io && dv_flow_of(op)->io->op == op)
+			dv_flow_cancel_io(r, dv_flow_of(op));
+	}
+}
+
+/* Out of the flow's hands; a part at the front of the line leaves it. */
+static void leave(struct dv_flow *fl, const struct dv_part *p)
+{
+	if (fl->io == p)
+		fl->io = NULL;
+	if (fl->count && fl->line[fl->first] == p) {
+		fl->first = (fl->first + 1) % DV_FLOW_LINE;
+		fl->count--;
+	}
+}
+
+/* The part ends before its end. */
+static void give_up(struct devio_ring *r, struct dv_part *p, int err, enum devio_reason why)
+{
+	struct dv_op *op = p->op;
+
+	leave(dv_flow_of(op), p);
+	if (!op->write)
+		op->issued = p->x; /* there is no later part */
+	dv_op_fail(op, p->x + p->done, err, why);
+	dv_part_finish(r, p, p->done);
+}
+
+static void give_up_dead(struct devio_ring *r, struct dv_part *p)
+{
+	const struct dv_flow *fl = dv_flow_of(p->op);
+
+	if (fl->err)
+		give_up(r, p, fl->err, fl->why);
+	else if (p->op->canceled)
+		give_up(r, p, -ECANCELED, DEVIO_WHY_CANCELED);
+	else
+		give_up(r, p, p->op->err, p->op->fail_reason);
+}
+
+/*
+ * A receive takes what is there. Waiting for all of it, the kernel would tell
+ * of bytes and keep silent about the reset behind them, which it tells once:
+ * the next receive would see the end of the stream.
+ */
+static int flags_of(const struct dv_part *p)
+{
+	if (p->step == DV_STEP_MOVE_NOW)
+		return MSG_NOSIGNAL | MSG_DONTWAIT;
+	return MSG_NOSIGNAL | (p->op->write ? MSG_WAITALL : 0);
+}
+
+/* The part's step to the kernel, or to the list of those for which there is no room. */
+static void submit(struct devio_ring *r, struct dv_part *p)
+{
+	struct devio_sock *s = p->op->sock;
+	struct dv_flow *fl = dv_flow_of(p->op);
+	struct dv_net n = { .fd = s->fd };
+	unsigned int answers;
+	int rc;
+
+	if (p->step == DV_STEP_POLL) {
+		n.what = p->op->write ? DV_NET_POLL_OUT : DV_NET_POLL_IN;
+	} else {
+		n.what = p->op->write ? DV_NET_SEND : DV_NET_RECV;
+		n.addr = p->addr + p->done;
+		n.len = p->len - p->done;
+		n.flags = flags_of(p);
+	}
+	if (s->opts.idle_ns && p->step != DV_STEP_MOVE_NOW) {
+		fl->patience.tv_sec = s->opts.idle_ns / 1000000000;
+		fl->patience.tv_nsec = s->opts.idle_ns % 1000000000;
+		n.patience = &fl->patience;
+	}
+	fl->io = p;
+	rc = dv_queue_net(&r->q, &n, p, &r->parts[r->nr_parts + 2], &answers);
+	if (!rc) {
+		r->nr_io += answers;
+	} else if (rc == -EAGAIN) {
+		p->next = r->stalled;
+		r->stalled = p;
+	} else {
+		give_up(r, p, rc, DEVIO_WHY_NO_URING);
+	}
+}
+
+int dv_flow_slot(struct devio_ring *r, const struct dv_op *op, uint32_t len, struct dv_slot *slot)
+{
+	int rc = dv_slots_get(&r->slots, &r->q, len, slot);
+
+	if (rc)
+		return rc;
+	dv_slots_pin(&r->slots, op->mem);
+	dv_stat_add(&r->stat.staging_peak, r->slots.peak - r->stat.staging_peak);
+	return 0;
+}
+
+static void copy(struct devio_ring *r, struct dv_part *p)
+{
+	r->nr_staged++;
+	dv_part_copy(r, p);
+}
+
+/* The socket is ready: now a slot is worth having. */
+static void take_slot(struct devio_ring *r, struct dv_part *p)
+{
+	int rc = dv_flow_slot(r, p->op, p->len, &p->slot);
+
+	if (rc == -EAGAIN) {
+		p->step = DV_STEP_SLOT;
+		p->next = r->stalled;
+		r->stalled = p;
+		return;
+	}
+	if (rc) {
+		give_up(r, p, rc, DEVIO_WHY_NO_SLOT);
+		return;
+	}
+	p->addr = (uintptr_t)p->slot.buf;
+	p->step = DV_STEP_MOVE_NOW;
+	if (p->op->write)
+		copy(r, p);
+	else
+		submit(r, p);
+}
+
+static void go_on(struct devio_ring *r, struct dv_part *p)
+{
+	if (p->way == DV_WAY_STAGED_CACHE && !p->slot.buf) {
+		take_slot(r, p);
+		return;
+	}
+	p->step = DV_STEP_MOVE_NOW;
+	submit(r, p);
+}
+
+/* Nothing can be moved now; meanwhile others need the slot more. */
+static void await(struct devio_ring *r, struct dv_part *p)
+{
+	if (p->slot.buf && !p->done)
+		dv_slots_put(&r->slots, &p->slot);
+	p->step = DV_STEP_POLL;
+	submit(r, p);
+}
+
+static void failed(struct devio_ring *r, struct dv_part *p, int err)
+{
+	struct dv_flow *fl = dv_flow_of(p->op);
+
+	if (err != -ECANCELED && err != -EAGAIN && err != -EINTR && !fl->err) {
+		/* The kernel tells it once and calls it the end of the stream afterwards. */
+		fl->err = err;
+		fl->why = reason_of(err);
+	}
+	if (fl->err || dv_op_dead(p->op))
+		give_up_dead(r, p);
+	else if (err == -ECANCELED && p->op->sock->opts.idle_ns)
+		give_up(r, p, -ETIMEDOUT, DEVIO_WHY_TIMEOUT);
+	else if (err == -ECANCELED)
+		give_up(r, p, -ECANCELED, DEVIO_WHY_CANCELED);
+	else if (err == -EAGAIN)
+		await(r, p);
+	else
+		submit(r, p);
+}
+
+static void received(struct devio_ring *r, struct dv_part *p, uint32_t n)
+{
+	struct dv_op *op = p->op;
+	struct dv_flow *fl = dv_flow_of(op);
+
+	fl->io = NULL;
+	op->issued = p->x + n;
+	p->take = n;
+	if (!n)
+		fl->ended = true;
+	if (!n || op->want & DEVIO_SOCK_SOME)
+		op->eof_x = op->issued;
+	if (!n || !p->slot.buf) {
+		dv_part_finish(r, p, n);
+		return;
+	}
+	/* The next receive before the copy: the two overlap. */
+	dv_flow_go(r, op->sock, false);
+	copy(r, p);
+}
+
+static void sent(struct devio_ring *r, struct dv_part *p, uint32_t n)
+{
+	struct dv_op *op = p->op;
+	struct dv_flow *fl = dv_flow_of(op);
+
+	p->done += n;
+	if (p->done == p->len) {
+		leave(fl, p);
+		dv_part_finish(r, p, p->len);
+	} else if (fl->err || dv_op_dead(op)) {
+		give_up_dead(r, p);
+	} else if (p->step == DV_STEP_MOVE_NOW && fl->count == 1 && p->slot.buf) {
+		/* The slot does not wait for the rest, which is copied again. */
+		op->issued = p->x + p->done;
+		leave(fl, p);
+		dv_part_finish(r, p, p->done);
+	} else {
+		p->step = p->step == DV_STEP_MOVE_NOW ? DV_STEP_POLL : DV_STEP_MOVE;
+		submit(r, p);
+	}
+}
+
+void dv_flow_event(struct devio_ring *r, struct dv_part *p, int res)
+{
+	struct devio_sock *s = dv_sock_get(p->op->sock);
+	bool send = p->op->write;
+
+	if (res < 0)
+		failed(r, p, res);
+	else if (p->step == DV_STEP_POLL && (dv_op_dead(p->op) || dv_flow_of(p->op)->err))
+		give_up_dead(r, p);
+	else if (p->step == DV_STEP_POLL)
+		go_on(r, p);
+	else if (send && !res)
+		failed(r, p, -EIO); /* not seen; without this it would be tried for ever */
+	else if (send)
+		sent(r, p, res);
+	else
+		received(r, p, res);
+	dv_flow_go(r, s, send);
+	dv_sock_put(s);
+}
+
+void dv_flow_retry(struct devio_ring *r, struct dv_part *p)
+{
+	struct devio_sock *s = dv_sock_get(p->op->sock);
+	bool send = p->op->write;
+
+	if (dv_flow_of(p->op)->err || dv_op_dead(p->op))
+		give_up_dead(r, p);
+	else if (p->step == DV_STEP_SLOT)
+		take_slot(r, p);
+	else
+		submit(r, p);
+	dv_flow_go(r, s, send);
+	dv_sock_put(s);
+}
+
+/* Bytes of the stream that have left the socket are lost: nothing after them has its place. */
+static void lose_stream(struct devio_ring *r, struct dv_flow *fl)
+{
+	if (!fl->err) {
+		fl->err = -EIO;
+		fl->why = DEVIO_WHY_BROKEN;
+	}
+	if (fl->io) {
+		dv_op_fail(fl->io->op, fl->io->x, fl->err, fl->why);
+		dv_flow_cancel_io(r, fl);
+	}
+}
+
+void dv_flow_copied(struct devio_ring *r, struct dv_part *p, int err)
+{
+	struct dv_op *op = p->op;
+	struct dv_flow *fl = dv_flow_of(op);
+
+	if (err)
+		dv_op_fail(op, p->x, err, DEVIO_WHY_COPY);
+	if (!op->write) {
+		if (err)
+			lose_stream(r, fl);
+		dv_part_finish(r, p, err ? 0 : p->take);
+	} else if (fl->io != p) {
+		p->step = DV_STEP_READY;
+		dv_flow_go(r, op->sock, true);
+	} else if (fl->err || dv_op_dead(op)) {
+		give_up_dead(r, p);
+	} else {
+		submit(r, p);
+	}
+}
+
+bool dv_flow_full(const struct dv_op *op, bool alone)
+{
+	const struct dv_flow *fl = dv_flow_of(op);
+
+	return alone ? fl->count : fl->count == DV_FLOW_LINE;
+}
+
+void dv_flow_part(struct devio_ring *r, struct dv_part *p)
+{
+	struct dv_flow *fl = dv_flow_of(p->op);
+
+	if (!p->op->write) {
+		submit(r, p);
+		return;
+	}
+	fl->line[(fl->first + fl->count++) % DV_FLOW_LINE] = p;
+	if (p->step == DV_STEP_COPY)
+		copy(r, p);
+}
+
+void dv_flow_kick(struct devio_ring *r, struct dv_flow *fl)
+{
+	struct dv_part *p = fl->line[fl->first];
+
+	if (fl->io || !fl->count || p->step == DV_STEP_COPY)
+		return;
+	if (fl->err || dv_op_dead(p->op)) {
+		/* Its operation ends first, and with it perhaps the one whose part is next. */
+		fl->again = true;
+		give_up_dead(r, p);
+		return;
+	}
+	if (p->step == DV_STEP_READY)
+		p->step = DV_STEP_MOVE;
+	submit(r, p);
+	fl->again |= !fl->io;
+}

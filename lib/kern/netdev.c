@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* The interface of a connection: rtnetlink for the route, ethtool and the netdev family for its abilities. */
+#include "config.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <linux/capability.h>
+#include <linux/ethtool.h>
+#include <linux/ethtool_netlink.h>
+#include <linux/genetlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <netlink/netlink.h>
+#include <netlink/attr.h>
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>
+#include "kern/netdev.h"
+
+/* linux/netdev.h, which the headers of Debian 12 lack. */
+#define NETDEV_CMD_BIND_RX 13
+#define NETDEV_CMD_BIND_TX 15
+
+/* Sends msg, which is freed, and gives each answer to fn. 0 or a negative error. */
+static int ask(struct nl_sock *sk, struct nl_msg *msg, nl_recvmsg_msg_cb_t fn, void *arg)
+{
+	int rc = nl_send_auto(sk, msg);
+
+	nlmsg_free(msg);
+	if (rc < 0)
+		return rc;
+	nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, fn, arg);
+	rc = nl_recvmsgs_default(sk);
+	return rc < 0 ? rc : 0;
+}
+
+static int on_route(struct nl_msg *msg, void *arg)
+{
+	const struct nlattr *oif = nlmsg_find_attr(nlmsg_hdr(msg), sizeof(struct rtmsg), RTA_OIF);
+
+	if (oif)
+		*(unsigned int *)arg = nla_get_u32(oif);
+	return NL_OK;
+}
+
+/* An IPv4 address in IPv6's clothes is routed as what it is. */
+static int address(const struct sockaddr_storage *peer, const void **addr, unsigned int *scope)
+{
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)peer;
+
+	*scope = 0;
+	if (peer->ss_family == AF_INET) {
+		*addr = &((const struct sockaddr_in *)peer)->sin_addr;
+		return AF_INET;
+	}
+	if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr)) {
+		*addr = (const char *)&six->sin6_addr + 12;
+		return AF_INET;
+	}
+	*addr = &six->sin6_addr;
+	*scope = six->sin6_scope_id;
+	return AF_INET6;
+}
+
+static unsigned int route_of(const struct sockaddr_storage *peer)
+{
+	struct nl_sock *sk = nl_socket_alloc();
+	struct rtmsg rt = { .rtm_dst_len = 0 };
+	struct nl_msg *msg;
+	const void *addr;
+	unsigned int scope, ifindex = 0;
+
+	if (!sk)
+		return 0;
+	rt.rtm_family = address(peer, &addr, &scope);
+	rt.rtm_dst_len = rt.rtm_family == AF_INET ? 32 : 128;
+	msg = nlmsg_alloc_simple(RTM_GETROUTE, 0);
+	if (!msg || nl_connect(sk, NETLINK_ROUTE) < 0 || nlmsg_append(msg, &rt, sizeof(rt), NLMSG_ALIGNTO) < 0 ||
+	    nla_put(msg, RTA_DST, rt.rtm_dst_len / 8, addr) < 0 || (scope && nla_put_u32(msg, RTA_OIF, scope) < 0))
+		nlmsg_free(msg);
+	else
+		(void)ask(sk, msg, on_route, &ifindex);
+	nl_socket_free(sk);
+	return ifindex;
+}
+
+int dv_netdev_find(int fd, struct dv_netdev *d)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	memset(d, 0, sizeof(*d));
+	d->split = -1;
+	if (getpeername(fd, (struct sockaddr *)&peer, &len))
+		return -errno;
+	d->ifindex = route_of(&peer);
+	if (!d->ifindex)
+		return -ENETUNREACH;
+	if (!if_indextoname(d->ifindex, d->name))
+		return -errno;
+	return 0;
+}
+
+/* The bus of the loopback interface and of veth, bond, VLAN, ... is empty. */
+static void ask_driver(struct dv_netdev *d)
+{
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ifreq req = { .ifr_data = (void *)&info };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	memcpy(req.ifr_name, d->name, sizeof(d->name));
+	if (!ioctl(fd, SIOCETHTOOL, &req)) {
+		memcpy(d->driver, info.driver, sizeof(d->driver));
+		d->driver[sizeof(d->driver) - 1] = '\0';
+		d->on_bus = info.bus_info[0] && strcmp(info.bus_info, "N/A");
+	}
+	close(fd);
+}
+
+static int on_family(struct nl_msg *msg, void *arg)
+{
+	struct nlattr *ops = nlmsg_find_attr(nlmsg_hdr(msg), sizeof(struct genlmsghdr), CTRL_ATTR_OPS), *op;
+	struct dv_netdev *d = arg;
+	int left;
+
+	if (!ops)
+		return NL_OK;
+	nla_for_each_nested(op, ops, left) {
+		const struct nlattr *id = nla_find(nla_data(op), nla_len(op), CTRL_ATTR_OP_ID);
+
+		d->bind_rx |= id && nla_get_u32(id) == NETDEV_CMD_BIND_RX;
+		d->bind_tx |= id && nla_get_u32(id) == NETDEV_CMD_BIND_TX;
+	}
+	return NL_OK;
+}
+
+static void ask_family(struct nl_sock *sk, struct dv_netdev *d)
+{
+	struct nl_msg *msg = nlmsg_alloc();
+
+	if (!msg || !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, GENL_ID_CTRL, 0, 0, CTRL_CMD_GETFAMILY, 2) ||
+	    nla_put_string(msg, CTRL_ATTR_FAMILY_NAME, "netdev") < 0)
+		nlmsg_free(msg);
+	else
+		(void)ask(sk, msg, on_family, d);
+}
+
+static int on_rings(struct nl_msg *msg, void *arg)
+{
+	const struct nlattr *split = nlmsg_find_attr(nlmsg_hdr(msg), sizeof(struct genlmsghdr),
+						     ETHTOOL_A_RINGS_TCP_DATA_SPLIT);
+	int *out = arg;
+
+	if (split && nla_get_u8(split) != ETHTOOL_TCP_DATA_SPLIT_UNKNOWN)
+		*out = nla_get_u8(split) == ETHTOOL_TCP_DATA_SPLIT_ENABLED;
+	return NL_OK;
+}
+
+static void ask_split(struct nl_sock *sk, struct dv_netdev *d)
+{
+	int family = genl_ctrl_resolve(sk, "ethtool");
+	struct nl_msg *msg = family < 0 ? NULL : nlmsg_alloc();
+	struct nlattr *head;
+
+	if (!msg)
+		return;
+	if (!genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, 0, ETHTOOL_MSG_RINGS_GET, 1) ||
+	    !(head = nla_nest_start(msg, ETHTOOL_A_RINGS_HEADER | NLA_F_NESTED)) ||
+	    nla_put_u32(msg, ETHTOOL_A_HEADER_DEV_INDEX, d->ifindex) < 0) {
+		nlmsg_free(msg);
+		return;
+	}
+	nla_nest_end(msg, head);
+	(void)ask(sk, msg, on_rings, &d->split);
+}
+
+/* Effective here; the namespace of the interface is the kernel's to judge. */
+static bool may_bind(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	memset(data, 0, sizeof(data));
+	return !syscall(SYS_capget, &head, data) && data[0].effective & (1u << CAP_NET_ADMIN);
+}
+
+void dv_netdev_ask(struct dv_netdev *d)
+{
+	struct nl_sock *sk = nl_socket_alloc();
+
+	ask_driver(d);
+	d->right = may_bind();
+	if (sk && !genl_connect(sk)) {
+		ask_family(sk, d);
+		ask_split(sk, d);
+	}
+	nl_socket_free(sk);
+}
+
+/* There is no way to ask for queue management operations but to bind. */
+static bool known_driver(const char *driver)
+{
+	static const char *const known[] = { "bnxt_en", "mlx5_core", "gve", "fbnic" };
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+		if (!strcmp(driver, known[i]))
+			return true;
+	return false;
+}
+
+enum devio_reason dv_netdev_why(const struct dv_netdev *d, bool send)
+{
+	if (!d->ifindex)
+		return DEVIO_WHY_NET_UNKNOWN;
+	if (!d->on_bus)
+		return DEVIO_WHY_NET_VIRTUAL;
+	if (send ? !d->bind_tx : !d->bind_rx)
+		return DEVIO_WHY_NET_KERNEL;
+	if (!known_driver(d->driver))
+		return DEVIO_WHY_NET_DRIVER;
+	/* What is sent needs no queue of its own, and no right. */
+	if (!send && d->split != 1)
+		return DEVIO_WHY_NET_SPLIT;
+	if (!send && !d->right)
+		return DEVIO_WHY_NET_RIGHTS;
+	return DEVIO_WHY_NET_LATER;
+}

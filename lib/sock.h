@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sock endpoint's inside. Each direction of a connection is a flow: its
+ * operations in their order, of which at most one step at a time is with the
+ * kernel, because io_uring keeps no order between requests on one socket.
+ * Copies between slots and device run beside it.
+ */
+#ifndef DV_SOCK_H
+#define DV_SOCK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <devio/sock.h>
+#include "ring.h"
+
+/* What a connection's part does or waits for. */
+enum dv_step {
+	DV_STEP_COPY,        /* send: the copy into its slot */
+	DV_STEP_READY,       /* send: its turn */
+	DV_STEP_MOVE,        /* the kernel moves bytes, waiting for the peer if need be */
+	DV_STEP_POLL,        /* the kernel says when it could move some; a slot would be idle so long */
+	DV_STEP_SLOT,        /* it could: a slot is wanted */
+	DV_STEP_MOVE_NOW,    /* the kernel moves what it can at once */
+};
+
+#define DV_FLOW_LINE 8
+
+struct dv_flow {
+	uint32_t id;                       /* dv_ctx_new_id() */
+	_Atomic(struct devio_ring *) ring; /* to which the stream belongs; the rest is that ring's alone */
+	struct dv_op *head, **tail;        /* linked by op->behind */
+	struct dv_part *io;                /* with the kernel, or about to be */
+	struct dv_part *line[DV_FLOW_LINE]; /* send: parts in the order of their bytes, circular */
+	unsigned int first, count;
+	int err;                           /* the stream is dead: -errno ... */
+	uint8_t why;                       /* ... and enum devio_reason */
+	bool ended;                        /* receive: the peer sends no more */
+	bool going, again;                 /* dv_flow_go() runs, and shall look again */
+	bool sweep;                        /* some that wait behind the head have ended */
+	struct __kernel_timespec patience; /* the last time-out given to the kernel */
+};
+
+struct devio_sock {
+	struct devio_ctx *ctx;
+	_Atomic unsigned int refs;
+	int fd;
+	bool listening;
+	_Atomic uint8_t nic_why[2]; /* lib/path/sock_nic.c: enum devio_reason, 0 if not asked yet */
+	struct devio_sock_opts opts;
+	struct dv_flow flow[2];    /* receive, send */
+};
+
+static inline struct dv_flow *dv_flow_of(const struct dv_op *op)
+{
+	return &op->sock->flow[op->write];
+}
+
+static inline bool dv_op_dead(const struct dv_op *op)
+{
+	return op->err || op->canceled;
+}
+
+void dv_sock_destroy(struct devio_sock *s);
+
+static inline struct devio_sock *dv_sock_get(struct devio_sock *s)
+{
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	return s;
+}
+
+static inline void dv_sock_put(struct devio_sock *s)
+{
+	if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1)
+		dv_sock_destroy(s);
+}
+
+/* lib/sock.c: fd becomes the sock's; left to the caller on failure. */
+int dv_sock_new(struct devio_ctx *ctx, int fd, const struct devio_sock_opts *o, bool listening,
+		struct devio_sock **out);
+int dv_sock_check(const struct devio_sock *s);
+int dv_sock_opts(struct devio_ctx *ctx, const struct devio_sock_opts *in, struct devio_sock_opts *o, const void *out);
+
+/* lib/flowops.c */
+/* The arguments of an operation: 0 and its length, or -errno with its sentence. */
+int dv_flow_check(const struct devio_ctx *ctx, const struct devio_sock_io *io, uint64_t *len);
+int dv_flow_start(struct devio_ring *r, const struct devio_sock_io *io);
+/* Everything that the stream can do now. */
+void dv_flow_go(struct devio_ring *r, struct devio_sock *s, bool send);
+void dv_flow_canceled(struct devio_ring *r, struct dv_op *op);
+/* Nobody will end op and those beside it. */
+void dv_flow_forget(struct dv_op *op);
+
+/* lib/flow.c */
+/* Sends: the front of the line is next. */
+void dv_flow_kick(struct devio_ring *r, struct dv_flow *fl);
+/* The step that is with the kernel shall end. */
+void dv_flow_cancel_io(struct devio_ring *r, const struct dv_flow *fl);
+/* A part's news: the kernel's answer, the end of its copy, room in a queue. */
+void dv_flow_event(struct devio_ring *r, struct dv_part *p, int res);
+void dv_flow_copied(struct devio_ring *r, struct dv_part *p, int err);
+void dv_flow_retry(struct devio_ring *r, struct dv_part *p);
+/* The cancellations for which the queue had no room. */
+void dv_flow_recancel(struct devio_ring *r);
+
+/* lib/flow.c, for the paths */
+/* Is the line of sends too long for one more, or (alone) not empty? */
+bool dv_flow_full(const struct dv_op *op, bool alone);
+/* A slot for a part of op. 0, -EAGAIN: all are in use, -ENOMEM. */
+int dv_flow_slot(struct devio_ring *r, const struct dv_op *op, uint32_t len, struct dv_slot *slot);
+/* The part takes its place in the stream; p->addr is set, or p->step is DV_STEP_POLL. */
+void dv_flow_part(struct devio_ring *r, struct dv_part *p);
+
+#endif

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+# Tests of connections.
+EXTRA_DIST += tests/sockrig.h
+if HAVE_CMOCKA
+sock_tests = tests/unit/test-flow tests/unit/test-netdev tests/sys/test-sock tests/sys/test-sock-args tests/sys/test-sock-life
+check_PROGRAMS += $(sock_tests)
+TESTS += $(sock_tests)
+endif
+tests_unit_test_flow_SOURCES = tests/unit/test-flow.c tests/unit/fake.c tests/unit/fake.h
+tests_unit_test_flow_CFLAGS = $(unit_cflags)
+tests_unit_test_flow_LDADD = $(unit_libs)
+tests_unit_test_netdev_CFLAGS = $(unit_cflags)
+tests_unit_test_netdev_LDADD = $(unit_libs)
+tests_sys_test_sock_CFLAGS = $(sys_cflags)
+tests_sys_test_sock_LDADD = $(sys_libs) -lpthread
+tests_sys_test_sock_args_CFLAGS = $(sys_cflags)
+tests_sys_test_sock_args_LDADD = $(sys_libs)
+tests_sys_test_sock_life_CFLAGS = $(sys_cflags) $(URING_CFLAGS)
+tests_sys_test_sock_life_LDADD = $(sys_libs) $(URING_LIBS)

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* devio-nc: connections, and of several flows which part each of them carries. */
+#include "config.h"
+#include <endian.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include "nc.h"
+
+/* Where there are several, each begins with this; numbers as in all of TCP/IP. */
+struct head {
+	char magic[8];
+	uint32_t flow, flows;
+	uint64_t total;
+	uint64_t resv;
+};
+static const char magic[8] = { 'd', 'e', 'v', 'i', 'o', 'n', 'c', '1' };
+
+void nc_stripe(const struct nc_job *job, unsigned int index, uint64_t *start, uint64_t *end)
+{
+	uint64_t size = (job->total / job->o.flows / 4096 + 1) * 4096;
+
+	*start = 0;
+	*end = job->total;
+	if (job->o.flows == 1)
+		return;
+	*start = size * index < job->total ? size * index : job->total;
+	*end = size * (index + 1) < job->total ? size * (index + 1) : job->total;
+}
+
+static void options(const struct nc_job *job, struct devio_sock_opts *so)
+{
+	so->path = job->o.path;
+	so->flags = job->o.family | (job->o.direct ? DEVIO_SOCK_DIRECT_ONLY : 0);
+	so->connect_ns = job->o.timeout;
+	if (!job->o.in || !job->o.out)
+		so->idle_ns = job->o.timeout;
+}
+
+static int fail(struct nc_job *job, int64_t err)
+{
+	return nc_fail(job, nc_status(job, err), "%s", devio_errmsg());
+}
+
+static int put_head(struct nc_job *job, unsigned int flow)
+{
+	struct head h = { .flow = htobe32(flow), .flows = htobe32(job->o.flows), .total = htobe64(job->total) };
+	ssize_t n;
+
+	memcpy(h.magic, magic, sizeof(magic));
+	if (devio_mem_copy_in(job->mem, 0, &h, sizeof(h)))
+		return fail(job, -EIO);
+	n = devio_sock_send(job->socks[flow], job->mem, 0, sizeof(h), NULL);
+	return n < 0 ? fail(job, n) : 0;
+}
+
+/* Which flow it is; the first tells how much there is of all. */
+static int get_head(struct nc_job *job, struct devio_sock *sock, bool first)
+{
+	ssize_t n = devio_sock_recv(sock, job->mem, 0, sizeof(struct head), NULL);
+	struct head h = { .flow = 0 };
+
+	if (n < 0 || devio_mem_copy_out(job->mem, 0, &h, sizeof(h)))
+		return fail(job, n < 0 ? n : -EIO);
+	if (n < (ssize_t)sizeof(h) || memcmp(h.magic, magic, sizeof(magic)))
+		return nc_fail(job, NC_FAILED, "the peer is no devio-nc with --flows");
+	if (be32toh(h.flows) != job->o.flows)
+		return nc_fail(job, NC_FAILED, "the peer has --flows=%u, not %u", be32toh(h.flows), job->o.flows);
+	if (first)
+		job->total = be64toh(h.total);
+	if (be32toh(h.flow) >= job->o.flows || job->socks[be32toh(h.flow)] || be64toh(h.total) != job->total ||
+	    job->total > INT64_MAX)
+		return nc_fail(job, NC_FAILED, "the peer's flows contradict each other: is more than one sending?");
+	return (int)be32toh(h.flow);
+}
+
+/* The flow takes its place in job->socks, or the connection ends. */
+static int place(struct nc_job *job, struct devio_sock *sock, unsigned int i)
+{
+	int at = (int)i;
+
+	if (job->o.flows > 1 && !job->o.in)
+		at = get_head(job, sock, !i);
+	if (at < 0) {
+		devio_sock_close(sock);
+		return -1;
+	}
+	job->socks[at] = sock;
+	return job->o.flows > 1 && job->o.in ? put_head(job, (unsigned int)at) : 0;
+}
+
+static int listen_at(struct nc_job *job)
+{
+	struct devio_sock_info info = DEVIO_OPTS(info);
+	struct devio_sock_opts so = DEVIO_OPTS(so);
+
+	options(job, &so);
+	if (devio_sock_listen(job->ctx, job->o.host, job->o.port, &so, &job->listener) ||
+	    devio_sock_get_info(job->listener, &info))
+		return fail(job, -EIO);
+	if (job->o.verbose || !strcmp(job->o.port, "0"))
+		fprintf(stderr, "devio-nc: listening on %s port %u\n", info.local, info.local_port);
+	return 0;
+}
+
+static int make(struct nc_job *job, struct devio_sock **sock)
+{
+	struct devio_sock_opts so = DEVIO_OPTS(so);
+	int rc;
+
+	options(job, &so);
+	rc = job->o.listen ? devio_sock_accept(job->listener, sock) :
+			     devio_sock_connect(job->ctx, job->o.host, job->o.port, &so, sock);
+	return rc ? fail(job, rc) : 0;
+}
+
+int nc_connect(struct nc_job *job)
+{
+	struct devio_sock *sock;
+
+	job->socks = calloc(job->o.flows, sizeof(*job->socks));
+	if (!job->socks)
+		return nc_fail(job, NC_FAILED, "no memory for %u flows", job->o.flows);
+	if (job->o.listen && listen_at(job))
+		return -1;
+	for (unsigned int i = 0; i < job->o.flows; i++)
+		if (make(job, &sock) || place(job, sock, i))
+			return -1;
+	job->info.sz = sizeof(job->info);
+	if (devio_sock_get_info(job->socks[0], &job->info))
+		return fail(job, -EIO);
+	devio_sock_close(job->listener);
+	job->listener = NULL;
+	if (job->o.verbose)
+		fprintf(stderr, "devio-nc: connected: %s port %u with %s port %u by %s\n", job->info.local,
+			job->info.local_port, job->info.peer, job->info.peer_port,
+			*job->info.ifname ? job->info.ifname : "an unknown interface");
+	return 0;
+}
+
+int nc_confirmed(struct nc_job *job, struct devio_sock *sock)
+{
+	int fd = devio_sock_fd(sock), left = 0, err = 0;
+	struct tcp_info info = { .tcpi_state = 0 };
+	socklen_t len = sizeof(err), infolen = sizeof(info);
+
+	if (ioctl(fd, TIOCOUTQ, &left) || getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) ||
+	    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &infolen))
+		return nc_fail(job, NC_FAILED, "the connection: %s", strerror(errno));
+	if (!left)
+		return 1;
+	if (err || info.tcpi_state == TCP_CLOSE)
+		return nc_fail(job, NC_FAILED, "the peer ended the connection before it had confirmed all bytes: %s",
+			       strerror(err ? err : ECONNRESET));
+	return 0;
+}
