@@ -25,15 +25,15 @@ static int try_spec(void *arg, const char *spec)
 	return !devio_mem_alloc(c->t->run->ctx, spec, c->t->slot * c->t->depth, NULL, c->mem);
 }
 
-static int alloc_mem(struct bench_thread *t, struct state *s, struct bench_err *err)
+int bench_mem_alloc(struct bench_thread *t, struct devio_mem **mem, struct bench_err *err)
 {
 	struct devio_mem_info info = DEVIO_OPTS(info);
-	struct choice c = { t, &s->mem };
+	struct choice c = { t, mem };
 	const char *spec = t->job->mem;
 	int rc;
 
 	if (strcmp(spec, "auto")) {
-		rc = devio_mem_alloc(t->run->ctx, spec, t->slot * t->depth, NULL, &s->mem);
+		rc = devio_mem_alloc(t->run->ctx, spec, t->slot * t->depth, NULL, mem);
 		if (rc)
 			return bench_fail(err, rc == -EINVAL ? BENCH_USAGE : BENCH_FAILED, "%s: mem=%s: %s", t->job->name, spec,
 					  devio_errmsg());
@@ -41,8 +41,20 @@ static int alloc_mem(struct bench_thread *t, struct state *s, struct bench_err *
 		return bench_fail(err, BENCH_FAILED, "%s: no memory of this machine has room for %llu bytes: %s", t->job->name,
 				  (unsigned long long)(t->slot * t->depth), devio_errmsg());
 	}
-	devio_mem_get_info(s->mem, &info);
+	devio_mem_get_info(*mem, &info);
 	memcpy(t->res->mem, info.spec, sizeof(t->res->mem));
+	return 0;
+}
+
+int bench_ring_open(struct bench_thread *t, struct devio_ring **ring, struct bench_err *err)
+{
+	struct devio_ring_opts o = DEVIO_OPTS(o);
+
+	o.entries = t->depth;
+	o.staging = t->job->staging;
+	o.slot = (uint32_t)t->job->slot;
+	if (devio_ring_open(t->run->ctx, &o, ring))
+		return bench_fail(err, BENCH_FAILED, "%s: %s", t->job->name, devio_errmsg());
 	return 0;
 }
 
@@ -101,18 +113,12 @@ static void devio_close(struct bench_thread *t)
 
 static int devio_open(struct bench_thread *t, struct bench_err *err)
 {
-	struct devio_ring_opts o = DEVIO_OPTS(o);
 	struct state *s = calloc(1, sizeof(*s) + t->nr_files * sizeof(*s->file));
 
 	if (!s)
 		return bench_fail(err, BENCH_FAILED, "no memory");
 	t->eng = s;
-	o.entries = t->depth;
-	o.staging = t->job->staging;
-	o.slot = (uint32_t)t->job->slot;
-	if (devio_ring_open(t->run->ctx, &o, &s->ring))
-		return bench_fail(err, BENCH_FAILED, "%s: %s", t->job->name, devio_errmsg());
-	if (alloc_mem(t, s, err))
+	if (bench_ring_open(t, &s->ring, err) || bench_mem_alloc(t, &s->mem, err))
 		return -1;
 	return open_files(t, s, err);
 }

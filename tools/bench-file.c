@@ -17,6 +17,7 @@
 #include "bench-run.h"
 
 #define FILL (1u << 20)
+#define CONNECTION (1ull << 30)
 
 /* Files that this process made: they may be written to, and are removed if so wished. */
 static struct made {
@@ -277,18 +278,55 @@ static int name_files(struct bench_job *job, struct bench_err *err)
 	return 0;
 }
 
+/* Each clone has a connection instead: of `size` bytes, after which patterns begin again. */
+static int name_connections(struct bench_job *job, struct bench_err *err)
+{
+	uint64_t size = job->size != UNSET ? job->size : job->io_size != UNSET ? job->io_size : CONNECTION;
+	uint64_t least = job->bs_min[job->rw & RW_READ ? DIR_READ : DIR_WRITE];
+	char word[4096];
+
+	if (size < least)
+		return bench_fail(err, BENCH_USAGE, "%s: size is less than a block of %llu bytes", job->name,
+				  (unsigned long long)least);
+
+	job->own_files = true;
+	job->nr_files = 1;
+	job->file = bench_keep_bytes(job->numjobs * sizeof(*job->file));
+	if (!job->file)
+		return bench_fail(err, BENCH_FAILED, "no memory");
+	for (uint64_t i = 0; i < job->numjobs; i++) {
+		snprintf(word, sizeof(word), "%.200s port %u", job->hostname ? job->hostname : "*", (unsigned int)(job->port + i));
+		job->file[i].name = bench_keep(word);
+		job->file[i].size = size / least * least;
+		if (!job->file[i].name)
+			return bench_fail(err, BENCH_FAILED, "no memory");
+	}
+	return 0;
+}
+
+static int prepare_all(struct bench_job *job, bool quiet, struct bench_err *err)
+{
+	uint64_t files;
+
+	if (job->engine->net)
+		return name_connections(job, err);
+	if (name_files(job, err))
+		return -1;
+	files = job->nr_files * (job->own_files ? job->numjobs : 1);
+	for (uint64_t i = 0; i < files; i++)
+		if (!job->file[i].name || prepare(job, &job->file[i], quiet, err))
+			return -1;
+	return 0;
+}
+
 int bench_files_prepare(struct bench_jobs *jobs, bool quiet, struct bench_err *err)
 {
 	for (unsigned int j = 0; j < jobs->nr; j++) {
 		struct bench_job *job = &jobs->job[j];
-		uint64_t files, total = 0;
+		uint64_t total = 0;
 
-		if (name_files(job, err))
+		if (prepare_all(job, quiet, err))
 			return -1;
-		files = job->nr_files * (job->own_files ? job->numjobs : 1);
-		for (uint64_t i = 0; i < files; i++)
-			if (!job->file[i].name || prepare(job, &job->file[i], quiet, err))
-				return -1;
 		for (unsigned int i = 0; i < job->nr_files; i++)
 			total += job->file[i].size;
 		job->io_total = job->io_size != UNSET ? job->io_size :

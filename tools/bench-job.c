@@ -241,7 +241,7 @@ void bench_job_defaults(struct bench_job *job)
 		job->batch_max = job->batch_min;
 	if (job->depth_low >= job->iodepth)
 		job->depth_low = job->iodepth - 1;
-	if (!job->direct && !job->engine->host && !job->path)
+	if (!job->direct && !job->engine->host && !job->engine->net && !job->path)
 		job->path = DEVIO_PATH_FILE_BUFFERED;
 	if (job->direct == UNSET)
 		job->direct = 1;
@@ -264,6 +264,26 @@ static int check_verify(const struct bench_job *job, struct bench_err *err)
 	return 0;
 }
 
+static int check_net(const struct bench_job *job, struct bench_err *err)
+{
+	if (!job->engine->net) {
+		if (job->hostname || job->port || job->listen)
+			return bench_fail(err, BENCH_USAGE, "%s: hostname, port and listen are for ioengine=net", job->name);
+		return 0;
+	}
+	if (job->rw != RW_READ && job->rw != RW_WRITE)
+		return bench_fail(err, BENCH_USAGE, "%s: ioengine=net: rw is read (receive) or write (send): a connection has "
+				  "no places, and each direction is a job of its own", job->name);
+	if (!job->port || job->port + job->numjobs > 65536 || (!job->listen && !job->hostname))
+		return bench_fail(err, BENCH_USAGE, "%s: ioengine=net needs a port (numjobs of them), and hostname or listen",
+				  job->name);
+	if (job->filename || job->directory || job->nrfiles != UNSET || job->hole)
+		return bench_fail(err, BENCH_USAGE, "%s: ioengine=net has no files and no holes", job->name);
+	if (job->size == UNSET && job->io_size == UNSET && !job->time_based)
+		return bench_fail(err, BENCH_USAGE, "%s: ioengine=net needs size, or time_based with runtime", job->name);
+	return 0;
+}
+
 static int check(const struct bench_job *job, struct bench_err *err)
 {
 	if (job->time_based && !job->runtime)
@@ -276,7 +296,7 @@ static int check(const struct bench_job *job, struct bench_err *err)
 		return bench_fail(err, BENCH_USAGE, "%s: path is for ioengine=devio", job->name);
 	if (job->filename && job->directory && job->filename[0] == '/')
 		return bench_fail(err, BENCH_USAGE, "%s: directory with a filename from the root", job->name);
-	return check_verify(job, err);
+	return check_net(job, err) ? -1 : check_verify(job, err);
 }
 
 int bench_jobs_finish(struct bench_jobs *jobs, struct bench_err *err)

@@ -124,7 +124,10 @@ static inline void account(struct bench_thread *t, const struct devio_completion
 
 	t->free_io[t->free++] = io;
 	if (__builtin_expect(c->result <= 0, 0)) {
-		failed(t, io, c);
+		if (!c->result && t->engine->net)
+			end(t, 0); /* the peer sends no more */
+		else
+			failed(t, io, c);
 		return;
 	}
 	if (__builtin_expect(c->result < io->len, 0))
@@ -345,8 +348,11 @@ static inline void look_at_clock(struct bench_thread *t)
 {
 	if (__builtin_expect(!t->measuring, 0) && t->now >= t->ramp_end)
 		bench_measure_begin(t);
-	if (__builtin_expect(t->now >= t->end || bench_stop, 0))
+	if (__builtin_expect(t->now >= t->end || bench_stop, 0)) {
 		t->stop = true;
+		if (t->engine->halt)
+			t->engine->halt(t);
+	}
 }
 
 void bench_loop(struct bench_thread *t)

@@ -29,7 +29,7 @@ static const struct bench_option table[] = {
 	NUM("loops", NULL, loops, 1, 1000000000, job_g, "Do the whole so many times"),
 
 	CALL("rw", "readwrite", bench_call_rw, NULL, what_g,
-	     "read, write, randread, randwrite, rw, randrw (read); :N I/Os for each random offset, or :SIZE of holes"),
+	     "read, write, randread, randwrite, rw, randrw (read), send, receive; :N I/Os for each random offset, or :SIZE of holes"),
 	CALL("rw_sequencer", NULL, bench_call_sequencer, NULL, what_g,
 	     "With :N of a random rw: sequential from the offset on, or identical"),
 	NUM("rwmixread", NULL, rwmix_read, 0, 100, what_g, "Percentage of reads in a mix (50)"),
@@ -58,7 +58,12 @@ static const struct bench_option table[] = {
 	BOOL("unlink", NULL, unlink, where_g, "Remove files that were made, at the end"),
 	BOOL("invalidate", NULL, invalidate, where_g, "Drop the file's pages from the page cache first (1)"),
 
-	CALL("ioengine", NULL, bench_call_engine, NULL, how_g, "devio, liburing (io_uring) or pread (psync)"),
+	TEXT("hostname", NULL, hostname, NULL, where_g, "ioengine=net: whom to connect to, or the address to listen on"),
+	NUM("port", NULL, port, 1, 65535, where_g, "ioengine=net: TCP port; each further numjobs takes the next"),
+	BOOL("listen", NULL, listen, where_g, "ioengine=net: wait for the connection"),
+	CALL("protocol", "proto", bench_call_protocol, NULL, where_g, "ioengine=net: tcp, tcp4 or tcp6"),
+
+	CALL("ioengine", NULL, bench_call_engine, NULL, how_g, "devio, liburing (io_uring), pread (psync) or net"),
 	TEXT("mem", NULL, mem, NULL, how_g, "Memory: cuda:0, p2pmem:BDF, udmabuf, host, ...; auto: the best"),
 	CALL("path", NULL, bench_call_path, NULL, how_g, "Path to take or fail: file-dmabuf, file-p2p, ... (auto)"),
 	BOOL("direct_only", NULL, direct_only, how_g, "A path without copies or fail"),

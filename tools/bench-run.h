@@ -155,6 +155,10 @@ void bench_measure_begin(struct bench_thread *t);
 /* bench-loop.c */
 void bench_loop(struct bench_thread *t);
 
+/* bench-eng-devio.c, for the engines over the library */
+int bench_ring_open(struct bench_thread *t, struct devio_ring **ring, struct bench_err *err);
+int bench_mem_alloc(struct bench_thread *t, struct devio_mem **mem, struct bench_err *err);
+
 /* bench-gen.c */
 void bench_gen_init(struct bench_thread *t);
 bool bench_gen_next(struct bench_thread *t, struct bench_io *io);   /* false: nothing more */

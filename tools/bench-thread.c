@@ -174,7 +174,8 @@ static void verify_phase(struct bench_thread *t)
 {
 	uint64_t end = t->end, from;
 
-	if (!t->job->verify || !t->job->do_verify || !(t->job->rw & RW_WRITE) || t->res->error || bench_stop)
+	if (!t->job->verify || !t->job->do_verify || !(t->job->rw & RW_WRITE) || t->engine->net ||
+	    t->res->error || bench_stop)
 		return;
 	t->phase = PHASE_VERIFY;
 	t->verify_file = 0;

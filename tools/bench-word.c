@@ -38,9 +38,11 @@ int bench_call_rw(struct bench_job *job, const char *value, struct bench_err *er
 	size_t len = colon ? (size_t)(colon - value) : strlen(value);
 	char word[16];
 
-	if (!strcmp(value, "send") || !strcmp(value, "receive") || !strcmp(value, "recv"))
-		return bench_fail(err, BENCH_NO_PATH, "rw=%s: network jobs need socket endpoints (devio/sock.h), which this "
-				  "version of the library does not have", value);
+	if (!strcmp(value, "send") || !strcmp(value, "receive") || !strcmp(value, "recv")) {
+		job->engine = &bench_net;
+		value = *value == 's' ? "write" : "read";
+		len = strlen(value);
+	}
 	if (len >= sizeof(word))
 		len = sizeof(word) - 1; /* longer than any of them */
 	memcpy(word, value, len);
@@ -55,6 +57,14 @@ int bench_call_sequencer(struct bench_job *job, const char *value, struct bench_
 	static const struct word words[] = { { "sequential", 0 }, { "identical", 1 }, { NULL, 0 } };
 
 	return look_up("rw_sequencer", value, words, &job->identical, err);
+}
+
+int bench_call_protocol(struct bench_job *job, const char *value, struct bench_err *err)
+{
+	static const struct word words[] = { { "tcp", 0 }, { "tcp4", 4 }, { "tcpv4", 4 }, { "tcp6", 6 }, { "tcpv6", 6 },
+					     { NULL, 0 } };
+
+	return look_up("protocol", value, words, &job->protocol, err);
 }
 
 int bench_call_buffered(struct bench_job *job, const char *value, struct bench_err *err)
@@ -91,7 +101,7 @@ int bench_call_go_on(struct bench_job *job, const char *value, struct bench_err 
 
 const struct bench_engine *bench_engine_find(const char *name)
 {
-	static const struct bench_engine *const all[] = { &bench_devio, &bench_liburing, &bench_pread };
+	static const struct bench_engine *const all[] = { &bench_devio, &bench_liburing, &bench_pread, &bench_net };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		if (!strcmp(all[i]->name, name) || (all[i]->alias && !strcmp(all[i]->alias, name)))
@@ -103,11 +113,8 @@ int bench_call_engine(struct bench_job *job, const char *value, struct bench_err
 {
 	const struct bench_engine *e = bench_engine_find(value);
 
-	if (!strcmp(value, "net") || !strcmp(value, "netsplice"))
-		return bench_fail(err, BENCH_NO_PATH, "ioengine=%s: network jobs need socket endpoints (devio/sock.h), which "
-				  "this version of the library does not have", value);
 	if (!e)
-		return bench_fail(err, BENCH_USAGE, "ioengine=%s: not one of devio, liburing (or io_uring), pread (or psync)",
+		return bench_fail(err, BENCH_USAGE, "ioengine=%s: not one of devio, liburing (or io_uring), pread (or psync), net",
 				  value);
 	job->engine = e;
 	return 0;

@@ -14,7 +14,7 @@
  *   bench-gen.c       the next I/O: direction, file, offset, length
  *   bench-dist.c      distributions of random offsets
  *   bench-verify.c    what is written, and whether it came back
- *   bench-eng-*.c     engines: devio, liburing, pread
+ *   bench-eng-*.c     engines: devio, liburing, pread, net
  *   bench-cpu.c       CPUs, NUMA nodes, counters of the CPU
  *   bench-hist.c      latencies
  *   bench-result.c    sums of what threads counted
@@ -79,7 +79,7 @@ struct bench_set {
 
 /* The options of a job. Numbers of which UNSET is "not given" get their default in bench_job_finish(). */
 struct bench_job {
-	const char *name, *description, *filename, *directory, *mem, *bw_log, *iops_log, *lat_log;
+	const char *name, *description, *filename, *directory, *mem, *hostname, *bw_log, *iops_log, *lat_log;
 	const struct bench_engine *engine;
 	uint64_t rw, rwmix_read, bs[DIR_NR], bs_min[DIR_NR], bs_max;
 	struct bench_split split[DIR_NR][BENCH_SPLITS];
@@ -104,6 +104,7 @@ struct bench_job {
 	double percentile[BENCH_PERCENTILES];
 	unsigned int nr_percentiles;
 	uint64_t clat_pct, lat_pct, slat_pct, log_ms;
+	uint64_t port, listen, protocol;    /* of a connection; protocol: 4, 6 or 0 for any */
 	uint64_t path, direct_only, xfer, staging, slot;
 	struct bench_set set[BENCH_SETS];
 	unsigned int nr_sets;
@@ -155,6 +156,7 @@ int bench_call_rate_iops(struct bench_job *job, const char *value, struct bench_
 int bench_call_verify(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_pattern(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_dist(struct bench_job *job, const char *value, struct bench_err *err);
+int bench_call_protocol(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_sequencer(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_order_step(struct bench_job *job, const char *text, struct bench_err *err);
 int bench_call_go_on(struct bench_job *job, const char *value, struct bench_err *err);
@@ -209,16 +211,18 @@ struct bench_engine {
 	const char *name, *alias;
 	bool sync;                  /* queue() does it at once */
 	bool host;                  /* into host memory: --mem and --path say nothing */
+	bool net;                   /* a connection instead of files */
 	int (*open)(struct bench_thread *t, struct bench_err *err);
 	void (*close)(struct bench_thread *t);
 	int (*queue)(struct bench_thread *t, struct bench_io *io);            /* 0 or -errno */
 	int (*submit)(struct bench_thread *t);                                /* 0 or -errno */
 	int (*reap)(struct bench_thread *t, unsigned int min, unsigned int max, int64_t timeout_ns);
+	void (*halt)(struct bench_thread *t);                                 /* the time is over; may be NULL */
 	int (*flush)(struct bench_thread *t, unsigned int file);              /* fdatasync */
 	int (*put)(struct bench_thread *t, uint64_t mem_off, const void *src, size_t len);
 	int (*get)(struct bench_thread *t, uint64_t mem_off, void *dst, size_t len);
 };
-extern const struct bench_engine bench_devio, bench_liburing, bench_pread;
+extern const struct bench_engine bench_devio, bench_liburing, bench_pread, bench_net;
 const struct bench_engine *bench_engine_find(const char *name);
 
 extern volatile sig_atomic_t bench_stop;

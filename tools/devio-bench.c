@@ -96,6 +96,16 @@ static int run_jobs(struct devio_ctx *ctx, struct bench_cmd *cmd, struct bench_j
 	return rc;
 }
 
+/* Which engine, or which depth, is a question of one side alone. */
+static int check_mode(const struct bench_cmd *cmd, const struct bench_jobs *jobs, struct bench_err *err)
+{
+	for (unsigned int i = 0; i < jobs->nr && (cmd->compare || cmd->tune); i++)
+		if (jobs->job[i].engine->net)
+			return bench_fail(err, BENCH_USAGE, "%s: --%s is for files, not for ioengine=net", jobs->job[i].name,
+					  cmd->compare ? "compare" : "tune");
+	return 0;
+}
+
 static int do_mode(struct bench_cmd *cmd, struct bench_jobs *jobs, struct bench_err *err)
 {
 	struct bench_live *live = bench_live_new(cmd, err);
@@ -117,10 +127,10 @@ static int do_mode(struct bench_cmd *cmd, struct bench_jobs *jobs, struct bench_
 
 static int run(struct bench_cmd *cmd, struct bench_jobs *jobs, struct bench_err *err)
 {
-	int rc = open_output(cmd, err);
+	int rc = check_mode(cmd, jobs, err);
 
-	if (rc)
-		return rc;
+	if (rc || open_output(cmd, err))
+		return -1;
 	rc = bench_files_prepare(jobs, !(cmd->formats & OUT_NORMAL), err);
 	if (!rc)
 		rc = do_mode(cmd, jobs, err);

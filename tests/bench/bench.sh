@@ -124,6 +124,31 @@ json "iodepth_low, submit_and_wait, iodepth_batch_complete=0" 'len(jobs) == 3 an
 	--name=a --iodepth_low=4 --name=b --submit_and_wait --name=c --iodepth_batch_complete=0
 json "fixedbufs" 'jobs[0]["read"]["io_bytes"] == 4 << 20' "${read_src[@]}" --ioengine=liburing --fixedbufs --iodepth=4 --bs=64k
 
+# Connections
+net=(--ioengine=net --hostname=127.0.0.1 --bs=64k --iodepth=4)
+port=$((20000 + $$ % 20000))
+json "send and receive" 'len(jobs) == 2 and jobs[0]["read"]["io_bytes"] == jobs[1]["write"]["io_bytes"] == 8 << 20 and jobs[0]["path"] in ("sock-host", "sock-bounce")' \
+	"${net[@]}" --size=8m --port=$port --name=r --listen --rw=receive --name=s --rw=send
+json "two connections, each its port" 'len(jobs) == 4 and all(x["read"]["io_bytes"] + x["write"]["io_bytes"] == 1 << 20 for x in jobs)' \
+	"${net[@]}" --size=1m --numjobs=2 --port=$((port + 2)) --name=r --listen --rw=read --name=s --rw=write
+json "IPv6" 'jobs[0]["read"]["io_bytes"] == 1 << 20' --ioengine=net --hostname=::1 --protocol=tcp6 --size=1m --bs=4k --port=$((port + 4)) --name=r --listen --rw=read --name=s --rw=write
+json "the receiver ends with the sender" 'jobs[0]["error"] == 0 and jobs[0]["read"]["io_bytes"] == 3 << 20' \
+	"${net[@]}" --port=$((port + 5)) --name=r --listen --rw=read --size=8m --name=s --rw=write --size=3m
+json "a receiver of a silent peer ends in time" 'jobs[0]["error"] == 0 and jobs[0]["elapsed"] <= 4' \
+	"${net[@]}" --port=$((port + 6)) --time_based --name=r --listen --rw=read --runtime=500ms --name=s --rw=write --rate_iops=1 --runtime=2s --io_size=64k
+json "verify over a connection" 'jobs[0]["error"] == 0 and jobs[0]["read"]["io_bytes"] == 4 << 20' "${net[@]}" --verify=$hash --verify_pattern=0x01020304 \
+	--size=4m --port=$((port + 7)) --name=r --listen --rw=read --name=s --rw=write
+expect "what is not the pattern is told" 3 'r: ' "${net[@]}" --size=1m --port=$((port + 8)) --name=r --listen --rw=read --verify=pattern --verify_pattern=0x01020304 --name=s --rw=write
+expect "nobody to connect to in time" 2 'needs a port' "${net[@]}" --name=s --rw=write --size=1m
+expect "no random places" 2 'a connection has no places' "${net[@]}" --port=$port --name=s --rw=randwrite --size=1m
+expect "no comparison of one side" 2 'for files' --compare "${net[@]}" --port=$port --name=s --rw=write --size=1m
+expect "a direct path that there is not" 4 'r: ' "${net[@]}" --size=1m --port=$((port + 9)) --direct_only --name=r --listen --rw=read --name=s --rw=write
+if command -v fio >/dev/null; then
+	(sleep 0.3; exec fio --name=s --ioengine=net --hostname=127.0.0.1 --protocol=tcp --port=$((port + 10)) --rw=write --bs=16k --size=4m) >fio.out 2>&1 &
+	json "what fio sends, and its farewell of 8 bytes" 'jobs[0]["error"] == 0 and jobs[0]["read"]["io_bytes"] == (4 << 20) + 8' "${net[@]}" --name=r --listen --rw=read --size=8m --port=$((port + 10))
+	wait $!
+fi
+
 # Time and rate
 json "runtime ends it" '0.9 < jobs[0]["read"]["runtime"] / 500 < 1.6' "${read_src[@]}" --runtime=500ms --time_based --rw=randread --iodepth=4
 json "ramp_time is not counted" '0.9 < jobs[0]["read"]["runtime"] / 400 < 1.6 and jobs[0]["elapsed"] >= 1' "${read_src[@]}" --ramp_time=400ms --runtime=400ms --time_based --iodepth=4
@@ -171,7 +196,6 @@ expect "an option that fio has and this has not is named" 2 'zonemode' --name=a 
 printf '[a]\nzonemode=zbd\n' >bad.fio
 expect "in a job file with its line" 2 'bad.fio, line 2: zonemode' bad.fio
 expect "no job" 2 'no job'
-expect "network jobs are told to be missing" 4 'network jobs need socket endpoints' --name=n --rw=send
 expect "a missing job file" 2 'nothere' nothere.fio
 expect "time_based without runtime" 2 'would never end' "${read_src[@]}" --time_based
 expect "help" 0 '--iodepth=N' --help

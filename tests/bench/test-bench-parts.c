@@ -255,7 +255,7 @@ static void bad_values(void **state)
 		{ "numa_mem_policy", "bind" }, { "numa_mem_policy", "local:0" }, { "numa_mem_policy", "bind:x" },
 		{ "file_service_type", "zipf" }, { "file_service_type", "roundrobin:0" }, { "continue_on_error", "maybe" },
 		{ "staging", "1" }, { "nrfiles", "0" }, { "loops", "0" }, { "rate", "fast" }, { "rate_iops", "1,x" },
-		{ "no_such_option", "1" }, { "zonesize", "1m" }, { "hostname", "here" }, { "rw", "send" },
+		{ "no_such_option", "1" }, { "zonesize", "1m" }, { "protocol", "udp" }, { "port", "70000" },
 	};
 
 	(void)state;
