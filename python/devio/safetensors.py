@@ -203,6 +203,9 @@ def load(path: Any, device: str = "host", *, way: str = "auto", context: Optiona
 
 def _plan(tensors: Dict[str, Any], metadata: Optional[Dict[str, str]], context: Any) -> Tuple[bytes, list]:
     ours = {k: t if isinstance(t, Tensor) else from_dlpack(t, context, writable=False) for k, t in tensors.items()}
+    for name, t in ours.items():
+        if t.strides is not None:
+            raise ValueError(f"tensor {name!r} is not contiguous: copy it first")
     header: Dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     at, plan = 0, []
     # The widest elements first: then all of them are aligned.
