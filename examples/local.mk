@@ -8,3 +8,4 @@ examples_own_ring_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
 examples_own_ring_LDADD = lib/libdevio.la $(URING_LIBS)
 examples_loader_SOURCES = examples/loader.c
 examples_loader_LDADD = lib/libdevio-load.la lib/libdevio.la
+EXTRA_DIST += examples/train.py

@@ -2,6 +2,10 @@
 """devio.torch, and torch's tensors by DLPack. Skips without python3-torch."""
 import gc
 import multiprocessing
+import os
+import re
+import subprocess
+import sys
 import unittest
 
 import devio
@@ -213,6 +217,18 @@ class Dataset(Dir):
         with self.assertRaises(ValueError):
             self.dataset(rank=1)
         self.assertEqual(next(iter(self.dataset(columns={"x": ("F32", (3,), 1)})))["x"].shape, (64, 3))    # askew: a copy
+
+
+@unittest.skipIf(missing, missing)
+class Example(Dir):
+    def test_train(self):
+        script = os.path.join(os.path.dirname(__file__), "..", "..", "examples", "train.py")
+        out = subprocess.run([sys.executable, os.path.abspath(script), "--items", "4000", "--batch", "64", "--device", "host"],
+                             cwd=self._dir.name, stdout=subprocess.PIPE, check=True, timeout=300).stdout.decode()
+        losses = [float(x) for x in re.findall(r"loss ([0-9.]+)", out)]
+        self.assertEqual(len(losses), 3)
+        self.assertLess(losses[2], losses[0] * 0.8)
+        self.assertRegex(out, r"path: file-[a-z]+: 49152000 bytes")
 
 
 if __name__ == "__main__":
