@@ -11,6 +11,6 @@ else
 EXTRA_DIST += $(python_files) python/devio/py.typed
 endif
 EXTRA_DIST += tests/python/common.py tests/python/test_devio.py tests/python/test_data.py tests/python/test_torch.py \
-	tests/python/against_mmap.py
+	tests/python/against_mmap.py tests/python/against_c.py
 dist_check_SCRIPTS += tests/python/python.sh
 TESTS += tests/python/python.sh
