@@ -11,8 +11,8 @@ context, files and memories are for all threads, a ring is for one.
 from ._core import Context, Done, Error, File, Memory, Ring, default
 from ._lib import PATHS, lib as _lib
 
-__all__ = ["Context", "Done", "Error", "File", "FormatError", "Memory", "PATHS", "Ring", "Tensor", "aio", "default",
-           "from_dlpack", "load", "save", "version"]
+__all__ = ["Context", "Done", "Error", "File", "FormatError", "Memory", "PATHS", "Ring", "Tensor", "aio", "data",
+           "default", "from_dlpack", "load", "save", "version"]
 
 # Loaded when first used: importing devio is quick.
 _LATER = {"Tensor": "_tensor", "from_dlpack": "_tensor", "load": "safetensors", "save": "safetensors",
@@ -26,7 +26,7 @@ def version() -> str:
 
 def __getattr__(name: str):
     import importlib
-    if name in ("aio", "safetensors"):
+    if name in ("aio", "data", "safetensors", "torch"):
         return importlib.import_module("." + name, __name__)
     if name in _LATER:
         return getattr(importlib.import_module("." + _LATER[name], __name__), name)

@@ -67,20 +67,30 @@ def _capsule_gone(capsule, _lent=_lent, _kinds=tuple(_KINDS), _is_valid=_is_vali
             _lent.pop(_get(capsule, name), None)
 
 
-def lend(owner: Any, address: int, device: Tuple[int, int], shape: tuple, dtype: str, versioned: bool) -> Any:
-    """A capsule of contiguous memory, which keeps `owner` alive."""
+def steps(shape: tuple) -> Tuple[int, ...]:
+    """The strides of contiguous elements, in elements."""
+    out, step = [], 1
+    for n in reversed(shape):
+        out.append(step)
+        step *= n
+    return tuple(reversed(out))
+
+
+def lend(owner: Any, address: int, device: Tuple[int, int], shape: tuple, dtype: str, versioned: bool,
+         strides: Optional[Tuple[int, ...]] = None) -> Any:
+    """A capsule, which keeps `owner` alive; contiguous without `strides` (in elements)."""
     code, bits = DTYPES[dtype]
     dims = (c.c_int64 * max(len(shape), 1))(*shape)
     t = _Tensor(address, device[0], device[1], len(shape), code, bits, 1, dims, None, 0)
+    paces = None
+    if versioned or strides is not None:
+        paces = (c.c_int64 * max(len(shape), 1))(*(steps(shape) if strides is None else strides))
+        t.strides = paces
     if versioned:
-        strides, step = (c.c_int64 * max(len(shape), 1))(), 1
-        for i in reversed(range(len(shape))):
-            strides[i], step = step, step * shape[i]
-        t.strides = strides
         m, name = _Versioned(1, 0, None, c.cast(_deleter, c.c_void_p), 0, t), _VERSIONED
     else:
-        strides, m, name = None, _Managed(t, None, c.cast(_deleter, c.c_void_p)), _PLAIN
-    _lent[c.addressof(m)] = (m, dims, strides, owner)
+        m, name = _Managed(t, None, c.cast(_deleter, c.c_void_p)), _PLAIN
+    _lent[c.addressof(m)] = (m, dims, paces, owner)
     return _new(c.addressof(m), name, c.cast(_capsule_gone, c.c_void_p))
 
 
@@ -98,6 +108,8 @@ class _Borrowed:
 def _contiguous(t: _Tensor) -> int:
     """Elements, if they lie one behind the other in C order."""
     count = 1
+    if 0 in t.shape[:t.ndim]:
+        return 0       # whatever its strides say
     for i in reversed(range(t.ndim)):
         if t.strides and t.shape[i] != 1 and t.strides[i] != count:
             raise ValueError("the tensor is not contiguous: call contiguous() or ascontiguousarray() first")

@@ -92,16 +92,16 @@ _PROTOTYPES = {
 }
 
 
-def _open():
-    name = os.environ.get("DEVIO_LIBRARY", "libdevio.so.0")
+def prepare(name: str, prototypes: dict, variable: str) -> c.CDLL:
+    """A library with its prototypes; `variable` of the environment names another file."""
     try:
-        lib = c.CDLL(name)
+        opened = c.CDLL(name)
     except OSError as e:
-        raise ImportError(f"devio: {name} does not load ({e}): install libdevio, or name it in DEVIO_LIBRARY") from e
-    for symbol, (result, *arguments) in _PROTOTYPES.items():
-        f = getattr(lib, symbol)
+        raise ImportError(f"devio: {name} does not load ({e}): install libdevio, or name it in {variable}") from e
+    for symbol, (result, *arguments) in prototypes.items():
+        f = getattr(opened, symbol)
         f.restype, f.argtypes = result, arguments
-    return lib
+    return opened
 
 
-lib = _open()
+lib = prepare(os.environ.get("DEVIO_LIBRARY", "libdevio.so.0"), _PROTOTYPES, "DEVIO_LIBRARY")

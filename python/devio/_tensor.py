@@ -9,17 +9,29 @@ _DEVICES = {"cuda": _dlpack.CUDA, "hip": _dlpack.ROCM, "ze": _dlpack.ONEAPI}
 
 
 class Tensor:
-    """Contiguous elements from byte `offset` of a Memory. Nothing is copied; the memory lives as long as any view."""
+    """Elements from byte `offset` of a Memory, contiguous unless `strides` (in elements) says otherwise.
 
-    def __init__(self, memory: Optional[_core.Memory], offset: int, shape: tuple, dtype: str) -> None:
+    Nothing is copied; the memory lives as long as any view, and so does `owner`.
+    """
+
+    def __init__(self, memory: Optional[_core.Memory], offset: int, shape: tuple, dtype: str,
+                 strides: Optional[tuple] = None, owner: Any = None) -> None:
         if dtype not in _dlpack.DTYPES:
             raise ValueError(f"no dtype is called {dtype!r}: {', '.join(_dlpack.DTYPES)}")
         self.memory, self.offset, self.shape, self.dtype = memory, offset, tuple(shape), dtype
         if any(n < 0 for n in self.shape):
             raise ValueError(f"a shape has no negative sides: {self.shape}")
-        self.nbytes = math.prod(self.shape) * _dlpack.DTYPES[dtype][1] // 8
-        if self.nbytes and (memory is None or offset < 0 or offset + self.nbytes > memory.size):
-            raise ValueError(f"{self.nbytes} bytes from {offset} leave the memory")
+        self._owner = owner
+        size = _dlpack.DTYPES[dtype][1] // 8
+        self.nbytes = span = math.prod(self.shape) * size
+        #: in elements; None: contiguous
+        self.strides = None if strides is None or tuple(strides) == _dlpack.steps(self.shape) else tuple(strides)
+        if self.strides is not None:
+            if len(self.strides) != len(self.shape) or any(n < 0 for n in self.strides):
+                raise ValueError(f"strides {self.strides} for a shape of {self.shape}")
+            span = (1 + sum((n - 1) * k for n, k in zip(self.shape, self.strides))) * size if self.nbytes else 0
+        if span and (memory is None or offset < 0 or offset + span > memory.size):
+            raise ValueError(f"{span} bytes from {offset} leave the memory")
 
     def __repr__(self) -> str:
         return f"devio.Tensor({self.dtype}, {self.shape}, {self.memory.spec if self.memory else 'empty'})"
@@ -40,8 +52,8 @@ class Tensor:
         if self.nbytes:
             address = self.memory.device_ptr or self.memory.map()
             address += self.offset
-        return _dlpack.lend(self.memory, address, self.__dlpack_device__(), self.shape, self.dtype,
-                            bool(max_version and max_version[0] >= 1))
+        return _dlpack.lend((self.memory, self._owner), address, self.__dlpack_device__(), self.shape, self.dtype,
+                            bool(max_version and max_version[0] >= 1), self.strides)
 
     def numpy(self) -> Any:
         """A NumPy array over the same bytes, if the CPU sees them."""
@@ -54,10 +66,11 @@ class Tensor:
         """The same bytes as elements of another dtype of the same size, or as bytes: U8 adds a last side."""
         old, new = _dlpack.DTYPES[self.dtype][1], _dlpack.DTYPES[dtype][1]
         if old == new:
-            return Tensor(self.memory, self.offset, self.shape, dtype)
+            return Tensor(self.memory, self.offset, self.shape, dtype, self.strides, self._owner)
         if new != 8:
             raise ValueError(f"{self.dtype} viewed as {dtype}: other sizes than bytes are not supported")
-        return Tensor(self.memory, self.offset, self.shape + (old // 8,), dtype)
+        strides = self.strides and tuple(n * old // 8 for n in self.strides) + (1,)
+        return Tensor(self.memory, self.offset, self.shape + (old // 8,), dtype, strides, self._owner)
 
 
 def from_dlpack(obj: Any, context: Optional[_core.Context] = None, *, writable: bool = True) -> Tensor:

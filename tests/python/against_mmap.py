@@ -1,12 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""devio.load() of a safetensors file into host memory against mmap and copy, as the format's
-own library does it for NumPy; cold and warm, one after the other in each round.
+"""devio.load() of a safetensors file into host memory against mmap and copy, and against safetensors' own
+load_file() where python3-safetensors is there; one after the other, in another order each round.
 
     DEVIO_LIBRARY=... PYTHONPATH=python tests/python/against_mmap.py DIRECTORY [GIB [ROUNDS]]
+
+cold: the file is not in the page cache. warm: it is, and as much memory as is needed was freed a moment ago.
+warm, memory at rest: nothing was freed for some seconds; a virtual machine's host may have taken it back.
 """
 import mmap
 import os
+import random
 import resource
 import statistics
 import sys
@@ -15,54 +19,80 @@ import time
 import numpy as np
 
 import devio
-from devio import safetensors
+from devio import safetensors as ours
+
+try:
+    import safetensors.numpy as other
+except ImportError:
+    other = None
 
 
 def by_mmap(path):
-    h = safetensors.read_header(path)
+    h = ours.read_header(path)
     with open(path, "rb") as f, mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as m:
         out = {k: np.frombuffer(m, np.uint8, e.end - e.begin, e.begin).copy() for k, e in h.entries.items()}
     return out
 
 
-def timed(load, path, cold):
-    if cold:
-        fd = os.open(path, os.O_RDONLY)
+def prepare(state, path):
+    fd = os.open(path, os.O_RDONLY)
+    if state == "cold":
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.close(fd)
     else:
-        with open(path, "rb") as f:
-            while f.read(1 << 24):
-                pass
+        piece = bytearray(1 << 20)
+        while os.readv(fd, [piece]):
+            pass
+    if state == "warm, memory at rest":
+        time.sleep(4)
+    else:
+        devio.Memory("host", os.fstat(fd).st_size).close()
+    os.close(fd)
+
+
+def timed(load, path):
     cpu, t = time.process_time(), time.perf_counter()
     out = load(path)
-    t, cpu = time.perf_counter() - t, time.process_time() - cpu
-    return t, cpu, out
+    return out, time.perf_counter() - t, time.process_time() - cpu
+
+
+def compare(state, path, ways, rounds, gib):
+    rows = {name: [] for name in ways}
+    took = {}
+    for _ in range(rounds):
+        seen = set()
+        for name in random.sample(list(ways), len(ways)):
+            prepare(state, path)
+            out, t, cpu = timed(ways[name], path)
+            rows[name].append((t, cpu))
+            took = out.paths if name == "devio" else took
+            piece = out["t7"].numpy() if name == "devio" else out["t7"]
+            seen.add(piece[:4097].tobytes())
+            del out, piece
+        assert len(seen) == 1
+    for name in ways:
+        t, cpu = (statistics.median(r[i] for r in rows[name]) for i in range(2))
+        line = f"{state}: {name}: {gib / t:.2f} GiB/s, CPU {cpu / gib:.2f} s/GiB"
+        if name != "devio":
+            ratios = [b[0] / a[0] for a, b in zip(rows["devio"], rows[name])]
+            line += (f"; devio is {statistics.median(ratios):.2f} times as fast ({min(ratios):.2f} to "
+                     f"{max(ratios):.2f})")
+        print(line + (f"; {took}" if name == "devio" else ""), flush=True)
 
 
 def main():
     path = os.path.join(sys.argv[1], "against-mmap.safetensors")
-    gib, rounds = float(sys.argv[2]) if len(sys.argv) > 2 else 2, int(sys.argv[3]) if len(sys.argv) > 3 else 5
+    gib, rounds = float(sys.argv[2]) if len(sys.argv) > 2 else 2, int(sys.argv[3]) if len(sys.argv) > 3 else 7
     n = int(gib * (1 << 30)) // 16
     rng = np.random.default_rng(1)
     devio.save({f"t{i}": rng.integers(0, 256, n, np.uint8) for i in range(16)}, path)
+    ways = {"devio": devio.load, "mmap and copy": by_mmap}
+    if other:
+        ways["safetensors"] = other.load_file
     try:
-        for cold in (True, False):
-            rows = []
-            for _ in range(rounds):
-                t1, c1, ours = timed(devio.load, path, cold)
-                ways = ours.paths
-                keep = ours["t7"].numpy()[:4097].tobytes()
-                del ours
-                t2, c2, theirs = timed(by_mmap, path, cold)
-                assert theirs["t7"][:4097].tobytes() == keep
-                del theirs
-                rows.append((t2 / t1, t1, t2, c1, c2))
-            ratio, t1, t2, c1, c2 = (statistics.median(r[i] for r in rows) for i in range(5))
-            print(f"{'cold' if cold else 'warm'}: {ratio:.2f} times mmap and copy ({min(r[0] for r in rows):.2f} to "
-                  f"{max(r[0] for r in rows):.2f}); {gib / t1:.2f} against {gib / t2:.2f} GiB/s; "
-                  f"CPU {c1 / gib:.2f} against {c2 / gib:.2f} s/GiB; {ways}")
-        print(f"largest resident set: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB")
+        for state in "cold", "warm", "warm, memory at rest":
+            compare(state, path, ways, rounds, gib)
+        print(f"{rounds} rounds of {gib} GiB, medians; load average {os.getloadavg()[0]:.0f}; largest resident set: "
+              f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB")
     finally:
         os.unlink(path)
 
