@@ -4,7 +4,7 @@
 
 # cmocka's "not ok # SKIP" is a failure for automake: see the script.
 LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/mem/tap.sh
-EXTRA_DIST += tests/mem/tap.sh tests/hw/mem.sh
+EXTRA_DIST += tests/mem/tap.sh
 
 if HAVE_CMOCKA
 MEM_FAKE = tests/mem/fake.c tests/mem/fake.h
