@@ -190,6 +190,7 @@ static void detach(struct devio_mem *m)
 
 static int cuda_alloc(struct devio_mem *m, const char *arg, const struct devio_mem_opts *opts)
 {
+	const uint64_t page = dv_sys_page();
 	struct cuda_mem *c;
 	dv_cu_ptr ptr;
 	int n, mode, rc = dv_sys_ordinal(m, arg, &n);
@@ -202,7 +203,8 @@ static int cuda_alloc(struct devio_mem *m, const char *arg, const struct devio_m
 	c = m->priv;
 	rc = enter(c->d, m->spec, &mode);
 	if (!rc) {
-		rc = dv_cu.MemAlloc(&ptr, m->size);
+		/* Whole pages: what is exported is rounded to them. */
+		rc = dv_cu.MemAlloc(&ptr, (m->size + page - 1) & ~(page - 1));
 		leave(mode);
 		if (rc)
 			rc = dv_cu_err(m->spec, rc, "cuMemAlloc");
