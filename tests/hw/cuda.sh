@@ -251,10 +251,10 @@ stage_perf() {
 	[[ -n ${HW_CUFILE_LIBRARY:-} || -z $lib ]] || export HW_CUFILE_LIBRARY=$lib
 	say "# cuFile: ${HW_CUFILE_LIBRARY:-not found}"
 	[[ -z $fake ]] || mib=8 small=(--size 8 --small 64 --rounds 1 --quick --every)
-	run "perf, files" $((${HW_PERF_LIMIT:-400} + 60)) "$here/perf-cuda" --limit "${HW_PERF_LIMIT:-400}" \
+	run "perf, files" $((${HW_PERF_LIMIT:-340} + 60)) "$here/perf-cuda" --limit "${HW_PERF_LIMIT:-340}" \
 		--out "$out/perf-cuda.json" "${small[@]}"
 	[[ -n $fake ]] || grep '^|' "$tmp/log" || true
-	run "perf, Python" 150 python3 "$here/torch-cuda.py" perf "$work" "$tensors" "$out/perf-python.json" "$mib"
+	run "perf, Python" 150 python3 "$here/torch-cuda.py" perf "$work" "$tensors" "$out/perf-python.json" "$mib" 110
 	grep '^#' "$tmp/log" || true
 }
 

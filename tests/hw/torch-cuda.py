@@ -61,11 +61,14 @@ def same(a, b):
 def tensors():
     g = torch.Generator().manual_seed(7)
     floats = torch.randn(1000, 37, generator=g)
-    return {"f32": floats, "f16": floats.half()[:333], "bf16": floats.bfloat16()[:, :5].contiguous(),
+    out = {"f32": floats, "f16": floats.half()[:333], "bf16": floats.bfloat16()[:, :5].contiguous(),
             "f64": floats.double()[:7], "i64": torch.arange(12345), "u8": torch.randint(0, 256, (65537,), generator=g,
             dtype=torch.uint8), "bool": torch.rand(100, generator=g) > 0.5, "scalar": torch.tensor(3.5),
             "empty": torch.zeros(0, 4), "one": torch.tensor([7], dtype=torch.int8),
             "large": torch.randint(0, 256, (20_000_003,), generator=g, dtype=torch.uint8)}
+    if int(torch.__version__.split(".")[0]) < 2:     # which knew no bool in DLPack
+        del out["bool"]
+    return out
 
 
 def check_load():
@@ -293,8 +296,15 @@ def perf():
         for r in range(-1, 7):          # the first one only sets up
             order = random.Random(r).sample(sorted(WAYS), len(WAYS))
             for w in order:
+                if w not in s["ways"]:
+                    continue
                 cache(files, warm)
-                line = one(WAYS[w], files, want)
+                try:
+                    line = one(WAYS[w], files, want)
+                except Exception as e:      # the others still tell
+                    print(f"# {w}: {e}", flush=True)
+                    del s["ways"][w]
+                    continue
                 if r >= 0:
                     s["ways"][w].append(line)
             if r >= 2 and time.monotonic() > end - (0 if warm else 60):
