@@ -60,8 +60,10 @@ DEVIO_API int devio_mem_alloc(struct devio_ctx *ctx, const char *spec, uint64_t 
 /**
  * Takes memory that the application owns: a pointer of the vendor that spec
  * names (cuda, hip, ze; interior pointers too; "host" for any pointer of this
- * process). The application keeps ownership and must keep it allocated until
- * devio_mem_free() and the last completion. Errors as devio_mem_alloc();
+ * process). The application keeps ownership and must keep it allocated, and the
+ * context that it was allocated in, until devio_mem_free() and the last
+ * completion. Transfers wait for no stream of the application: its own work on
+ * the bytes must have ended before one begins. Errors as devio_mem_alloc();
  * -EFAULT if the vendor does not know the pointer or the range leaves it.
  */
 DEVIO_API int devio_mem_import_ptr(struct devio_ctx *ctx, const char *spec, void *ptr, uint64_t size,

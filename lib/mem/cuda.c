@@ -20,7 +20,8 @@
 /* A device in use, in one context. */
 struct cuda_dev {
 	struct dv_shared s;
-	int dev;
+	int n;            /* as in cuda:N */
+	int dev;          /* the driver's name for it */
 	bool primary;     /* ctx is the retained primary one */
 	bool dmabuf;      /* the driver exports its memory */
 	void *ctx;
@@ -40,18 +41,36 @@ struct cuda_want {
 	void *ctx; /* of an imported pointer, NULL: the primary one */
 };
 
-static int enter(const struct cuda_dev *d, const char *spec)
+/*
+ * Into d's context. While the application captures a stream into a graph, calls
+ * such as an allocation or the query of an event would end that capture, from
+ * any thread: ours have nothing to do with it, and say so.
+ */
+static int push(const struct cuda_dev *d, int *mode)
 {
 	int rc = dv_cu.CtxPush(d->ctx);
 
-	return rc ? dv_cu_err(spec, rc, "cuCtxPushCurrent") : 0;
+	*mode = CU_CAPTURE_RELAXED;
+	if (!rc && dv_cu.ThreadExchangeStreamCaptureMode)
+		(void)dv_cu.ThreadExchangeStreamCaptureMode(mode);
+	return rc;
 }
 
-static void leave(void)
+/* Back to what push() found. */
+static void leave(int mode)
 {
 	void *ours;
 
+	if (dv_cu.ThreadExchangeStreamCaptureMode)
+		(void)dv_cu.ThreadExchangeStreamCaptureMode(&mode);
 	(void)dv_cu.CtxPop(&ours);
+}
+
+static int enter(const struct cuda_dev *d, const char *spec, int *mode)
+{
+	int rc = push(d, mode);
+
+	return rc ? dv_cu_err(spec, rc, "cuCtxPushCurrent") : 0;
 }
 
 static void read_attributes(struct cuda_dev *d)
@@ -85,20 +104,21 @@ static int cuda_open(struct dv_shared *s, const void *arg)
 {
 	struct cuda_dev *d = (struct cuda_dev *)s;
 	const struct cuda_want *w = arg;
-	int rc = find_device(d, w);
+	int mode, rc = find_device(d, w);
 
 	if (rc)
 		return rc;
 	read_attributes(d);
+	d->n = w->n;
 	d->primary = !w->ctx;
 	d->ctx = w->ctx;
 	rc = d->primary ? dv_cu.PrimaryCtxRetain(&d->ctx, d->dev) : 0;
 	if (rc)
 		return dv_cu_err(w->spec, rc, "cuDevicePrimaryCtxRetain");
-	rc = enter(d, w->spec);
+	rc = enter(d, w->spec, &mode);
 	if (!rc) {
 		rc = dv_streams_make(&d->streams, &dv_cu.st);
-		leave();
+		leave(mode);
 		if (rc)
 			rc = dv_cu_err(w->spec, rc, "cuStreamCreate");
 	}
@@ -110,10 +130,11 @@ static int cuda_open(struct dv_shared *s, const void *arg)
 static void cuda_close(struct dv_shared *s)
 {
 	struct cuda_dev *d = (struct cuda_dev *)s;
+	int mode;
 
-	if (!dv_cu.CtxPush(d->ctx)) {
+	if (!push(d, &mode)) {
 		dv_streams_drop(&d->streams);
-		leave();
+		leave(mode);
 	}
 	if (d->primary)
 		(void)dv_cu.PrimaryCtxRelease(d->dev);
@@ -125,24 +146,34 @@ static const struct dv_share_ops cuda_share = {
 	.close = cuda_close,
 };
 
-/* Makes m->priv with its device; ctx as in struct cuda_want. */
-static int attach(struct devio_mem *m, int n, void *ctx)
+/* ctx as in struct cuda_want. */
+static int get_device(const char *spec, int n, void *ctx, struct cuda_dev **d)
 {
-	struct cuda_want want = { .spec = m->spec, .n = n, .ctx = ctx };
-	struct cuda_mem *c = calloc(1, sizeof(*c));
+	struct cuda_want want = { .spec = spec, .n = n, .ctx = ctx };
 	struct dv_shared *s;
 	char key[64];
 	int rc;
 
-	if (!c)
-		return dv_err(-ENOMEM, "mem %s: no memory for the handle", m->spec);
 	snprintf(key, sizeof(key), "cuda:%d/%p", n, ctx);
 	rc = dv_share_get(&cuda_share, key, &want, &s);
+	if (!rc)
+		*d = (struct cuda_dev *)s;
+	return rc;
+}
+
+/* Makes m->priv with its device. */
+static int attach(struct devio_mem *m, int n, void *ctx)
+{
+	struct cuda_mem *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (!c)
+		return dv_err(-ENOMEM, "mem %s: no memory for the handle", m->spec);
+	rc = get_device(m->spec, n, ctx, &c->d);
 	if (rc) {
 		free(c);
 		return rc;
 	}
-	c->d = (struct cuda_dev *)s;
 	memcpy(m->bdf, c->d->bdf, sizeof(m->bdf));
 	m->caps = DEVIO_MEM_DEVICE | DEVIO_MEM_ASYNC_COPY | (c->d->dmabuf ? DEVIO_MEM_EXPORT : 0);
 	m->priv = c;
@@ -159,9 +190,10 @@ static void detach(struct devio_mem *m)
 
 static int cuda_alloc(struct devio_mem *m, const char *arg, const struct devio_mem_opts *opts)
 {
+	const uint64_t page = dv_sys_page();
 	struct cuda_mem *c;
 	dv_cu_ptr ptr;
-	int n, rc = dv_sys_ordinal(m, arg, &n);
+	int n, mode, rc = dv_sys_ordinal(m, arg, &n);
 
 	(void)opts;
 	if (!rc)
@@ -169,10 +201,11 @@ static int cuda_alloc(struct devio_mem *m, const char *arg, const struct devio_m
 	if (rc)
 		return rc;
 	c = m->priv;
-	rc = enter(c->d, m->spec);
+	rc = enter(c->d, m->spec, &mode);
 	if (!rc) {
-		rc = dv_cu.MemAlloc(&ptr, m->size);
-		leave();
+		/* Whole pages: what is exported is rounded to them. */
+		rc = dv_cu.MemAlloc(&ptr, (m->size + page - 1) & ~(page - 1));
+		leave(mode);
 		if (rc)
 			rc = dv_cu_err(m->spec, rc, "cuMemAlloc");
 	}
@@ -188,134 +221,38 @@ static int cuda_alloc(struct devio_mem *m, const char *arg, const struct devio_m
 static void cuda_free(struct devio_mem *m)
 {
 	struct cuda_mem *c = m->priv;
+	int mode;
 
 	/* The driver is dead in a forked child: the parent's memory is left alone. */
 	if (dv_mem_forked(m)) {
 		free(c);
 		return;
 	}
-	if (c->own && !dv_cu.CtxPush(c->d->ctx)) {
+	if (c->own && !push(c->d, &mode)) {
 		(void)dv_cu.MemFree(m->device_ptr);
-		leave();
+		leave(mode);
 	}
 	detach(m);
-}
-
-/* What the driver knows about a pointer; all zero if it knows nothing. */
-struct cuda_ptr {
-	void *ctx;
-	unsigned int type;
-	unsigned int managed;
-	int ordinal;
-};
-
-static int ask_pointer(struct devio_mem *m, dv_cu_ptr ptr, struct cuda_ptr *p)
-{
-	int attrs[] = { CU_PTR_CONTEXT, CU_PTR_MEMORY_TYPE, CU_PTR_IS_MANAGED, CU_PTR_DEVICE_ORDINAL };
-	void *data[] = { &p->ctx, &p->type, &p->managed, &p->ordinal };
-	int nr, rc;
-
-	memset(p, 0, sizeof(*p));
-	dv_share_lock();
-	rc = dv_cu_load(m->spec, &nr);
-	dv_share_unlock();
-	if (rc)
-		return rc;
-	rc = dv_cu.PointerGetAttributes(4, attrs, data, ptr);
-	if (rc && rc != CU_INVALID_VALUE)
-		return dv_cu_err(m->spec, rc, "cuPointerGetAttributes");
-	/* A driver may write only a byte of the boolean. */
-	p->managed &= 0xff;
-	if (rc)
-		p->type = 0;
-	return 0;
-}
-
-static int judge_pointer(struct devio_mem *m, const struct cuda_ptr *p, int n, dv_cu_ptr ptr)
-{
-	if (p->managed)
-		return dv_err(-EOPNOTSUPP, "mem %s: 0x%llx is managed memory, which moves between host and device: import "
-			      "it as 'host', or use cuMemAlloc", m->spec, ptr);
-	if (p->type == CU_TYPE_HOST)
-		return dv_err(-EFAULT, "mem %s: 0x%llx is host memory: import it as 'host'", m->spec, ptr);
-	if (p->type != CU_TYPE_DEVICE)
-		return dv_err(-EFAULT, "mem %s: CUDA does not know the pointer 0x%llx", m->spec, ptr);
-	if (p->ordinal != n)
-		return dv_err(-EFAULT, "mem %s: the pointer 0x%llx lies on cuda:%d", m->spec, ptr, p->ordinal);
-	return 0;
-}
-
-/*
- * [ptr, ptr + size) must lie in one allocation. Only of memory that was mapped
- * with cuMemMap (which has no context) neighbouring pieces count as one: that
- * is how frameworks grow an allocation.
- */
-static int check_range(struct devio_mem *m, dv_cu_ptr ptr, bool pieces)
-{
-	dv_cu_ptr end = ptr + m->size, base, at = ptr;
-	size_t size;
-	int rc;
-
-	do {
-		rc = dv_cu.MemGetAddressRange(&base, &size, at);
-		if (rc && rc != CU_INVALID_VALUE && rc != CU_INVALID_HANDLE)
-			return dv_cu_err(m->spec, rc, "cuMemGetAddressRange");
-		if (rc || base > at || base + size <= at)
-			break;
-		at = base + size;
-	} while (pieces && at < end);
-	if (at < end)
-		return dv_err(-EFAULT, "mem %s: %llu bytes at 0x%llx leave the allocation, which ends after %llu", m->spec,
-			      (unsigned long long)m->size, ptr, at - ptr);
-	return 0;
-}
-
-/*
- * Whether ctx is the device's primary context. One that is not active is not
- * asked for: that would create it, at the price of hundreds of megabytes.
- */
-static int is_primary(struct devio_mem *m, int n, void *ctx, bool *yes)
-{
-	unsigned int flags;
-	int dev, active = 0, rc = dv_cu.DeviceGet(&dev, n);
-	void *primary;
-
-	*yes = false;
-	if (!rc)
-		rc = dv_cu.PrimaryCtxGetState(dev, &flags, &active);
-	if (rc || !active)
-		return rc ? dv_cu_err(m->spec, rc, "cuDevicePrimaryCtxGetState") : 0;
-	rc = dv_cu.PrimaryCtxRetain(&primary, dev);
-	if (rc)
-		return dv_cu_err(m->spec, rc, "cuDevicePrimaryCtxRetain");
-	*yes = primary == ctx;
-	(void)dv_cu.PrimaryCtxRelease(dev);
-	return 0;
 }
 
 static int cuda_import(struct devio_mem *m, const char *arg, void *host)
 {
 	dv_cu_ptr ptr = (uintptr_t)host;
+	struct dv_cu_found f;
 	struct cuda_mem *c;
-	struct cuda_ptr p;
-	bool primary = true;
-	int n, rc = dv_sys_ordinal(m, arg, &n);
+	int n, mode, rc = dv_sys_ordinal(m, arg, &n);
 
 	if (!rc)
-		rc = ask_pointer(m, ptr, &p);
+		rc = dv_cu_find(m, n, ptr, &f);
 	if (!rc)
-		rc = judge_pointer(m, &p, n, ptr);
-	if (!rc && p.ctx)
-		rc = is_primary(m, n, p.ctx, &primary);
-	if (!rc)
-		rc = attach(m, n, primary ? NULL : p.ctx);
+		rc = attach(m, n, f.ctx);
 	if (rc)
 		return rc;
 	c = m->priv;
-	rc = enter(c->d, m->spec);
+	rc = enter(c->d, m->spec, &mode);
 	if (!rc) {
-		rc = check_range(m, ptr, !p.ctx);
-		leave();
+		rc = dv_cu_check_range(m, ptr, f.pieces);
+		leave(mode);
 	}
 	if (rc)
 		detach(m);
@@ -338,17 +275,17 @@ static int get_handle(const struct devio_mem *m, int *fd, uint64_t *off)
 static int cuda_export(struct devio_mem *m, int *fd, uint64_t *off)
 {
 	struct cuda_mem *c = m->priv;
-	int own = -1, rc;
+	int own = -1, mode, rc;
 	uint64_t at;
 
 	if (!c->d->dmabuf)
 		return dv_err(-EOPNOTSUPP, "mem %s: this driver exports no dma-buf: it takes CUDA 11.7 and the open kernel "
 			      "modules (nvidia-open)", m->spec);
-	rc = enter(c->d, m->spec);
+	rc = enter(c->d, m->spec, &mode);
 	if (rc)
 		return rc;
 	rc = get_handle(m, &own, &at);
-	leave();
+	leave(mode);
 	if (rc)
 		return dv_cu_err(m->spec, rc, "cuMemGetHandleForAddressRange (dma-buf)");
 	*fd = own;
@@ -360,7 +297,7 @@ static int cuda_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, 
 {
 	struct cuda_dev *d = ((struct cuda_mem *)m->priv)->d;
 	void *stream = d->streams.stream[out];
-	int rc = enter(d, m->spec), done = 0;
+	int mode, rc = enter(d, m->spec, &mode), done = 0;
 
 	if (rc)
 		return rc;
@@ -368,7 +305,7 @@ static int cuda_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, 
 		   dv_cu.MemcpyHtoDAsync(m->device_ptr + off, host, len, stream);
 	if (!rc)
 		done = dv_streams_mark(&d->streams, out, c);
-	leave();
+	leave(mode);
 	if (rc)
 		return dv_cu_err(m->spec, rc, out ? "cuMemcpyDtoHAsync" : "cuMemcpyHtoDAsync");
 	return done < 0 ? dv_cu_err(m->spec, -done, "cuStreamSynchronize") : done;
@@ -377,27 +314,58 @@ static int cuda_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, 
 static int cuda_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait)
 {
 	struct cuda_dev *d = ((struct cuda_mem *)m->priv)->d;
+	int mode;
 	/* An event knows its context; without ours it is asked all the same, the copy being under way. */
-	bool in = !dv_cu.CtxPush(d->ctx);
+	bool in = !push(d, &mode);
 	int done = dv_streams_poll(&d->streams, c, wait);
 
 	if (in)
-		leave();
+		leave(mode);
 	return done < 0 ? dv_cu_err(m->spec, -done, "cuEventSynchronize or cuEventQuery") : done;
+}
+
+/*
+ * The device to register staging memory with. The registration lives as long
+ * as the ring does, and so longer than a context of the application's own may:
+ * it is the primary context's, which is ours to hold. Where nobody uses that
+ * one it is not made for this, at the price of hundreds of megabytes: copies
+ * are slower without.
+ */
+static int pin_device(struct devio_mem *m, struct cuda_dev *d, struct cuda_dev **to)
+{
+	bool active;
+	int dev, rc;
+
+	if (d->primary) {
+		dv_share_hold(&d->s);
+		*to = d;
+		return 0;
+	}
+	rc = dv_cu_primary_state(m->spec, d->n, &dev, &active);
+	if (!rc && !active)
+		rc = dv_err(-EOPNOTSUPP, "mem %s: the memory is of a context of the application's own, and the device's "
+			    "primary one is not in use: staging memory is not page-locked", m->spec);
+	return rc ? rc : get_device(m->spec, d->n, NULL, to);
 }
 
 static int cuda_pin(struct devio_mem *m, void *host, size_t len, void **handle)
 {
-	struct cuda_dev *d = ((struct cuda_mem *)m->priv)->d;
-	int rc = enter(d, m->spec);
+	struct cuda_dev *d;
+	int mode, rc = pin_device(m, ((struct cuda_mem *)m->priv)->d, &d);
 
 	if (rc)
 		return rc;
-	rc = dv_cu.MemHostRegister(host, len, CU_HOST_PORTABLE);
-	leave();
-	if (rc)
-		return dv_cu_err(m->spec, rc, "cuMemHostRegister");
-	dv_share_hold(&d->s);
+	rc = enter(d, m->spec, &mode);
+	if (!rc) {
+		rc = dv_cu.MemHostRegister(host, len, CU_HOST_PORTABLE);
+		leave(mode);
+		if (rc)
+			rc = dv_cu_err(m->spec, rc, "cuMemHostRegister");
+	}
+	if (rc) {
+		dv_share_put(&d->s);
+		return rc;
+	}
 	*handle = d;
 	return 0;
 }
@@ -405,13 +373,14 @@ static int cuda_pin(struct devio_mem *m, void *host, size_t len, void **handle)
 static void cuda_unpin(void *handle, void *host, size_t len)
 {
 	struct cuda_dev *d = handle;
+	int mode;
 
 	(void)len;
 	if (d->s.gen != dv_mem_fork_gen())
 		return;
-	if (!dv_cu.CtxPush(d->ctx)) {
+	if (!push(d, &mode)) {
 		(void)dv_cu.MemHostUnregister(host);
-		leave();
+		leave(mode);
 	}
 	dv_share_put(&d->s);
 }

@@ -37,6 +37,7 @@ static const struct dv_dl_sym cu_syms[] = {
 	SYM(st.EventSynchronize, "cuEventSynchronize"),
 	DV_DL_ALT(dv_cu_api, MemHostRegister, "cuMemHostRegister_v2", "cuMemHostRegister"),
 	SYM(MemHostUnregister, "cuMemHostUnregister"),
+	DV_DL_OPT(dv_cu_api, ThreadExchangeStreamCaptureMode, "cuThreadExchangeStreamCaptureMode"),
 	DV_DL_OPT(dv_cu_api, MemGetHandleForAddressRange, "cuMemGetHandleForAddressRange"),
 };
 

@@ -7,6 +7,7 @@
 #ifndef DV_MEM_CUDA_API_H
 #define DV_MEM_CUDA_API_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "mem/stream.h"
 
@@ -29,12 +30,16 @@ enum {
 	CU_NOT_SUPPORTED = 801,
 	CU_NOT_READY_SYSTEM = 802,
 	CU_DRIVER_MISMATCH = 803,
+	CU_CAPTURE_UNSUPPORTED = 900,
+	CU_CAPTURE_INVALIDATED = 901,
 };
 
 enum { CU_ATTR_DMA_BUF_SUPPORTED = 124 };
-enum { CU_PTR_CONTEXT = 1, CU_PTR_MEMORY_TYPE = 2, CU_PTR_IS_MANAGED = 8, CU_PTR_DEVICE_ORDINAL = 9 };
+enum { CU_PTR_CONTEXT = 1, CU_PTR_MEMORY_TYPE = 2, CU_PTR_IS_MANAGED = 8, CU_PTR_DEVICE_ORDINAL = 9,
+       CU_PTR_MEMPOOL_HANDLE = 17 };
 enum { CU_TYPE_HOST = 1, CU_TYPE_DEVICE = 2 };
 enum { CU_HOST_PORTABLE = 1 };
+enum { CU_CAPTURE_GLOBAL = 0, CU_CAPTURE_RELAXED = 2 };
 enum { CU_RANGE_DMA_BUF_FD = 1, CU_RANGE_MAPPING_PCIE = 1 };
 
 struct dv_cu_api {
@@ -58,6 +63,8 @@ struct dv_cu_api {
 	struct dv_stream_api st;
 	int (*MemHostRegister)(void *host, size_t len, unsigned int flags);
 	int (*MemHostUnregister)(void *host);
+	/* CUDA 10.1; NULL with an older driver */
+	int (*ThreadExchangeStreamCaptureMode)(int *mode);
 	/* CUDA 11.7; NULL with an older driver */
 	int (*MemGetHandleForAddressRange)(void *handle, dv_cu_ptr ptr, size_t size, int type,
 					   unsigned long long flags);
@@ -73,5 +80,23 @@ int dv_cu_load(const char *spec, int *devices);
 
 /* The errno for a driver's result, and the sentence: "mem SPEC: CALL: text". */
 int dv_cu_err(const char *spec, int result, const char *call);
+
+/* Whether anybody uses the primary context of cuda:n; 0 or -errno with a sentence. */
+int dv_cu_primary_state(const char *spec, int n, int *dev, bool *active);
+
+/* Whose memory a pointer of the application's is. */
+struct dv_cu_found {
+	void *ctx;    /* NULL: the primary context's, or no context's */
+	bool pieces;  /* mapped with cuMemMap, perhaps piece by piece */
+};
+
+/* 0, or -errno with a sentence: not memory of cuda:n that we can use. Loads the driver. (cuda_ptr.c) */
+int dv_cu_find(struct devio_mem *m, int n, dv_cu_ptr ptr, struct dv_cu_found *f);
+
+/*
+ * [ptr, ptr + m->size) must lie in one allocation; with `pieces` neighbouring
+ * ones count as one: that is how frameworks grow an allocation. In a context.
+ */
+int dv_cu_check_range(struct devio_mem *m, dv_cu_ptr ptr, bool pieces);
 
 #endif

@@ -227,7 +227,7 @@ def load(path: Any, device: str = "host", *, way: str = "auto", context: Optiona
     for h, base in zip(headers, bases):
         out.metadata.update(h.metadata)
         for name, e in h.entries.items():
-            out[name] = Tensor(memory if e.end > e.begin else None, base + e.begin, e.shape, e.dtype)
+            out[name] = Tensor(memory, base + e.begin, e.shape, e.dtype)    # an empty one is on the device, too
     return out
 
 

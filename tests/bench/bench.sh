@@ -136,7 +136,7 @@ json "the receiver ends with the sender" 'jobs[0]["error"] == 0 and jobs[0]["rea
 	"${net[@]}" --port=$((port + 5)) --name=r --listen --rw=read --size=8m --name=s --rw=write --size=3m
 json "a receiver of a silent peer ends in time" 'jobs[0]["error"] == 0 and jobs[0]["elapsed"] <= 4' \
 	"${net[@]}" --port=$((port + 6)) --time_based --name=r --listen --rw=read --runtime=500ms --name=s --rw=write --rate_iops=1 --runtime=2s --io_size=64k
-json "verify over a connection" 'jobs[0]["error"] == 0 and jobs[0]["read"]["io_bytes"] == 4 << 20' "${net[@]}" --verify=$hash --verify_pattern=0x01020304 \
+json "verify over a connection" 'jobs[0]["error"] == 0 and jobs[0]["read"]["io_bytes"] == 4 << 20' "${net[@]}" --verify="$hash" --verify_pattern=0x01020304 \
 	--size=4m --port=$((port + 7)) --name=r --listen --rw=read --name=s --rw=write
 expect "what is not the pattern is told" 3 'r: ' "${net[@]}" --size=1m --port=$((port + 8)) --name=r --listen --rw=read --verify=pattern --verify_pattern=0x01020304 --name=s --rw=write
 expect "nobody to connect to in time" 2 'needs a port' "${net[@]}" --name=s --rw=write --size=1m

@@ -25,11 +25,22 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool ready;
 static __thread void *stack[DEPTH];
 static __thread int top;
+static _Atomic int capturing;
+static _Atomic bool capture_broken;
+static __thread int capture_mode;
 
 #define CALL(name) \
 	do { \
 		if (fake_fails(name)) \
 			return CU_INVALID_HANDLE; \
+	} while (0)
+/* What ends the capture of a stream, if this thread has not said that it has nothing to do with it. */
+#define UNSAFE() \
+	do { \
+		if (capturing && capture_mode != CU_CAPTURE_RELAXED) { \
+			capture_broken = true; \
+			return CU_CAPTURE_UNSUPPORTED; \
+		} \
 	} while (0)
 #define NEED_CTX() \
 	do { \
@@ -65,10 +76,14 @@ int cuEventSynchronize(void *event);
 int cuMemHostRegister_v2(void *host, size_t len, unsigned int flags);
 int cuMemHostUnregister(void *host);
 int cuMemGetHandleForAddressRange(void *handle, dv_cu_ptr ptr, size_t size, int type, unsigned long long flags);
+int cuThreadExchangeStreamCaptureMode(int *mode);
 /* For the application's part of a test. */
 int cuCtxCreate_v2(void **ctx, unsigned int flags, int dev);
 int cuCtxDestroy_v2(void *ctx);
 int cuCtxGetCurrent(void **ctx);
+int cuCtxSetCurrent(void *ctx);
+int cuStreamBeginCapture_v2(void *stream, int mode);
+int cuStreamEndCapture(void *stream, void **graph);
 
 int cuInit(unsigned int flags)
 {
@@ -193,10 +208,46 @@ int cuCtxGetCurrent(void **ctx)
 	return CU_SUCCESS;
 }
 
+int cuCtxSetCurrent(void *ctx)
+{
+	if (top)
+		top--;
+	if (ctx)
+		stack[top++] = ctx;
+	return CU_SUCCESS;
+}
+
+int cuThreadExchangeStreamCaptureMode(int *mode)
+{
+	int old = capture_mode;
+
+	capture_mode = *mode;
+	*mode = old;
+	return CU_SUCCESS;
+}
+
+int cuStreamBeginCapture_v2(void *stream, int mode)
+{
+	(void)stream;
+	if (mode == CU_CAPTURE_GLOBAL)
+		capturing++;
+	capture_broken = false;
+	return CU_SUCCESS;
+}
+
+int cuStreamEndCapture(void *stream, void **graph)
+{
+	(void)stream;
+	capturing--;
+	*graph = NULL;
+	return capture_broken ? CU_CAPTURE_INVALIDATED : CU_SUCCESS;
+}
+
 int cuMemAlloc_v2(dv_cu_ptr *ptr, size_t size)
 {
 	struct ctx *c;
 
+	UNSAFE();
 	CALL("cuMemAlloc");
 	NEED_CTX();
 	if (size > 1UL << 40)
@@ -208,6 +259,7 @@ int cuMemAlloc_v2(dv_cu_ptr *ptr, size_t size)
 
 int cuMemFree_v2(dv_cu_ptr ptr)
 {
+	UNSAFE();
 	NEED_CTX();
 	if (!fake_mem_drop(ptr))
 		fake_die("cuMemFree of what is not allocated");
@@ -232,16 +284,27 @@ int cuMemGetAddressRange_v2(dv_cu_ptr *base, size_t *size, dv_cu_ptr ptr)
 	return CU_SUCCESS;
 }
 
+static unsigned int memory_type(const struct fake_mem *m, dv_cu_ptr ptr)
+{
+	if (!m)
+		return fake_host_find((void *)(uintptr_t)ptr) ? CU_TYPE_HOST : 0;
+	return m->flavour == FAKE_HOSTMEM ? CU_TYPE_HOST : CU_TYPE_DEVICE;
+}
+
 int cuPointerGetAttributes(unsigned int n, int *attrs, void **data, dv_cu_ptr ptr)
 {
 	struct fake_mem *m = fake_mem_find(ptr, 0);
 
 	CALL("cuPointerGetAttributes");
+	if (!m && !top)
+		return CU_INVALID_CONTEXT;
 	for (unsigned int i = 0; i < n; i++) {
 		if (attrs[i] == CU_PTR_CONTEXT)
 			*(void **)data[i] = m && m->flavour != FAKE_VMM ? m->ctx : NULL;
 		else if (attrs[i] == CU_PTR_MEMORY_TYPE)
-			*(unsigned int *)data[i] = !m ? 0 : m->flavour == FAKE_HOSTMEM ? CU_TYPE_HOST : CU_TYPE_DEVICE;
+			*(unsigned int *)data[i] = memory_type(m, ptr);
+		else if (attrs[i] == CU_PTR_MEMPOOL_HANDLE)
+			*(void **)data[i] = m && m->flavour == FAKE_POOL ? &primary : NULL;
 		else if (attrs[i] == CU_PTR_IS_MANAGED)
 			*(unsigned char *)data[i] = m && m->flavour == FAKE_MANAGED;
 		else if (attrs[i] == CU_PTR_DEVICE_ORDINAL)
@@ -293,6 +356,7 @@ int cuStreamDestroy_v2(void *stream)
 
 int cuStreamSynchronize(void *stream)
 {
+	UNSAFE();
 	fake_stream_wait(stream);
 	CALL("cuStreamSynchronize");
 	return CU_SUCCESS;
@@ -325,8 +389,10 @@ int cuEventRecord(void *event, void *stream)
 
 int cuEventQuery(void *event)
 {
-	bool done = fake_event_done(event);
+	bool done;
 
+	UNSAFE();
+	done = fake_event_done(event);
 	/* A failure is that of the work before the event: it is over. */
 	if (done)
 		CALL("cuEventQuery");
@@ -335,6 +401,7 @@ int cuEventQuery(void *event)
 
 int cuEventSynchronize(void *event)
 {
+	UNSAFE();
 	fake_event_wait(event);
 	CALL("cuEventSynchronize");
 	return CU_SUCCESS;
@@ -342,6 +409,7 @@ int cuEventSynchronize(void *event)
 
 int cuMemHostRegister_v2(void *host, size_t len, unsigned int flags)
 {
+	UNSAFE();
 	CALL("cuMemHostRegister");
 	NEED_CTX();
 	if (flags & ~CU_HOST_PORTABLE)

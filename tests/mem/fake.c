@@ -192,6 +192,25 @@ struct fake_mem *fake_mem_new(size_t size, enum fake_flavour flavour, int dev, v
 	return m;
 }
 
+void fake_mem_resize(struct fake_mem *m, size_t size, size_t piece)
+{
+	pthread_mutex_lock(&lock);
+	m->size = size;
+	m->piece = piece;
+	pthread_mutex_unlock(&lock);
+}
+
+size_t fake_mem_bytes(void)
+{
+	size_t sum = 0;
+
+	pthread_mutex_lock(&lock);
+	for (struct fake_mem *m = mems; m; m = m->next)
+		sum += m->size;
+	pthread_mutex_unlock(&lock);
+	return sum;
+}
+
 bool fake_mem_drop(uint64_t addr)
 {
 	struct fake_mem **p, *m;
@@ -425,6 +444,17 @@ bool fake_host_del(void *p)
 	free(h);
 	if (h)
 		fake_count(FAKE_HOST, -1);
+	return h;
+}
+
+bool fake_host_find(void *p)
+{
+	struct host_range *h;
+
+	pthread_mutex_lock(&lock);
+	for (h = hosts; h && ((char *)p < h->p || (char *)p >= h->p + h->len); h = h->next)
+		;
+	pthread_mutex_unlock(&lock);
 	return h;
 }
 

@@ -16,7 +16,7 @@
 enum fake_kind { FAKE_ALLOC, FAKE_CTX, FAKE_STREAM, FAKE_EVENT, FAKE_HOST, FAKE_DEV, FAKE_KINDS };
 
 /* A test's own wishes about an allocation. */
-enum fake_flavour { FAKE_PLAIN, FAKE_MANAGED, FAKE_HOSTMEM, FAKE_VMM };
+enum fake_flavour { FAKE_PLAIN, FAKE_MANAGED, FAKE_HOSTMEM, FAKE_VMM, FAKE_POOL };
 
 struct fake_ctl {
 	long (*live)(enum fake_kind kind);
@@ -58,6 +58,10 @@ struct fake_mem *fake_mem_new(size_t size, enum fake_flavour flavour, int dev, v
 /* The allocation that holds [addr, addr + len); NULL if none does. */
 struct fake_mem *fake_mem_find(uint64_t addr, size_t len);
 bool fake_mem_drop(uint64_t addr);
+/* Of a reservation: that only its first `size` bytes exist. */
+void fake_mem_resize(struct fake_mem *m, size_t size, size_t piece);
+/* Bytes of all allocations now. */
+size_t fake_mem_bytes(void);
 /* A descriptor of the bytes from off on. Shared with the memory if off is 0. */
 int fake_mem_fd(struct fake_mem *m, size_t off);
 
@@ -77,5 +81,6 @@ void fake_event_wait(struct fake_event *e);
 /* Page-locked host ranges: false if [p, p + len) meets one already. */
 bool fake_host_add(void *p, size_t len);
 bool fake_host_del(void *p);
+bool fake_host_find(void *p);
 
 #endif

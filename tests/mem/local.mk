@@ -4,7 +4,7 @@
 
 # cmocka's "not ok # SKIP" is a failure for automake: see the script.
 LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/mem/tap.sh
-EXTRA_DIST += tests/mem/tap.sh tests/hw/mem.sh
+EXTRA_DIST += tests/mem/tap.sh
 
 if HAVE_CMOCKA
 MEM_FAKE = tests/mem/fake.c tests/mem/fake.h
@@ -17,7 +17,7 @@ MEMT_LINK = $(AM_LDFLAGS) -Wl,--wrap=ioctl,--wrap=fstatfs,--wrap=open,--wrap=fcn
 
 check_LTLIBRARIES += tests/mem/libfakecuda.la tests/mem/libfakehip.la tests/mem/libfakehipold.la \
 	tests/mem/libfakeze.la tests/mem/libfakeamdgpu.la
-tests_mem_libfakecuda_la_SOURCES = tests/mem/fake-cuda.c $(MEM_FAKE)
+tests_mem_libfakecuda_la_SOURCES = tests/mem/fake-cuda.c tests/mem/fake-cuda-app.c $(MEM_FAKE)
 tests_mem_libfakecuda_la_LDFLAGS = $(MEM_FAKE_LINK)
 tests_mem_libfakehip_la_SOURCES = tests/mem/fake-hip.c $(MEM_FAKE)
 tests_mem_libfakehip_la_LDFLAGS = $(MEM_FAKE_LINK)

@@ -7,6 +7,7 @@
 #include "memtest.h"
 #include "fake-kernel.h"
 #include "mem.h"
+#include "mem/cuda_api.h"
 #include "mem/evpool.h"
 #include "mem/sys.h"
 
@@ -176,6 +177,45 @@ static void test_import_kinds(void **state)
 	ctl->mem_free(a);
 }
 
+/* Memory of a pool has no context either, and ends where it ends. */
+static void test_import_pool(void **state)
+{
+	uint64_t a = ctl->mem(65536, FAKE_POOL, 0, NULL, 16384);
+	struct devio_mem *m;
+
+	(void)state;
+	import_and_check(a + 100, 16000);
+	mt_fails(devio_mem_import_ptr(ctx, "cuda:0", (void *)(uintptr_t)(a + 1000), 20000, &m), -EFAULT, "leave");
+	ctl->mem_free(a);
+}
+
+/* The application captures a stream meanwhile: nothing that we do may end that. */
+static void test_capture(void **state)
+{
+	static char page[4096] __attribute__((aligned(4096)));
+	int (*begin)(void *stream, int mode) = mt_sym("fakecuda", "cuStreamBeginCapture_v2");
+	int (*end)(void *stream, void **graph) = mt_sym("fakecuda", "cuStreamEndCapture");
+	struct devio_mem *m, *i;
+	struct devio_mem_info info = DEVIO_OPTS(info);
+	void *pin, *graph;
+	uint64_t off;
+	int fd;
+
+	(void)state;
+	assert_int_equal(begin(NULL, CU_CAPTURE_GLOBAL), 0);
+	mt_ok(devio_mem_alloc(ctx, "cuda:0", 20000, NULL, &m));
+	mt_copies(m);
+	mt_ok(m->ops->pin(m, page, sizeof(page), &pin));
+	m->ops->unpin(pin, page, sizeof(page));
+	mt_ok(devio_mem_get_info(m, &info));
+	mt_ok(devio_mem_import_ptr(ctx, "cuda:0", (void *)(uintptr_t)info.device_ptr, 100, &i));
+	mt_ok(devio_mem_export(m, &fd, &off));
+	close(fd);
+	devio_mem_free(i);
+	devio_mem_free(m);
+	assert_int_equal(end(NULL, &graph), 0);
+}
+
 /* Everything once; whatever fails must leave nothing behind. */
 static int scenario(void)
 {
@@ -292,6 +332,29 @@ static void test_pin(void **state)
 	devio_mem_free(m);
 	assert_int_equal(ctl->live(FAKE_HOST), 1); /* staging outlives the memory */
 	ops->unpin(pin, page, sizeof(page));
+}
+
+/* Staging memory may outlive a context of the application's: it is registered with the primary one or not at all. */
+static void test_pin_other_context(void **state)
+{
+	static char page[8192] __attribute__((aligned(4096)));
+	struct devio_mem *m, *other;
+	uint64_t a;
+	void *pin, *app;
+
+	(void)state;
+	ctx_create(&app, 0, 0);
+	a = ctl->mem(4096, FAKE_PLAIN, 0, app, 0);
+	mt_ok(devio_mem_import_ptr(ctx, "cuda:0", (void *)(uintptr_t)a, 4096, &m));
+	mt_fails(m->ops->pin(m, page, sizeof(page), &pin), -EOPNOTSUPP, "primary");
+	mt_ok(devio_mem_alloc(ctx, "cuda:0", 4096, NULL, &other));
+	mt_ok(m->ops->pin(m, page, sizeof(page), &pin));
+	devio_mem_free(m);
+	devio_mem_free(other);
+	ctl->mem_free(a);
+	ctx_destroy(app);
+	assert_int_equal(ctl->live(FAKE_HOST), 1);
+	dv_mem_cuda.unpin(pin, page, sizeof(page));
 }
 
 /* More copies in flight than there are events; the last ones wait. */
@@ -411,7 +474,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_life), T(test_no_cpu_map), T(test_no_dmabuf), T(test_old_driver_mapping), T(test_bad_specs),
-		T(test_import), T(test_import_kinds), T(test_every_failure), T(test_no_context), T(test_pin), T(test_pool_runs_dry),
+		T(test_import), T(test_import_kinds), T(test_import_pool), T(test_capture),
+		T(test_every_failure), T(test_no_context), T(test_pin), T(test_pin_other_context), T(test_pool_runs_dry),
 		T(test_threads), T(test_fork), T(test_list),
 	};
 

@@ -49,6 +49,14 @@ class Basics(Dir):
                     self.assertEqual(m.copy_out(0, 400000),
                                      b"\xee" * 3 + data[off:off + n] + b"\xee" * (400000 - 3 - n))
 
+    def test_empty_tensors_are_contiguous(self):
+        import ctypes as c
+        shape, strides = (c.c_int64 * 2)(0, 4), (c.c_int64 * 2)(1, 1)     # as torch exports zeros(0, 4)
+        self.assertEqual(_dlpack._contiguous(_dlpack._Tensor(None, 1, 0, 2, 2, 32, 1, shape, strides, 0)), 0)
+        shape[0] = 3
+        with self.assertRaises(ValueError):
+            _dlpack._contiguous(_dlpack._Tensor(None, 1, 0, 2, 2, 32, 1, shape, strides, 0))
+
     def test_write_then_read(self):
         data = pattern(70001, 5)
         with devio.Memory("host", 80000) as m, devio.File(self.path("w"), os.O_RDWR | os.O_CREAT) as f:
