@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 EXTRA_DIST += docs/lab.md tests/vm/ask-host tests/vm/demo tests/vm/fetch-deb tests/vm/find-bytes \
-	tests/vm/guest tests/vm/lab-demo tests/vm/lab-stack tests/vm/lab-unplug tests/vm/qmp tests/vm/rows tests/vm/run
+	tests/vm/guest tests/vm/lab-demo tests/vm/lab-stack tests/vm/lab-unplug tests/vm/lab-wire tests/vm/qmp tests/vm/rows \
+	tests/vm/run
 
 # Whether the lab itself works; it needs nothing of the library.
 check_PROGRAMS += tests/vm/selftest
@@ -12,6 +13,13 @@ tests_vm_uring_dmabuf_SOURCES = tests/vm/uring-dmabuf.c tests/vm/uring-dmabuf.h 
 	tests/vm/uring-dmabuf-io.c tests/vm/uring-dmabuf-files.c tests/vm/uring-dmabuf-kinds.c
 tests_vm_uring_dmabuf_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
 tests_vm_uring_dmabuf_LDADD = $(URING_LIBS) -lpthread
+
+# TCP to device memory (kernel/patches/devmem-igb), without the library.
+check_PROGRAMS += tests/vm/devmem-tcp
+tests_vm_devmem_tcp_SOURCES = tests/vm/devmem-tcp.c tests/vm/devmem-tcp.h tests/vm/devmem-nl.c tests/vm/devmem-peer.c \
+	tests/vm/devmem-io.c tests/vm/devmem-revoke.c tests/vm/devmem-zcrx.c tests/vm/uring-dmabuf.h tests/vm/uring-dmabuf-mem.c
+tests_vm_devmem_tcp_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
+tests_vm_devmem_tcp_LDADD = $(URING_LIBS) -lpthread
 
 # All rows on emulated machines: minutes, and the first time a kernel build.
 .PHONY: check-lab
