@@ -35,7 +35,7 @@ listener() {
 	rm -f l.pid l.rc
 	: >l.err
 	(
-		env --default-signal=INT "$nc" -l 0 "$@" <"$in" >l.out 2>l.err &
+		env --default-signal=INT,TERM,HUP "$nc" -l 0 "$@" <"$in" >l.out 2>l.err &
 		echo $! >l.pid
 		wait $!
 		echo $? >l.rc
