@@ -5,12 +5,11 @@
  * they do: then a tensor has one place, whoever looks for it.
  */
 #include "config.h"
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "err.h"
+#include "load/input.h"
 #include "load/json.h"
 #include "load/safetensors.h"
 
@@ -120,34 +119,31 @@ static int add_all(struct index *x, struct json_object *top, struct devio_source
 	return rc ? rc : check_all(x, s);
 }
 
-static int read_text(int fd, const char *path, char **text, size_t *len)
+static int read_text(const struct dv_input *in, char **text, size_t *len)
 {
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return dv_err(-errno, "index %s: fstat", path);
-	if (!S_ISREG(st.st_mode) || st.st_size > DV_JSON_MAX)
-		return dv_err(-EBADMSG, "index %s: it is no regular file of at most 100 MiB", path);
-	*len = st.st_size;
+	if (in->size > DV_JSON_MAX)
+		return dv_err(-EBADMSG, "index %s: it has more than 100 MiB", in->path);
+	*len = in->size;
 	*text = malloc(*len + 1);
 	if (!*text)
-		return dv_err(-ENOMEM, "index %s: no memory for %zu bytes", path, *len);
+		return dv_err(-ENOMEM, "index %s: no memory for %zu bytes", in->path, *len);
 	(*text)[*len] = '\0';
-	return dv_source_pread(fd, path, *text, *len, 0);
+	return dv_input_read(in, *text, *len, 0);
 }
 
 int dv_safetensors_add_index(struct devio_source *s, const char *path)
 {
-	int rc, fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct index x = { .path = path };
 	struct json_object *top = NULL;
 	char *text = NULL;
+	struct dv_input in;
 	size_t len = 0;
+	int rc = dv_input_open(s, path, &in);
 
-	if (fd < 0)
-		return dv_err(-errno, "index %s: it cannot be opened", path);
-	rc = read_text(fd, path, &text, &len);
-	close(fd);
+	if (rc)
+		return rc;
+	rc = read_text(&in, &text, &len);
+	dv_input_close(&in);
 	if (!rc)
 		rc = dv_json_parse(path, text, len, &top);
 	if (!rc)

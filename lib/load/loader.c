@@ -202,9 +202,13 @@ static int take(struct devio_loader *l, unsigned int min, int64_t timeout_ns)
 	int n = devio_ring_wait(l->reads.ring, done, min, TAKE, timeout_ns);
 
 	for (int i = 0; i < n; i++) {
-		uint32_t number = dv_reads_number(&done[i]);
-		struct dv_slot *s = &l->slots[number / l->layout.places];
+		uint32_t number;
+		struct dv_slot *s;
 
+		if (!dv_reads_ended(&l->reads, &done[i]))
+			continue;
+		number = dv_reads_number(&done[i]);
+		s = &l->slots[number / l->layout.places];
 		dv_reads_done(&l->reads, &s->runs[number % l->layout.places], &done[i]);
 		s->flying--;
 	}

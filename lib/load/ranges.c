@@ -88,7 +88,8 @@ static int take(struct job *j, unsigned int keep)
 		if (n < 0 && n != -EINTR)
 			return n;
 		for (int i = 0; i < n; i++)
-			dv_reads_done(&j->reads, &j->runs[dv_reads_number(&done[i])], &done[i]);
+			if (dv_reads_ended(&j->reads, &done[i]))
+				dv_reads_done(&j->reads, &j->runs[dv_reads_number(&done[i])], &done[i]);
 	}
 	return 0;
 }

@@ -49,13 +49,18 @@ int dv_reads_open(struct dv_reads *r, struct devio_ctx *ctx, const struct devio_
 	r->open = calloc(r->o.max_files + 1, sizeof(*r->open));
 	if (!r->files || !r->used || !r->open)
 		return dv_err(-ENOMEM, "load: no memory for %llu files", (unsigned long long)s->shards.nr);
-	ro.entries = r->o.depth;
-	return devio_ring_open(ctx, &ro, &r->ring);
+	ro.entries = s->servers.nr ? r->o.depth * DV_LINKS_OPS : r->o.depth;
+	rc = devio_ring_open(ctx, &ro, &r->ring);
+	if (rc || !s->servers.nr)
+		return rc;
+	return dv_links_open(ctx, r->ring, s, r->o.depth, r->o.path, r->o.flags & DEVIO_FILE_DIRECT_ONLY, &r->links);
 }
 
 void dv_reads_close(struct dv_reads *r)
 {
-	devio_ring_close(r->ring); /* first: it waits until nobody writes into the memory */
+	dv_links_cut(r->links);
+	devio_ring_close(r->ring); /* it waits until nobody writes into the memory */
+	dv_links_close(r->links);
 	for (uint32_t i = 0; i < r->nr_open; i++)
 		devio_file_close(r->files[r->open[i]]);
 	free(r->files);
@@ -89,7 +94,8 @@ static int open_file(struct dv_reads *r, uint32_t n)
 
 	if (fd < 0)
 		return dv_err(-errno, "load %s: it cannot be opened any more", sh->path);
-	o.path = r->o.path;
+	/* Where there are files here and there, a path of connections is for those there. */
+	o.path = r->links && r->o.path >= DEVIO_PATH_SOCK_DEVMEM ? 0 : r->o.path;
 	o.flags = r->o.flags;
 	rc = dv_source_same(sh, fd);
 	if (!rc)
@@ -112,49 +118,70 @@ static void lose(struct dv_run *run, uint64_t at, int error, const struct dv_fat
 	run->fate = *fate;
 }
 
-static void keep_sentence(struct dv_reads *r, const char *text)
+/* What an error said. A connection's does not name the file. */
+static void keep_sentence(struct dv_reads *r, const struct dv_shard *sh)
 {
-	snprintf(r->sentence, sizeof(r->sentence), "%s", text);
+	if (sh->server)
+		snprintf(r->sentence, sizeof(r->sentence), "load %.200s: %.300s", sh->path, devio_errmsg());
+	else
+		snprintf(r->sentence, sizeof(r->sentence), "%s", devio_errmsg());
 }
 
-/* Read number n of the run: [*from, *to) of the file. */
+/* Read number n of the run: [*from, *to) of the file. A server gives less at once, and nothing behind the end. */
 static void span(const struct dv_reads *r, const struct dv_run *run, uint32_t n, uint64_t *from, uint64_t *to)
 {
-	uint64_t base = run->off & ~(uint64_t)(DV_READS_BLOCK - 1);
+	const struct dv_shard *sh = dv_source_shard(r->source, run->file);
+	uint64_t base = run->off & ~(uint64_t)(DV_READS_BLOCK - 1), most = r->o.max_read;
 
-	*from = n ? base + (uint64_t)n * r->o.max_read : run->off;
-	*to = base + ((uint64_t)n + 1) * r->o.max_read;
+	if (sh->server && most > DV_WIRE_READ_MAX)
+		most = DV_WIRE_READ_MAX;
+	*from = n ? base + n * most : run->off;
+	*to = base + (n + 1ULL) * most;
 	if (*to > run->end)
 		*to = run->end;
+	if (sh->server && *to > sh->size)
+		*to = sh->size;
+}
+
+/* One read of the run. 0, -EAGAIN: not now, or -errno with a sentence. */
+static int begin_one(struct dv_reads *r, const struct dv_run *run, uint64_t from, uint64_t to, uint64_t cookie)
+{
+	uint64_t mem_off = run->mem_off + (from - run->off);
+	int rc = 0;
+
+	if (run->asked == DV_LINKS_COOKIE - 1)
+		return dv_err(-EFBIG, "load: more than 2^31 reads of %u bytes: set max_read", r->o.max_read);
+	if (r->flying == r->o.depth && r->links)
+		return -EAGAIN;
+	if (dv_source_shard(r->source, run->file)->server)
+		return dv_links_read(r->links, run->file, &(struct devio_range){ r->mem, mem_off, to - from }, from, cookie);
+	if (!r->files[run->file])
+		rc = open_file(r, run->file);
+	r->used[run->file] = ++r->now;
+	return rc ? rc : devio_ring_read(r->ring, r->files[run->file], r->mem, mem_off, to - from, from, cookie);
 }
 
 bool dv_reads_begin(struct dv_reads *r, struct dv_run *run, uint32_t number)
 {
 	const struct dv_fate none = { .reason = DEVIO_WHY_IO };
 	uint64_t from, to;
-	int rc = 0;
+	int rc;
 
 	for (;;) {
 		span(r, run, run->asked, &from, &to);
-		if (from >= run->end || run->error)
+		if (from >= to || run->error)
 			return true;
-		if (run->asked == UINT32_MAX)
-			rc = dv_err(-EFBIG, "load: more than 2^32 reads of %u bytes: set max_read", r->o.max_read);
-		else if (!r->files[run->file])
-			rc = open_file(r, run->file);
-		r->used[run->file] = ++r->now;
-		if (!rc)
-			rc = devio_ring_read(r->ring, r->files[run->file], r->mem, run->mem_off + (from - run->off),
-					     to - from, from, (uint64_t)number << 32 | run->asked);
+		rc = begin_one(r, run, from, to, (uint64_t)number << 32 | run->asked);
 		if (rc == -EAGAIN)
 			return false;
 		if (rc) {
-			keep_sentence(r, devio_errmsg());
+			keep_sentence(r, dv_source_shard(r->source, run->file));
 			lose(run, from, rc, &none);
 			return true;
 		}
 		run->asked++;
 		run->flying++;
+		r->flying++;
 	}
 }
 
@@ -162,6 +189,11 @@ static void tell(struct dv_reads *r, const struct dv_run *run, uint64_t from, co
 {
 	char text[300];
 
+	if (dv_source_shard(r->source, run->file)->server) {
+		snprintf(r->sentence, sizeof(r->sentence), "load %.200s: byte %llu: %s",
+			 dv_source_shard(r->source, run->file)->path, (unsigned long long)from, dv_links_cause(r->links));
+		return;
+	}
 	devio_completion_text(c, text, sizeof(text));
 	snprintf(r->sentence, sizeof(r->sentence), "load %.150s: byte %llu: %s%s", dv_source_shard(r->source, run->file)->path,
 		 (unsigned long long)from, text, error == -ENODATA ? ": the file became shorter while it was read" : "");
@@ -174,6 +206,7 @@ void dv_reads_done(struct dv_reads *r, struct dv_run *run, const struct devio_co
 
 	span(r, run, (uint32_t)c->cookie, &from, &to);
 	run->flying--;
+	r->flying--;
 	r->reads++;
 	r->bytes += c->good;
 	if (to > run->need)

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <devio/file.h>
 #include <devio/ring.h>
-#include "load/source.h"
+#include "load/links.h"
 
 #define DV_READS_BLOCK 4096u            /* what every drive reads directly */
 #define DV_READS_MAX (8u << 20)
@@ -46,6 +46,8 @@ struct dv_reads {
 	uint32_t *open;              /* numbers of the open ones */
 	uint32_t nr_open;
 	uint64_t now;
+	struct dv_links *links;      /* NULL: no file is at a server */
+	uint32_t flying;             /* reads */
 	uint64_t reads, bytes;       /* that ended */
 	char sentence[512];          /* of the last failure */
 };
@@ -67,7 +69,16 @@ static inline void dv_run_init(struct dv_run *run, uint32_t file, uint64_t off, 
  */
 bool dv_reads_begin(struct dv_reads *r, struct dv_run *run, uint32_t number);
 
-/* The run to which a completion belongs. */
+/*
+ * Is it the end of a read? A read from a server takes several operations, of
+ * which the last to end becomes the read's completion.
+ */
+static inline bool dv_reads_ended(struct dv_reads *r, struct devio_completion *c)
+{
+	return !(c->cookie & DV_LINKS_COOKIE) || dv_links_done(r->links, c);
+}
+
+/* The run to which the completion of a read belongs. */
 static inline uint32_t dv_reads_number(const struct devio_completion *c)
 {
 	return c->cookie >> 32;

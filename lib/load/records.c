@@ -3,9 +3,8 @@
 #include "config.h"
 #include <limits.h>
 #include <stdlib.h>
-#include <unistd.h>
 #include "err.h"
-#include "load/source.h"
+#include "load/input.h"
 
 static int check_opts(const struct devio_records_opts *o, const char *const *paths, unsigned int nr)
 {
@@ -43,12 +42,13 @@ static int add_files(struct devio_source *s, const char *const *paths, unsigned 
 	if (!s->before)
 		return dv_err(-ENOMEM, "records: no memory for %u files", nr);
 	for (unsigned int i = 0; i < nr; i++) {
-		int fd = dv_source_add_file(s, paths[i]), rc;
+		struct dv_input in;
 		uint64_t n = 0;
+		int rc = dv_source_add_file(s, paths[i], &in);
 
-		if (fd < 0)
-			return fd;
-		close(fd);
+		if (rc)
+			return rc;
+		dv_input_close(&in);
 		rc = count(s, o, &n);
 		if (rc)
 			return rc;

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "err.h"
+#include "load/input.h"
 #include "load/json.h"
 #include "load/safetensors.h"
 
@@ -212,8 +212,10 @@ static int parse_header(struct header *h, const char *text, size_t len, struct d
 }
 
 /* The header's length, once it is a possible one. */
-static int header_length(int fd, const char *path, uint64_t size, uint64_t *len)
+static int header_length(const struct dv_input *in, uint64_t *len)
 {
+	const char *path = in->path;
+	uint64_t size = in->size;
 	unsigned char raw[8];
 	uint64_t n = 0;
 	int rc;
@@ -221,7 +223,7 @@ static int header_length(int fd, const char *path, uint64_t size, uint64_t *len)
 	if (size < sizeof(raw))
 		return dv_err(-EBADMSG, "safetensors %s: %llu bytes are too few: it is truncated, or no safetensors file",
 			      path, (unsigned long long)size);
-	rc = dv_source_pread(fd, path, raw, sizeof(raw), 0);
+	rc = dv_input_read(in, raw, sizeof(raw), 0);
 	if (rc)
 		return rc;
 	for (int i = 7; i >= 0; i--)
@@ -233,13 +235,13 @@ static int header_length(int fd, const char *path, uint64_t size, uint64_t *len)
 	return 0;
 }
 
-static int read_file(struct devio_source *s, int fd)
+static int read_file(struct devio_source *s, const struct dv_input *in)
 {
 	const struct dv_shard *sh = dv_source_shard(s, s->shards.nr - 1);
 	struct header h = { .path = sh->path };
 	uint64_t len = 0;
 	char *text;
-	int rc = header_length(fd, sh->path, sh->size, &len);
+	int rc = header_length(in, &len);
 
 	if (rc)
 		return rc;
@@ -250,7 +252,7 @@ static int read_file(struct devio_source *s, int fd)
 	text[len] = '\0';
 	h.data = 8 + len;
 	h.room = sh->size - h.data;
-	rc = dv_source_pread(fd, sh->path, text, len, 8);
+	rc = dv_input_read(in, text, len, 8);
 	if (!rc)
 		rc = parse_header(&h, text, len, s);
 	free(text);
@@ -259,12 +261,13 @@ static int read_file(struct devio_source *s, int fd)
 
 int dv_safetensors_add(struct devio_source *s, const char *path)
 {
-	int fd = dv_source_add_file(s, path), rc;
+	struct dv_input in;
+	int rc = dv_source_add_file(s, path, &in);
 
-	if (fd < 0)
-		return fd;
-	rc = read_file(s, fd);
-	close(fd);
+	if (rc)
+		return rc;
+	rc = read_file(s, &in);
+	dv_input_close(&in);
 	return rc;
 }
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What all sources share: the arrays in which they grow, and the questions that they answer. */
 #include "config.h"
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "err.h"
-#include "load/source.h"
+#include "load/input.h"
+#include "load/peer.h"
 
 /* Room for `more` elements behind the last; NULL: no memory, with the sentence. */
 static void *grow(struct dv_array *a, uint64_t more, size_t each)
@@ -54,6 +53,11 @@ DEVIO_API void devio_source_close(struct devio_source *s)
 		return;
 	for (uint64_t i = 0; i < s->shards.nr; i++)
 		free(dv_source_shard(s, i)->path);
+	for (uint64_t i = 0; i < s->servers.nr; i++) {
+		free(dv_source_server(s, i)->host);
+		free(dv_source_server(s, i)->port);
+	}
+	free(s->servers.data);
 	free(s->shards.data);
 	free(s->items.data);
 	free(s->fields.data);
@@ -67,6 +71,8 @@ DEVIO_API void devio_source_close(struct devio_source *s)
 
 int dv_source_give(struct devio_source *s, int rc, struct devio_source **out)
 {
+	dv_peer_close(s->peer);
+	s->peer = NULL;
 	if (!rc)
 		rc = dv_source_finish(s);
 	if (rc)
@@ -76,39 +82,43 @@ int dv_source_give(struct devio_source *s, int rc, struct devio_source **out)
 	return rc;
 }
 
-static int note_shard(struct devio_source *s, const char *path, const struct stat *st)
+static int note_shard(struct devio_source *s, const struct dv_input *in)
 {
 	struct dv_shard *sh = grow(&s->shards, 1, sizeof(*sh));
 
 	if (!sh)
 		return -ENOMEM;
-	*sh = (struct dv_shard){ strdup(path), st->st_size, st->st_dev, st->st_ino, st->st_mtim };
+	*sh = (struct dv_shard){ strdup(in->path), in->size, in->st.st_dev, in->st.st_ino, in->st.st_mtim, in->server,
+				 in->version, NULL };
 	if (!sh->path)
-		return dv_err(-ENOMEM, "source %s: no memory for the name", path);
+		return dv_err(-ENOMEM, "source %s: no memory for the name", in->path);
+	if (in->server)
+		sh->name = sh->path + (in->name - in->path);
 	s->shards.nr++;
 	return 0;
 }
 
-int dv_source_add_file(struct devio_source *s, const char *path)
+int dv_source_add_file(struct devio_source *s, const char *path, struct dv_input *in)
 {
-	struct stat st;
-	int fd, rc = 0;
+	int rc = dv_input_open(s, path, in);
 
-	if (!path)
-		return dv_err(-EINVAL, "source: the name of a file is NULL");
-	/* O_NONBLOCK: a FIFO is refused below, not waited for. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &st))
-		rc = dv_err(-errno, "source %s: it cannot be opened: name a file that this process may read", path);
-	else if (!S_ISREG(st.st_mode))
-		rc = dv_err(S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL, "source %s: it is no regular file", path);
-	else
-		rc = note_shard(s, path, &st);
-	if (!rc)
-		return fd;
-	if (fd >= 0)
-		close(fd);
+	if (rc)
+		return rc;
+	rc = note_shard(s, in);
+	if (rc)
+		dv_input_close(in);
 	return rc;
+}
+
+int dv_source_add_server(struct devio_source *s, const char *host, const char *port)
+{
+	struct dv_server *to = grow(&s->servers, 1, sizeof(*to));
+
+	if (!to)
+		return -ENOMEM;
+	*to = (struct dv_server){ strdup(host), strdup(port) };
+	s->servers.nr++;
+	return to->host && to->port ? 0 : dv_err(-ENOMEM, "source: no memory for the name of a server");
 }
 
 int dv_source_same(const struct dv_shard *sh, int fd)
@@ -122,27 +132,6 @@ int dv_source_same(const struct dv_shard *sh, int fd)
 		return 0;
 	return dv_err(-ESTALE, "source %s: the file is not the one that was indexed, or was written since: open the "
 		      "source again", sh->path);
-}
-
-int dv_source_pread(int fd, const char *path, void *buf, size_t len, uint64_t off)
-{
-	char *to = buf;
-
-	while (len) {
-		ssize_t n = pread(fd, to, len, off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return dv_err(-errno, "source %s: reading its header", path);
-		if (!n)
-			return dv_err(-EBADMSG, "source %s: it ends at byte %llu, in its header: it is truncated; get it anew",
-				      path, (unsigned long long)off);
-		to += n;
-		len -= n;
-		off += n;
-	}
-	return 0;
 }
 
 int dv_source_add_text(struct devio_source *s, const char *text, size_t len, uint64_t *at)

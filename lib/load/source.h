@@ -17,6 +17,14 @@ struct dv_shard {
 	dev_t dev;
 	ino_t ino;
 	struct timespec mtime;
+	uint32_t server;     /* its number, from 1 on; 0: the file is of this machine */
+	uint64_t version;    /* what the server calls the file as it is now */
+	const char *name;    /* and the file, in path */
+};
+
+/* A data server. */
+struct dv_server {
+	char *host, *port;
 };
 
 /* Strings and shapes lie in arrays of the source that move while it grows: offsets. */
@@ -59,11 +67,18 @@ struct devio_source {
 	uint64_t *by_key;         /* items sorted by key */
 	uint64_t record, header;
 	uint64_t *before;         /* records before those of file i, one entry more than files */
+	struct dv_array servers;  /* struct dv_server */
+	struct dv_peer *peer;     /* the connection to one of them, while files are indexed */
 };
 
 static inline struct dv_shard *dv_source_shard(const struct devio_source *s, uint32_t i)
 {
 	return (struct dv_shard *)s->shards.data + i;
+}
+
+static inline struct dv_server *dv_source_server(const struct devio_source *s, uint64_t i)
+{
+	return (struct dv_server *)s->servers.data + i;
 }
 
 static inline struct dv_item *dv_source_item(const struct devio_source *s, uint64_t i)
@@ -85,10 +100,13 @@ static inline const char *dv_source_text(const struct devio_source *s, uint64_t 
 struct devio_source *dv_source_new(enum devio_source_kind kind);
 struct devio_source *dv_source_get(const struct devio_source *s);
 
-/* Opens a file and notes it as the last shard. Returns a descriptor of the caller's, or -errno. */
-int dv_source_add_file(struct devio_source *s, const char *path);
+struct dv_input;
+
+/* Opens a file and notes it as the last shard. 0, or -errno with a sentence. */
+int dv_source_add_file(struct devio_source *s, const char *path, struct dv_input *in);
 
 /* Each adds one at the end: 0 or -ENOMEM. */
+int dv_source_add_server(struct devio_source *s, const char *host, const char *port);
 int dv_source_add_text(struct devio_source *s, const char *text, size_t len, uint64_t *at);
 int dv_source_add_item(struct devio_source *s, uint64_t key);
 int dv_source_add_field(struct devio_source *s, const struct dv_field *f);
@@ -106,9 +124,6 @@ unsigned int dv_source_fields(const struct devio_source *s, uint64_t item);
 
 /* Where field n of the item lies. */
 struct dv_piece dv_source_piece(const struct devio_source *s, uint64_t item, unsigned int n);
-
-/* Reads len bytes at off: 0, or -errno with a sentence (-EBADMSG: the file ends before). */
-int dv_source_pread(int fd, const char *path, void *buf, size_t len, uint64_t off);
 
 /* The same file as in *sh? 0 or -ESTALE with a sentence, -errno. */
 int dv_source_same(const struct dv_shard *sh, int fd);

@@ -9,10 +9,10 @@
 #include <archive_entry.h>
 #include <ctype.h>
 #include <locale.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "err.h"
-#include "load/source.h"
+#include "load/input.h"
 
 #define BLOCK (64u << 10)
 
@@ -113,7 +113,8 @@ static int no_tar(const char *path, struct archive *a)
 		      archive_error_string(a) ? archive_error_string(a) : "no tar archive");
 }
 
-static int walk(struct devio_source *s, struct archive *a)
+/* *err: what the reading says besides libarchive. */
+static int walk(struct devio_source *s, struct archive *a, const int *err)
 {
 	const char *path = dv_source_shard(s, s->shards.nr - 1)->path;
 	struct archive_entry *e;
@@ -124,23 +125,83 @@ static int walk(struct devio_source *s, struct archive *a)
 		if (rc)
 			return rc;
 	}
+	if (*err)
+		return *err;
 	return got == ARCHIVE_EOF ? 0 : no_tar(path, a);
 }
 
-static int read_shard(struct devio_source *s, int fd)
+/* A shard of a server, as libarchive reads it. */
+struct stream {
+	const struct dv_input *in;
+	uint64_t at;
+	int err;                 /* the sentence is kept */
+	char buf[BLOCK];
+};
+
+static la_ssize_t read_stream(struct archive *a, void *arg, const void **buf)
+{
+	struct stream *st = arg;
+	uint64_t left = st->in->size - st->at;
+	size_t n = left < BLOCK ? left : BLOCK;
+
+	st->err = dv_input_read(st->in, st->buf, n, st->at);
+	if (st->err) {
+		archive_set_error(a, -st->err, "the server");
+		return ARCHIVE_FATAL;
+	}
+	st->at += n;
+	*buf = st->buf;
+	return n;
+}
+
+/* The members' data are not read: all that the index costs is their headers. */
+static la_int64_t skip_stream(struct archive *a, void *arg, la_int64_t want)
+{
+	struct stream *st = arg;
+	uint64_t left = st->in->size - st->at, n = want > 0 ? (uint64_t)want : 0;
+
+	(void)a;
+	n = n < left ? n : left;
+	st->at += n;
+	return n;
+}
+
+static int walk_stream(struct devio_source *s, struct archive *a, const struct dv_input *in)
+{
+	struct stream *st = malloc(sizeof(*st));
+	int rc;
+
+	if (!st)
+		return dv_err(-ENOMEM, "tar %s: no memory for a block", in->path);
+	st->in = in;
+	st->at = 0;
+	st->err = 0;
+	if (archive_read_open2(a, st, NULL, read_stream, skip_stream, NULL) == ARCHIVE_OK)
+		rc = walk(s, a, &st->err);
+	else
+		rc = st->err ? st->err : no_tar(in->path, a);
+	archive_read_close(a);
+	free(st);
+	return rc;
+}
+
+static int read_shard(struct devio_source *s, const struct dv_input *in)
 {
 	const struct dv_shard *sh = dv_source_shard(s, s->shards.nr - 1);
 	struct archive *a = archive_read_new();
+	const int none = 0;
 	int rc;
 
 	if (!a)
 		return dv_err(-ENOMEM, "tar %s: no memory for libarchive", sh->path);
 	if (!sh->size)
 		rc = dv_err(-EBADMSG, "tar %s: it is empty, without even the end of an archive: get it anew", sh->path);
-	else if (archive_read_support_format_tar(a) != ARCHIVE_OK || archive_read_open_fd(a, fd, BLOCK) != ARCHIVE_OK)
+	else if (archive_read_support_format_tar(a) != ARCHIVE_OK)
 		rc = no_tar(sh->path, a);
+	else if (in->fd < 0)
+		rc = walk_stream(s, a, in);
 	else
-		rc = walk(s, a);
+		rc = archive_read_open_fd(a, in->fd, BLOCK) == ARCHIVE_OK ? walk(s, a, &none) : no_tar(sh->path, a);
 	archive_read_free(a);
 	return rc;
 }
@@ -150,12 +211,13 @@ static int add_shards(struct devio_source *s, const char *const *paths, unsigned
 	int rc = 0;
 
 	for (unsigned int i = 0; i < nr && !rc; i++) {
-		int fd = dv_source_add_file(s, paths[i]);
+		struct dv_input in;
 
-		if (fd < 0)
-			return fd;
-		rc = read_shard(s, fd);
-		close(fd);
+		rc = dv_source_add_file(s, paths[i], &in);
+		if (rc)
+			return rc;
+		rc = read_shard(s, &in);
+		dv_input_close(&in);
 	}
 	return rc;
 }

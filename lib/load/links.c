@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Answers come in the order of the requests and are as long as was asked for:
+ * so where the next bytes go is known before they come, and the operations that
+ * receive them wait in the ring. A stream that is not as it should be has lost
+ * its place, and its connection ends with all that is in flight on it.
+ */
+#include "config.h"
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <sys/socket.h>
+#include <devio/mem.h>
+#include <devio/sock.h>
+#include "err.h"
+#include "load/links.h"
+#include "load/peer.h"
+
+#define REQUEST (2 * DV_WIRE_HEAD + DV_WIRE_PATH + 1) /* OPEN, path, READ */
+#define ROOM (REQUEST + 2 * DV_WIRE_HEAD)             /* and the heads of both answers */
+#define AGAIN_NS 1000000000LL
+
+enum { OP_REQUEST, OP_HEADS, OP_BYTES };
+
+struct link {
+	struct devio_sock *sock;
+	int error;                       /* it ends: -errno ... */
+	char why[200];                   /* ... and why */
+	uint32_t flying;                 /* reads */
+	uint32_t shard[DV_WIRE_FILES];   /* + 1, by the number of the file; 0: none */
+};
+
+struct server {
+	struct link link[DV_LINKS];
+	int error;                       /* no connection could be had: -errno ... */
+	char why[400];
+	int64_t again;                   /* ... and when to try again */
+};
+
+struct read {
+	uint64_t cookie;
+	struct link *link;
+	uint32_t shard, len;
+	uint8_t pending;                 /* operations in flight */
+	bool opens, lost;                /* lost: one of them failed, and with it the link */
+	int error;                       /* the server's answer */
+	struct devio_completion bytes;
+	struct read *next;               /* free one */
+};
+
+struct dv_links {
+	struct devio_ctx *ctx;
+	struct devio_ring *ring;
+	const struct devio_source *source;
+	struct devio_mem *mem;           /* ROOM bytes for each read */
+	unsigned char *buf;              /* its bytes */
+	struct server *servers;
+	struct read *reads, *free;
+	int path;
+	unsigned int flags;
+	char cause[300];
+};
+
+int dv_links_open(struct devio_ctx *ctx, struct devio_ring *ring, const struct devio_source *s, uint32_t depth, int path,
+		  unsigned int flags, struct dv_links **out)
+{
+	struct dv_links *l = calloc(1, sizeof(*l));
+	void *buf = NULL;
+	int rc;
+
+	if (!l)
+		return dv_err(-ENOMEM, "load: no memory for connections");
+	*out = l; /* the caller closes it, after failures too */
+	l->ctx = ctx;
+	l->ring = ring;
+	l->source = s;
+	l->path = path >= DEVIO_PATH_SOCK_DEVMEM ? path : 0;
+	l->flags = flags;
+	l->servers = calloc(s->servers.nr, sizeof(*l->servers));
+	l->reads = calloc(depth, sizeof(*l->reads));
+	if (!l->servers || !l->reads)
+		return dv_err(-ENOMEM, "load: no memory for the connections to %llu servers", (unsigned long long)s->servers.nr);
+	rc = devio_mem_alloc(ctx, "host", (uint64_t)depth * ROOM, NULL, &l->mem);
+	if (!rc)
+		rc = devio_mem_map(l->mem, &buf);
+	l->buf = buf;
+	for (uint32_t i = depth; i-- > 0;) {
+		l->reads[i].next = l->free;
+		l->free = &l->reads[i];
+	}
+	return rc;
+}
+
+static void for_each(struct dv_links *l, void (*fn)(struct link *k))
+{
+	for (uint64_t i = 0; l->servers && i < l->source->servers.nr; i++)
+		for (unsigned int n = 0; n < DV_LINKS; n++)
+			fn(&l->servers[i].link[n]);
+}
+
+static void shut(struct link *k)
+{
+	/* It may be gone already: not by devio_sock_shutdown(), which would say so over the sentence that counts. */
+	if (k->sock)
+		(void)shutdown(devio_sock_fd(k->sock), SHUT_RDWR);
+}
+
+static void drop(struct link *k)
+{
+	devio_sock_close(k->sock);
+	memset(k, 0, sizeof(*k));
+}
+
+void dv_links_cut(struct dv_links *l)
+{
+	if (l)
+		for_each(l, shut);
+}
+
+void dv_links_close(struct dv_links *l)
+{
+	if (!l)
+		return;
+	for_each(l, drop);
+	devio_mem_free(l->mem);
+	free(l->servers);
+	free(l->reads);
+	free(l);
+}
+
+/* The link ends; the first reason is what is told. */
+static void end(struct link *k, int error, const char *why)
+{
+	if (k->error)
+		return;
+	k->error = error;
+	snprintf(k->why, sizeof(k->why), "%s", why);
+	shut(k);
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+/* Nothing is in flight on it: has the server ended it meanwhile, or sent what nobody asked for? */
+static bool is_over(const struct link *k)
+{
+	struct pollfd p = { .fd = devio_sock_fd(k->sock), .events = POLLIN | POLLRDHUP };
+
+	return k->error || poll(&p, 1, 0) != 0;
+}
+
+/* After a failure not at once again: each attempt may last as long as the patience does. */
+static int connect_link(struct dv_links *l, uint32_t number, struct server *v, struct link *k)
+{
+	const struct dv_server *to = dv_source_server(l->source, number);
+	int64_t begin = now_ns();
+
+	if (v->error && begin < v->again)
+		return dv_err_plain(v->error, v->why);
+	v->error = dv_peer_connect(l->ctx, to->host, to->port, &k->sock);
+	if (!v->error)
+		return 0;
+	snprintf(v->why, sizeof(v->why), "%s", devio_errmsg());
+	v->again = now_ns() + AGAIN_NS + (now_ns() - begin);
+	return dv_err_plain(v->error, v->why);
+}
+
+/* The link with least to do, connected. 0, -EAGAIN: all are ending; or -errno with a sentence. */
+static int take_link(struct dv_links *l, uint32_t number, struct link **out)
+{
+	struct server *v = &l->servers[number];
+	struct link *k = NULL;
+
+	for (unsigned int i = 0; i < DV_LINKS; i++) {
+		struct link *x = &v->link[i];
+
+		if ((!x->error || !x->flying) && (!k || x->flying < k->flying))
+			k = x;
+	}
+	if (!k)
+		return -EAGAIN;
+	*out = k;
+	if (k->sock && !k->flying && is_over(k))
+		drop(k);
+	return k->sock ? 0 : connect_link(l, number, v, k);
+}
+
+/* Writes the request; returns its length. */
+static uint32_t write_request(const struct dv_links *l, struct read *q, uint64_t from)
+{
+	unsigned char *to = l->buf + (q - l->reads) * ROOM;
+	const struct dv_shard *sh = dv_source_shard(l->source, q->shard);
+	uint32_t file = q->shard % DV_WIRE_FILES, len = strlen(sh->name);
+
+	q->opens = q->link->shard[file] != q->shard + 1;
+	if (!q->opens) {
+		dv_wire_put(to, DV_WIRE_READ, file, q->len, from, 0);
+		return DV_WIRE_HEAD;
+	}
+	q->link->shard[file] = q->shard + 1;
+	dv_wire_put(to, DV_WIRE_OPEN, file, len, 0, sh->version);
+	memcpy(to + DV_WIRE_HEAD, sh->name, len);
+	dv_wire_put(to + DV_WIRE_HEAD + len, DV_WIRE_READ, file, q->len, from, 0);
+	return 2 * DV_WIRE_HEAD + len;
+}
+
+static int post(struct dv_links *l, struct read *q, int op, const struct devio_range *range)
+{
+	const struct devio_sock_io io = {
+		.sz = sizeof(io), .sock = q->link->sock, .ranges = range, .nr_ranges = 1, .send = op == OP_REQUEST,
+		.cookie = (uint64_t)(q - l->reads) << 32 | DV_LINKS_COOKIE | (unsigned int)op,
+		.path = op == OP_BYTES ? l->path : 0, .flags = op == OP_BYTES ? l->flags : 0,
+	};
+	int rc = devio_ring_sock_io(l->ring, &io);
+
+	if (!rc)
+		q->pending++;
+	return rc;
+}
+
+static int post_all(struct dv_links *l, struct read *q, const struct devio_range *to, uint64_t from)
+{
+	uint64_t at = (uint64_t)(q - l->reads) * ROOM;
+	int rc = post(l, q, OP_REQUEST, &(struct devio_range){ l->mem, at, write_request(l, q, from) });
+
+	if (!rc)
+		rc = post(l, q, OP_HEADS, &(struct devio_range){ l->mem, at + REQUEST, DV_WIRE_HEAD << q->opens });
+	return rc ? rc : post(l, q, OP_BYTES, to);
+}
+
+int dv_links_read(struct dv_links *l, uint32_t shard, const struct devio_range *to, uint64_t from, uint64_t cookie)
+{
+	struct read *q = l->free;
+	struct link *k;
+	int rc = q ? take_link(l, dv_source_shard(l->source, shard)->server - 1, &k) : -EAGAIN;
+
+	if (rc)
+		return rc;
+	l->free = q->next;
+	*q = (struct read){ .cookie = cookie, .link = k, .shard = shard, .len = to->len };
+	k->flying++;
+	rc = post_all(l, q, to, from);
+	if (!rc)
+		return 0;
+	end(k, rc, devio_errmsg());
+	q->lost = true;
+	if (q->pending)
+		return 0; /* it ends with what is posted */
+	k->flying--;
+	q->next = l->free;
+	l->free = q;
+	return rc;
+}
+
+static const unsigned char *heads_of(const struct dv_links *l, const struct read *q)
+{
+	return l->buf + (q - l->reads) * ROOM + REQUEST;
+}
+
+/* Instead of an answer: does the server say why it ends the connection? */
+static bool refuses(struct read *q, const unsigned char *head)
+{
+	struct dv_wire_answer a;
+
+	if (!dv_wire_get_answer(head, DV_WIRE_OPEN, 0, &a) || a.op != DV_WIRE_REFUSE)
+		return false;
+	end(q->link, dv_wire_errno(a.status), a.status == dv_wire_status(EBUSY) ?
+	    "the server has as many connections as it takes" : "the server refuses the connection");
+	return true;
+}
+
+/* The heads of the answers to a read's requests. */
+static void take_heads(struct dv_links *l, struct read *q)
+{
+	const unsigned char *at = heads_of(l, q);
+	const struct dv_shard *sh = dv_source_shard(l->source, q->shard);
+	struct dv_wire_answer a = { 0 };
+	bool ok = true;
+
+	if (q->opens) {
+		ok = dv_wire_get_answer(at, DV_WIRE_OPEN, 0, &a) && a.op == DV_WIRE_OPEN;
+		if (ok && !a.status && (a.version != sh->version || a.size != sh->size))
+			q->error = -ESTALE;
+		at += ok ? DV_WIRE_HEAD : 0;
+	}
+	ok = ok && dv_wire_get_answer(at, DV_WIRE_READ, q->len, &a) && a.op == DV_WIRE_READ;
+	if (!ok) {
+		q->lost = true;
+		if (!refuses(q, at))
+			end(q->link, -EPROTO, "what answers is no devio-serve of this version");
+		return;
+	}
+	if (a.status)
+		q->error = dv_wire_errno(a.status);
+	if (q->error && q->link->shard[q->shard % DV_WIRE_FILES] == q->shard + 1)
+		q->link->shard[q->shard % DV_WIRE_FILES] = 0; /* opened anew the next time */
+}
+
+static bool is_whole(const struct read *q, int op, const struct devio_completion *c)
+{
+	if (c->result < 0)
+		return false;
+	return op == OP_REQUEST || c->result == (op == OP_BYTES ? q->len : DV_WIRE_HEAD << q->opens);
+}
+
+/* head: what came of the answers, if it is a head at least. */
+static void lose(struct read *q, const struct devio_completion *c, const unsigned char *head)
+{
+	char text[180];
+
+	q->lost = true;
+	if (head && refuses(q, head))
+		return;
+	if (c->result >= 0 || c->result == -EPIPE) { /* whether the request or the answer met the end */
+		end(q->link, -ECONNRESET, "the server ended the connection");
+		return;
+	}
+	devio_completion_text(c, text, sizeof(text));
+	end(q->link, (int)c->result, text);
+}
+
+static void tell(struct dv_links *l, const struct read *q, int error)
+{
+	if (q->lost)
+		snprintf(l->cause, sizeof(l->cause), "%s", q->link->why);
+	else if (error == -ESTALE)
+		snprintf(l->cause, sizeof(l->cause), "the server's file is not the one that was indexed, or was written since: "
+			 "open the source again");
+	else
+		snprintf(l->cause, sizeof(l->cause), "the server cannot read it: %s", strerrordesc_np(-error));
+}
+
+bool dv_links_done(struct dv_links *l, struct devio_completion *c)
+{
+	struct read *q = &l->reads[c->cookie >> 32];
+	int op = c->cookie & 3, error;
+
+	q->pending--;
+	if (op == OP_BYTES)
+		q->bytes = *c;
+	if (!is_whole(q, op, c))
+		lose(q, c, op == OP_HEADS && c->good >= DV_WIRE_HEAD ? heads_of(l, q) : NULL);
+	else if (op == OP_HEADS)
+		take_heads(l, q);
+	if (q->pending)
+		return false;
+	error = q->lost ? q->link->error : q->error;
+	*c = q->bytes;
+	c->cookie = q->cookie;
+	if (error) {
+		c->result = error;
+		c->good = 0; /* zeroes, or bytes of which nothing is known */
+		c->reason = q->lost && q->bytes.result < 0 ? q->bytes.reason : DEVIO_WHY_NET;
+		tell(l, q, error);
+	}
+	q->link->flying--;
+	q->next = l->free;
+	l->free = q;
+	return true;
+}
+
+const char *dv_links_cause(const struct dv_links *l)
+{
+	return l->cause;
+}
