@@ -15,4 +15,9 @@ tools_devio_nc_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 tools_devio_nc_LDADD = lib/libdevio.la $(JSON_LIBS)
 tools_devio_nc_SOURCES = tools/devio-nc.c tools/nc.h tools/nc-link.c tools/nc-ends.c tools/nc-lane.c tools/nc-run.c \
 	tools/nc-check.c tools/nc-explain.c tools/nc-report.c $(tool_sources)
+
+bin_PROGRAMS += tools/devio-serve
+tools_devio_serve_LDADD = lib/libdevio.la
+tools_devio_serve_SOURCES = tools/devio-serve.c tools/serve.h tools/serve-run.c tools/serve-conn.c tools/serve-room.c \
+	tools/serve-file.c tools/opts.c tools/opts.h tools/toolmem.c tools/toolmem.h lib/load/wire.h
 include tools/bench.mk

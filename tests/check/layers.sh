@@ -70,7 +70,9 @@ rule "lib/topo/ knows neither ring nor path" '^lib/topo/' \
 rule "lib/load/ is a user of the public headers" '^lib/load/' "$own|lib/err\\.h|lib/load/[^/]+\\.h|<json-c/.*|<archive(_entry)?\\.h>"
 grep -vE '^tools/bench-(cpu|eng-uring)\.c ' "$tmp/all" >"$tmp/rest"
 tools='config\.h|include/devio\.h|tools/[^/]+\.h|<json-c/.*'
-rule "tools/ include <devio.h> and libc" '^tools/' "$tools" "$tmp/rest"
+grep -vE '^tools/serve[-.]' "$tmp/rest" >"$tmp/tools"
+rule "tools/ include <devio.h> and libc" '^tools/' "$tools" "$tmp/tools"
+rule "tools/serve-*.c speak the loader's protocol" '^tools/serve[-.]' "$tools|lib/load/wire\\.h" "$tmp/rest"
 rule "tools/bench-eng-uring.c, which is compared with, has an io_uring" '^tools/bench-eng-uring\.c$' "$tools|<liburing\\.h>"
 rule "tools/bench-cpu.c counts with perf_event_open" '^tools/bench-cpu\.c$' "$tools|<linux/perf_event\\.h>"
 grep -vE '^examples/(own-ring|loader)\.c ' "$tmp/all" >"$tmp/rest"

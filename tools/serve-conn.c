@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* devio-serve: one connection. */
+#include "config.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include "serve.h"
+
+/* A cookie is the connection and: an answer's number, or that it is the receive. */
+#define RECEIVE SERVE_ANSWERS
+
+static void receive(struct serve *s, struct serve_conn *c)
+{
+	uint64_t at = (uint64_t)c->index * SERVE_INPUT + c->have;
+	struct devio_range range = { s->in_mem, at, SERVE_INPUT - c->have };
+	const struct devio_sock_io io = {
+		.sz = sizeof(io), .sock = c->sock, .ranges = &range, .nr_ranges = 1,
+		.cookie = (uint64_t)c->index << 32 | RECEIVE, .flags = DEVIO_SOCK_SOME,
+	};
+
+	if (devio_ring_sock_io(s->ring, &io)) {
+		serve_conn_kill(s, c, devio_errmsg());
+		return;
+	}
+	c->receiving = true;
+	c->inflight++;
+}
+
+static void finish(struct serve *s, struct serve_conn *c)
+{
+	for (; c->count; c->count--, c->first = (c->first + 1) % SERVE_ANSWERS)
+		serve_file_put(c->answers[c->first].file);
+	for (unsigned int i = 0; i < DV_WIRE_FILES; i++)
+		serve_file_put(c->files[i]);
+	devio_sock_close(c->sock);
+	c->sock = NULL;
+	s->nr_conns--;
+}
+
+void serve_conn_kill(struct serve *s, struct serve_conn *c, const char *why)
+{
+	if (!c->dying) {
+		serve_say(s, "connection %u: %s", c->index, why);
+		c->dying = true;
+		(void)devio_sock_shutdown(c->sock, DEVIO_SHUT_RECV | DEVIO_SHUT_SEND);
+	}
+}
+
+/* What the client did is none of the protocol: it is told so, if it listens, and cut off. */
+static void refuse(struct serve *s, struct serve_conn *c, int err, const char *why)
+{
+	unsigned char head[DV_WIRE_HEAD];
+
+	dv_wire_put(head, DV_WIRE_REFUSE, dv_wire_status(err), 0, 0, 0);
+	if (!c->count)
+		(void)!send(devio_sock_fd(c->sock), head, sizeof(head), MSG_DONTWAIT | MSG_NOSIGNAL);
+	serve_conn_kill(s, c, why);
+}
+
+void serve_conn_begin(struct serve *s, struct serve_conn *c, struct devio_sock *sock)
+{
+	c->sock = sock;
+	c->have = c->inflight = c->first = c->count = 0;
+	c->receiving = c->ended = c->dying = false;
+	c->last = serve_now();
+	memset(c->files, 0, sizeof(c->files));
+	memset(c->failed, 0, sizeof(c->failed));
+	s->nr_conns++;
+	receive(s, c);
+	if (c->dying && !c->inflight)
+		finish(s, c);
+}
+
+/* The bytes of an answer that could not be read: nothing of what lay there before. */
+static int blank(const struct serve *s, const struct serve_conn *c, const struct serve_answer *a)
+{
+	static const unsigned char zeroes[65536];
+	uint64_t at = c->base + a->start + DV_WIRE_HEAD;
+
+	for (uint64_t left = a->len, n; left; left -= n, at += n) {
+		n = left < sizeof(zeroes) ? left : sizeof(zeroes);
+		if (devio_mem_copy_in(s->mem, at, zeroes, n))
+			return -1;
+	}
+	return 0;
+}
+
+/* The answer is whole: its head before its bytes. */
+static void make_ready(struct serve *s, struct serve_conn *c, struct serve_answer *a)
+{
+	unsigned char head[DV_WIRE_HEAD];
+
+	dv_wire_put(head, a->head.op, a->head.status, a->head.len, a->head.size, a->head.version);
+	if ((a->head.status && blank(s, c, a)) || devio_mem_copy_in(s->mem, c->base + a->start, head, sizeof(head)))
+		serve_conn_kill(s, c, devio_errmsg());
+	a->state = SERVE_READY;
+}
+
+static void do_open(struct serve *s, struct serve_conn *c, const struct dv_wire_request *q, struct serve_answer *a)
+{
+	struct serve_file *f = NULL;
+	char path[DV_WIRE_PATH + 1];
+	int err;
+
+	memcpy(path, c->in + DV_WIRE_HEAD, q->len);
+	path[q->len] = '\0';
+	err = strlen(path) == q->len ? serve_file_open(s, path, &f) : EINVAL;
+	if (!err && q->version && q->version != f->version) {
+		serve_file_put(f);
+		f = NULL;
+		err = ESTALE;
+	}
+	serve_file_put(c->files[q->file]);
+	c->files[q->file] = f;
+	c->failed[q->file] = a->head.status = dv_wire_status(err);
+	a->head.size = f ? f->size : 0;
+	a->head.version = f ? f->version : 0;
+	make_ready(s, c, a);
+}
+
+static void do_read(struct serve *s, struct serve_conn *c, const struct dv_wire_request *q, struct serve_answer *a)
+{
+	struct serve_file *f = c->files[q->file];
+	uint64_t cookie = (uint64_t)c->index << 32 | (uint64_t)(a - c->answers);
+
+	if (!f)
+		a->head.status = c->failed[q->file] ? c->failed[q->file] : dv_wire_status(EINVAL);
+	else if (q->off > f->size || q->len > f->size - q->off)
+		a->head.status = dv_wire_status(ERANGE);
+	else if (devio_ring_read(s->ring, f->file, s->mem, c->base + a->start + DV_WIRE_HEAD, q->len, q->off, cookie))
+		a->head.status = dv_wire_status(EIO);
+	if (a->head.status) {
+		make_ready(s, c, a);
+		return;
+	}
+	a->file = f;
+	f->refs++;
+	a->state = SERVE_READING;
+	c->inflight++;
+}
+
+/* One request of what has come; false: there is none, or no room for its answer yet. */
+static bool take_request(struct serve *s, struct serve_conn *c)
+{
+	struct serve_answer *a = &c->answers[(c->first + c->count) % SERVE_ANSWERS];
+	struct serve_answer fresh = { .len = 0 };
+	struct dv_wire_request q;
+	unsigned int bytes;
+
+	c->stalled = false;
+	if (c->have < DV_WIRE_HEAD || c->dying)
+		return false;
+	if (!dv_wire_get_request(c->in, &q)) {
+		refuse(s, c, EPROTO, "what came is no request of this protocol");
+		return false;
+	}
+	bytes = DV_WIRE_HEAD + (q.op == DV_WIRE_OPEN ? q.len : 0);
+	fresh.len = q.op == DV_WIRE_READ ? q.len : 0;
+	if (c->have < bytes)
+		return false;
+	c->stalled = c->count == SERVE_ANSWERS || !serve_room_take(s, c, &fresh, q.off);
+	if (c->stalled)
+		return false;
+	*a = fresh;
+	a->head.op = q.op;
+	a->head.len = (uint32_t)a->len;
+	c->count++;
+	if (q.op == DV_WIRE_OPEN)
+		do_open(s, c, &q, a);
+	else
+		do_read(s, c, &q, a);
+	c->have -= bytes;
+	memmove(c->in, c->in + bytes, c->have);
+	c->last = serve_now();
+	s->requests++;
+	return true;
+}
+
+/* Answers go out as far as they are whole. */
+static void send_ready(struct serve *s, struct serve_conn *c)
+{
+	for (unsigned int i = 0; i < c->count && !c->dying; i++) {
+		unsigned int n = (c->first + i) % SERVE_ANSWERS;
+		struct serve_answer *a = &c->answers[n];
+
+		if (a->state == SERVE_READING)
+			return;
+		if (a->state == SERVE_SENDING)
+			continue;
+		if (devio_ring_send(s->ring, c->sock, s->mem, c->base + a->start, DV_WIRE_HEAD + a->len,
+				    (uint64_t)c->index << 32 | n)) {
+			serve_conn_kill(s, c, devio_errmsg());
+			return;
+		}
+		a->state = SERVE_SENDING;
+		c->inflight++;
+	}
+}
+
+static void read_done(struct serve *s, struct serve_conn *c, struct serve_answer *a, const struct devio_completion *done)
+{
+	/* Looked at behind the read: what was written before or while it ran is seen. */
+	if (done->result < 0)
+		a->head.status = dv_wire_status((int)-done->result);
+	else if (!serve_file_same(a->file))
+		a->head.status = dv_wire_status(ESTALE);
+	else if ((uint64_t)done->result < a->len)
+		a->head.status = dv_wire_status(ENODATA);
+	make_ready(s, c, a);
+}
+
+static void send_done(struct serve *s, struct serve_conn *c, const struct serve_answer *a, const struct devio_completion *done)
+{
+	if (done->result != (int64_t)(DV_WIRE_HEAD + a->len)) {
+		serve_conn_kill(s, c, done->result == -ETIMEDOUT ? "it does not read its answers" : "it is gone");
+		return;
+	}
+	s->bytes += a->len;
+	c->last = serve_now();
+	/* Sends end in their order: it is the first. */
+	serve_file_put(a->file);
+	c->first = (c->first + 1) % SERVE_ANSWERS;
+	c->count--;
+}
+
+static void received(struct serve *s, struct serve_conn *c, const struct devio_completion *done)
+{
+	c->receiving = false;
+	if (done->result > 0)
+		c->have += (unsigned int)done->result;
+	else if (!done->result)
+		c->ended = true;
+	else if (done->result != -ETIMEDOUT)
+		serve_conn_kill(s, c, "it is gone");
+}
+
+/* All that can be done now; the end of the connection, if it is its end. */
+static void go_on(struct serve *s, struct serve_conn *c)
+{
+	while (!c->receiving && take_request(s, c))
+		;
+	send_ready(s, c);
+	/* Who waits for answers may be silent. Half a request counts as none. */
+	if (!c->count && !c->ended && serve_now() - c->last > s->timeout)
+		serve_conn_kill(s, c, "it asks for nothing");
+	if (c->ended && !c->count)
+		serve_conn_kill(s, c, "it has ended");
+	/* A receive writes behind the requests that are there: they stay where they are until it has ended. */
+	if (!c->dying && !c->receiving && !c->ended && !c->stalled)
+		receive(s, c);
+	if (c->dying && !c->inflight)
+		finish(s, c);
+}
+
+void serve_conn_done(struct serve *s, const struct devio_completion *done)
+{
+	struct serve_conn *c = &s->conns[done->cookie >> 32];
+	unsigned int n = (uint32_t)done->cookie;
+	struct serve_answer *a = n == RECEIVE ? NULL : &c->answers[n];
+
+	c->inflight--;
+	if (!a)
+		received(s, c, done);
+	else if (a->state == SERVE_READING)
+		read_done(s, c, a, done);
+	else
+		send_done(s, c, a, done);
+	go_on(s, c);
+}
