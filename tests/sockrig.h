@@ -3,6 +3,7 @@
 #ifndef SOCKRIG_H
 #define SOCKRIG_H
 
+#include <errno.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -78,6 +79,8 @@ static RIG_UNUSED void plain_read(int fd, void *buf, size_t len)
 	for (size_t n = 0; n < len;) {
 		ssize_t k = recv(fd, (char *)buf + n, len - n, 0);
 
+		if (k < 0 && errno == EINTR) /* a ring that is being torn down, where SO_RCVTIMEO is set */
+			continue;
 		must(k > 0, "the peer receives: %zd %s", k, strerror(errno));
 		n += k;
 	}

@@ -42,7 +42,7 @@ for page in "${pages[@]}"; do
 	fi
 done
 
-for tool in devio-cp devio-probe devio-bench devio-nc; do
+for tool in devio-cp devio-probe devio-bench devio-nc devio-serve; do
 	[[ -x $BUILD/tools/$tool ]] || continue
 	page=docs/man/$tool.1
 	bad=$("$BUILD/tools/$tool" --help 2>/dev/null | grep -oE -- '(^|[ ,])--[a-z][a-z0-9-]*' | tr -d ' ,' | grep -vx -- --usage | sort -u |

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # libFuzzer programs, --enable-fuzz with clang; tests/fuzz/run runs them.
 EXTRA_DIST += tests/fuzz/run tests/fuzz/fuzz_text.c tests/fuzz/fuzz_opts.c tests/fuzz/fuzz_ring.c \
-	tests/fuzz/fuzz_load.c
+	tests/fuzz/fuzz_load.c tests/fuzz/fuzz_wire.c
 if ENABLE_FUZZ
-noinst_PROGRAMS += tests/fuzz/fuzz_text tests/fuzz/fuzz_opts tests/fuzz/fuzz_ring tests/fuzz/fuzz_load
+noinst_PROGRAMS += tests/fuzz/fuzz_text tests/fuzz/fuzz_opts tests/fuzz/fuzz_ring tests/fuzz/fuzz_load tests/fuzz/fuzz_wire
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_text_SOURCES = tests/fuzz/fuzz_text.c tools/opts.c tools/opts.h
 tests_fuzz_fuzz_text_LDADD = lib/libdv.la
@@ -18,6 +18,9 @@ tests_fuzz_fuzz_ring_LDFLAGS = $(fuzz_ldflags) $(dmabuf_wraps)
 tests_fuzz_fuzz_load_SOURCES = tests/fuzz/fuzz_load.c
 tests_fuzz_fuzz_load_LDADD = lib/load/libdvload.la lib/libdv.la
 tests_fuzz_fuzz_load_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c
+tests_fuzz_fuzz_wire_LDADD = lib/load/libdvload.la lib/libdv.la
+tests_fuzz_fuzz_wire_LDFLAGS = $(fuzz_ldflags)
 endif
 
 # Seeds of the fuzzers.

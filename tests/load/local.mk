@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 # libdevio-load: sources, the order, the loader.
-EXTRA_DIST += tests/load/files.h tests/load/formats.py
+EXTRA_DIST += tests/load/files.h tests/load/serverig.h tests/load/formats.py
 if HAVE_CMOCKA
 load_tests = tests/load/test-safetensors tests/load/test-tar tests/load/test-order tests/load/test-loader \
-	tests/load/test-ranges
+	tests/load/test-ranges tests/load/test-remote tests/load/test-serve tests/load/test-liar
 check_PROGRAMS += $(load_tests)
 TESTS += $(load_tests)
 endif
@@ -21,6 +21,14 @@ tests_load_test_order_LDADD = lib/load/libdvload.la lib/libdv.la $(CMOCKA_LIBS)
 
 tests_load_test_ranges_CFLAGS = $(load_cflags)
 tests_load_test_ranges_LDADD = $(load_libs)
+
+# A data server and its readers; the names of the protocol come from lib/load/wire.h.
+tests_load_test_remote_CFLAGS = $(load_cflags)
+tests_load_test_remote_LDADD = $(load_libs)
+tests_load_test_serve_CFLAGS = $(load_cflags)
+tests_load_test_serve_LDADD = $(load_libs)
+tests_load_test_liar_CFLAGS = $(load_cflags)
+tests_load_test_liar_LDADD = $(load_libs)
 
 # Files that other tools wrote.
 check_PROGRAMS += tests/load/dump

@@ -3,12 +3,14 @@
  * Shuffled records of several files into host memory, and what it costs.
  *
  *   perf-load make FILES RECORDS DIRECTORY      FILES files of RECORDS records of 4 KiB
- *   perf-load HOW BLOCK WARM FILES RECORDS DIRECTORY
+ *   perf-load HOW BLOCK WARM FILES RECORDS DIRECTORY [SERVER]
  *
  * HOW: loader          devio_loader, the path that the library chooses
  *      loader-direct   the same with DEVIO_FILE_NO_CACHE
  *      pread           a loop of pread(2), a record a time
  *      pread-direct    the same with O_DIRECT
+ *      ranges          devio_source_read(), each file as one range into its own memory, as a model is
+ * SERVER: tcp://HOST:PORT of a devio-serve of DIRECTORY, from which loader and ranges take the files.
  * BLOCK: records that stay together in the shuffle. WARM: 0: the files are
  * taken out of the page cache before, 1: read into it. Every record is summed
  * up, in both, and the sums must be right. Prints: records a second, CPU
@@ -34,10 +36,10 @@
 #define SLOTS 8u
 
 struct job {
-	const char *how, *dir;
+	const char *how, *dir, *server;
 	unsigned int block, files;
 	uint64_t records;        /* of a file */
-	char **names;
+	char **names, **sources; /* here, and as they are opened */
 	uint64_t sum, reads;     /* results */
 	unsigned int path;
 };
@@ -67,8 +69,10 @@ static double cpu(void)
 static void name_files(struct job *j)
 {
 	j->names = calloc(j->files, sizeof(*j->names));
+	j->sources = calloc(j->files, sizeof(*j->sources));
 	for (unsigned int i = 0; i < j->files; i++)
-		if (asprintf(&j->names[i], "%s/shard-%04u", j->dir, i) < 0)
+		if (asprintf(&j->names[i], "%s/shard-%04u", j->dir, i) < 0 ||
+		    asprintf(&j->sources[i], "%s/shard-%04u", j->server ? j->server : j->dir, i) < 0)
 			die("names");
 }
 
@@ -182,18 +186,51 @@ static void take(struct job *j, struct devio_loader *l, const char *host)
 		die("next");
 }
 
+static struct devio_source *open_source(const struct job *j)
+{
+	struct devio_records_opts ro = DEVIO_OPTS(ro);
+	struct devio_source *s;
+
+	ro.record_size = RECORD;
+	if (devio_source_open_records((const char *const *)j->sources, j->files, &ro, &s))
+		die("open");
+	return s;
+}
+
+static void by_ranges(struct job *j)
+{
+	uint64_t size = j->records * RECORD;
+	struct devio_load_range *g = calloc(j->files, sizeof(*g));
+	struct devio_source *s = open_source(j);
+	struct devio_ctx *ctx;
+	struct devio_mem *mem;
+	void *host;
+
+	if (devio_ctx_open(NULL, &ctx) || devio_mem_alloc(ctx, "host", j->files * size, NULL, &mem) || devio_mem_map(mem, &host))
+		die("memory");
+	for (unsigned int i = 0; i < j->files; i++)
+		g[i] = (struct devio_load_range){ .len = size, .mem_off = i * size, .file = i };
+	if (devio_source_read(ctx, s, mem, g, j->files, NULL))
+		die("read");
+	for (uint64_t i = 0; i < j->files * j->records; i++)
+		j->sum += first_word((char *)host + i * RECORD);
+	j->path = g[0].path;
+	devio_source_close(s);
+	devio_mem_free(mem);
+	devio_ctx_close(ctx);
+	free(g);
+}
+
 static void by_loader(struct job *j)
 {
 	struct devio_loader_opts o = DEVIO_OPTS(o);
 	struct devio_loader_info info = DEVIO_OPTS(info);
-	struct devio_records_opts ro = DEVIO_OPTS(ro);
-	struct devio_source *s;
+	struct devio_source *s = open_source(j);
 	struct devio_loader *l;
 	struct devio_ctx *ctx;
 	struct devio_mem *mem;
 	void *host;
 
-	ro.record_size = RECORD;
 	o.batch = BATCH;
 	o.slots = SLOTS;
 	o.depth = 128;
@@ -202,7 +239,6 @@ static void by_loader(struct job *j)
 	o.flags = DEVIO_LOADER_SHUFFLE | (strcmp(j->how, "loader") ? DEVIO_FILE_NO_CACHE : 0);
 	if (devio_ctx_open(NULL, &ctx) || devio_mem_alloc(ctx, "host", BATCH * SLOTS * RECORD, NULL, &mem) ||
 	    devio_mem_map(mem, &host) ||
-	    devio_source_open_records((const char *const *)j->names, j->files, &ro, &s) ||
 	    devio_loader_open(ctx, s, mem, &o, &l))
 		die("open");
 	take(j, l, host);
@@ -225,6 +261,8 @@ static void measure(struct job *j, bool warm)
 	c = cpu();
 	if (!strncmp(j->how, "loader", 6))
 		by_loader(j);
+	else if (!strcmp(j->how, "ranges"))
+		by_ranges(j);
 	else
 		by_pread(j);
 	t = now() - t;
@@ -239,9 +277,11 @@ int main(int argc, char **argv)
 	bool making = argc == 5 && !strcmp(argv[1], "make");
 	struct job j = { 0 };
 
+	if (argc == 8)
+		j.server = argv[--argc];
 	if (argc != 7 && !making) {
 		fprintf(stderr, "usage: perf-load make FILES RECORDS DIRECTORY\n"
-			"       perf-load loader|loader-direct|pread|pread-direct BLOCK WARM FILES RECORDS DIRECTORY\n");
+			"       perf-load loader|loader-direct|ranges|pread|pread-direct BLOCK WARM FILES RECORDS DIRECTORY [SERVER]\n");
 		return 2;
 	}
 	j.how = argv[1];
