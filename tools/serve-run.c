@@ -30,7 +30,8 @@ static void turn_away(struct serve *s, struct devio_sock *sock)
 	devio_sock_close(sock);
 }
 
-static void accept_one(struct serve *s)
+/* 0, or -1: none can be taken for a while. */
+static int accept_one(struct serve *s)
 {
 	struct devio_sock *sock;
 	struct serve_conn *c = free_conn(s);
@@ -38,17 +39,19 @@ static void accept_one(struct serve *s)
 
 	if (rc) {
 		/* Gone again, or no descriptors are left: those who are served may end and free some. */
-		if (rc != -ETIMEDOUT && rc != -ECONNABORTED)
-			serve_say(s, "a connection cannot be taken: %s", devio_errmsg());
-		return;
+		if (rc == -ETIMEDOUT || rc == -ECONNABORTED)
+			return 0;
+		serve_say(s, "a connection cannot be taken: %s", devio_errmsg());
+		return -1;
 	}
 	if (!c) {
 		turn_away(s, sock);
-		return;
+		return 0;
 	}
 	s->accepted++;
 	serve_say(s, "connection %u begins", c->index);
 	serve_conn_begin(s, c, sock);
+	return 0;
 }
 
 /* What has ended, until there is nothing: the descriptor of the ring tells of nothing else. */
@@ -87,9 +90,10 @@ static void end_all(struct serve *s)
 
 int serve_run(struct serve *s, const sigset_t *open)
 {
-	struct pollfd p[2] = { { .fd = devio_sock_fd(s->listener), .events = POLLIN },
-			       { .fd = devio_ring_fd(s->ring), .events = POLLIN } };
-	int rc = 0;
+	struct pollfd p[2] = { { .fd = devio_ring_fd(s->ring), .events = POLLIN },
+			       { .fd = devio_sock_fd(s->listener), .events = POLLIN } };
+	const struct timespec pause = { .tv_nsec = 100000000 };
+	int rc = 0, tired = 0;
 
 	while (!serve_stop && !rc) {
 		int n;
@@ -97,9 +101,8 @@ int serve_run(struct serve *s, const sigset_t *open)
 		rc = take_done(s);
 		if (rc)
 			break;
-		n = ppoll(p, 2, NULL, open);
-		if (n > 0 && p[0].revents)
-			accept_one(s);
+		n = ppoll(p, tired ? 1 : 2, tired ? &pause : NULL, open);
+		tired = n > 0 && !tired && p[1].revents ? accept_one(s) : 0;
 		if (n < 0 && errno != EINTR) {
 			fprintf(stderr, "devio-serve: poll: %s\n", strerror(errno));
 			rc = -1;

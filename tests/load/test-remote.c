@@ -396,6 +396,35 @@ static void test_close(void **state)
 	env_close(&e);
 }
 
+/* A server that ended idle connections is asked again, and nothing fails. */
+static void test_idle(void **state)
+{
+	static const char *const options[] = { "-w0.3", NULL };
+	const struct devio_loader_opts o = { O, .batch = 5, .slots = 2 };
+	struct devio_batch b = DEVIO_OPTS(b);
+	struct devio_loader *l;
+	struct devio_source *s;
+	struct env e;
+
+	(void)state;
+	env_open(&e, 4 << 20, 0);
+	server_stop(&e.server, SIGTERM);
+	e.server = server_start(e.server.port, options);
+	for (int k = 0; k < FILES; k++)
+		rig_file(e.names[k], 30 * 4096, k + 1);
+	s = source_records(e.urls, FILES, 4096, 0);
+	must_zero(devio_loader_open(e.ctx, s, e.mem, &o, &l));
+	for (int i = 0; i < 3; i++) {
+		must(devio_loader_next(l, &b, -1) == 1 && !b.failed, "a batch");
+		usleep(900000); /* a long step of the training */
+		must_zero(devio_loader_release(l, b.slot));
+	}
+	must(take_all(&e, s, l, NULL) == 75, "the rest");
+	devio_loader_close(l);
+	devio_source_close(s);
+	env_close(&e);
+}
+
 static void test_names(void **state)
 {
 	static const struct { const char *url, *word; } bad[] = {
@@ -453,6 +482,7 @@ int main(void)
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_changed),
 		cmocka_unit_test(test_close),
+		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_six),
 	};
