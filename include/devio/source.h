@@ -10,6 +10,8 @@
  * of threads may use it. What is wrong with a file is -EBADMSG and a sentence in
  * devio_errmsg() with file, place, what is wrong, and what to do. No range that
  * a source tells leaves its file.
+ *
+ * A path tcp://HOST:PORT/PATH is a file of a devio-serve there: devio_source(3).
  */
 #ifndef DEVIO_SOURCE_H
 #define DEVIO_SOURCE_H
