@@ -70,7 +70,7 @@ DEVIO_API int devio_sock_accept(struct devio_sock *listener, struct devio_sock *
  * Connects, trying every address that the name has. The look-up of the name
  * is the system's and takes its own time; connect_ns is for the rest.
  * -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH, -ENETUNREACH, -ENOENT: host or
- * service do not resolve. The kernel's delay of small segments is turned off
+ * service do not resolve, -EAGAIN: no name server answers. The kernel's delay of small segments is turned off
  * (TCP_NODELAY), for accepted connections too.
  */
 DEVIO_API int devio_sock_connect(struct devio_ctx *ctx, const char *host, const char *service,

@@ -9,12 +9,14 @@ static void bad_names(struct devio_ctx *ctx)
 	struct devio_sock *s, *l;
 	struct devio_sock_info info = DEVIO_OPTS(info);
 	unsigned int port = 0;
-	int fd = plain_listen(AF_INET, &port);
+	int fd = plain_listen(AF_INET, &port), rc;
 
 	close(fd);
 	must_fail(devio_sock_connect(ctx, "127.0.0.1", port_text(port), NULL, &s), -ECONNREFUSED);
 	must(strstr(devio_errmsg(), "nobody listens"), "%s", devio_errmsg());
-	must_fail(devio_sock_connect(ctx, "no-such-host.invalid", "80", NULL, &s), -ENOENT);
+	/* A machine without a name server cannot know. */
+	rc = devio_sock_connect(ctx, "no-such-host.invalid", "80", NULL, &s);
+	must(rc == -ENOENT || rc == -EAGAIN, "%d", rc);
 	must(strstr(devio_errmsg(), "no-such-host.invalid"), "%s", devio_errmsg());
 	must_fail(devio_sock_connect(ctx, "127.0.0.1", "no-such-service", NULL, &s), -ENOENT);
 	must_fail(devio_sock_connect(ctx, "127.0.0.1", NULL, NULL, &s), -EINVAL);
