@@ -24,4 +24,4 @@ tests_vm_devmem_tcp_LDADD = $(URING_LIBS) -lpthread
 # All rows on emulated machines: minutes, and the first time a kernel build.
 .PHONY: check-lab
 check-lab: all $(check_PROGRAMS)
-	$(top_srcdir)/tests/vm/run --build $(abs_top_builddir)
+	$(top_srcdir)/tests/vm/run --jobs $${DEVIO_LAB_JOBS:-2} --build $(abs_top_builddir)
