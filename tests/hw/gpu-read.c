@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "gpu-read.h"
+#include "perf/clock.h"
 
 #define CHUNK (32u << 20)
 
@@ -45,23 +46,7 @@ void need(int rc, const char *what)
 		die("%s: error %d", what, rc);
 }
 
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
 /* All threads, the kernel's workers for this process too. */
-static double cpu(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
 /* The file's content: a word tells where it stands. */
 static uint64_t word(uint64_t i)
 {
@@ -203,11 +188,11 @@ static void measure(struct job *j, const struct way *w)
 		w->prepare(j);
 	getrusage(RUSAGE_SELF, &u);
 	rss = u.ru_maxrss;
-	t = now();
-	c = cpu();
+	t = perf_now();
+	c = perf_cpu();
 	w->run(j);
-	t = now() - t;
-	c = cpu() - c;
+	t = perf_now() - t;
+	c = perf_cpu() - c;
 	getrusage(RUSAGE_SELF, &u);
 	if (!w->to_host)
 		verify(j);

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "app.h"
+#include "perf/clock.h"
 
 #define PLACES 64    /* blocks of device memory, used again and again */
 
@@ -38,14 +39,6 @@ static void need(int rc, const char *what)
 		fprintf(stderr, "gpu-tcp: %s: error %d\n", what, rc);
 		exit(1);
 	}
-}
-
-static double now(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
 static struct sockaddr_in address(const char *port)
@@ -176,11 +169,11 @@ static int receive(const char *how, const char *port)
 	fd = accept_one(port);
 	if (recv(fd, &b, 1, MSG_PEEK) < 0)
 		die("recv");
-	t = now(CLOCK_MONOTONIC);
-	c = now(CLOCK_PROCESS_CPUTIME_ID);
+	t = perf_clock(CLOCK_MONOTONIC);
+	c = perf_clock(CLOCK_PROCESS_CPUTIME_ID);
 	sum = !strcmp(how, "double-buffer") ? double_buffer(fd) : recv_copy(fd, !strcmp(how, "recv-copy"));
-	t = now(CLOCK_MONOTONIC) - t;
-	c = now(CLOCK_PROCESS_CPUTIME_ID) - c;
+	t = perf_clock(CLOCK_MONOTONIC) - t;
+	c = perf_clock(CLOCK_PROCESS_CPUTIME_ID) - c;
 	printf("{\"way\": \"%s\", \"seconds\": %.6f, \"cpu\": %.6f, \"received\": %llu}\n", how, t, c, (unsigned long long)sum);
 	fflush(stdout);
 	_exit(0);

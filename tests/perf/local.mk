@@ -18,6 +18,6 @@ tests_perf_perf_cost_LDADD = $(perf_libs)
 tests_perf_perf_net_CFLAGS = $(perf_cflags)
 tests_perf_perf_net_LDADD = $(perf_libs)
 tests_perf_perf_load_LDADD = lib/libdevio-load.la lib/libdevio.la
-EXTRA_DIST += tests/perf/run tests/perf/run-load tests/perf/run-remote tests/perf/lab-cost tests/perf/cost-guest
+EXTRA_DIST += tests/perf/perf.h tests/perf/clock.h tests/perf/run tests/perf/run-load tests/perf/run-remote tests/perf/lab-cost tests/perf/cost-guest
 dist_check_SCRIPTS += tests/perf/test-hotpath.sh
 TESTS += tests/perf/test-hotpath.sh

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "perf.h"
 
 #define DEPTH_BYTES (4u << 20)
 #define MAX_DEPTH 32u
@@ -40,8 +41,7 @@ static size_t memory_size(const struct job *j)
 
 static _Noreturn void die(const char *what)
 {
-	fprintf(stderr, "perf-cost: %s: %s\n", what, *devio_errmsg() ? devio_errmsg() : strerror(errno));
-	exit(1);
+	perf_die("perf-cost", what);
 }
 
 /*

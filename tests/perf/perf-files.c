@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "perf.h"
 
 #define BLOCK 4096u
 #define BATCH 32u
@@ -27,16 +28,7 @@ static char *dir;
 
 static _Noreturn void die(const char *what)
 {
-	fprintf(stderr, "perf-files: %s: %s\n", what, *devio_errmsg() ? devio_errmsg() : strerror(errno));
-	exit(1);
-}
-
-static double now(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
+	perf_die("perf-files", what);
 }
 
 /* A thousand to a directory; written by hand, as snprintf would be part of what is measured. */
@@ -167,11 +159,11 @@ static void contexts(unsigned long n)
 
 	for (unsigned long i = 0; i < n; i++) {
 		struct devio_ctx *ctx;
-		double t = now(CLOCK_MONOTONIC);
+		double t = perf_clock(CLOCK_MONOTONIC);
 
 		if (devio_ctx_open(NULL, &ctx))
 			die("context");
-		t = now(CLOCK_MONOTONIC) - t;
+		t = perf_clock(CLOCK_MONOTONIC) - t;
 		sum += t;
 		worst = t > worst ? t : worst;
 		devio_ctx_close(ctx);
@@ -183,7 +175,7 @@ int main(int argc, char **argv)
 {
 	unsigned long n = argc > 3 ? strtoul(argv[argc - 1], NULL, 10) / BATCH * BATCH : 0;
 	int batch = argc == 5 && !strcmp(argv[2], "batch");
-	double t = now(CLOCK_MONOTONIC);
+	double t = perf_clock(CLOCK_MONOTONIC);
 
 	if (argc < 4)
 		return 2;
@@ -197,7 +189,7 @@ int main(int argc, char **argv)
 			uring_batch(n, batch ? BATCH : 1);
 		else
 			by_devio(batch, n);
-		printf("%.6f %.6f\n", now(CLOCK_MONOTONIC) - t, now(CLOCK_PROCESS_CPUTIME_ID));
+		printf("%.6f %.6f\n", perf_clock(CLOCK_MONOTONIC) - t, perf_clock(CLOCK_PROCESS_CPUTIME_ID));
 	}
 	return 0;
 }

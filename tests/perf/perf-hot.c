@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "perf.h"
 
 #define BLOCK 4096u
 #define BATCH 32u
@@ -55,8 +56,7 @@ void free(void *p)
 
 static _Noreturn void die(const char *what)
 {
-	fprintf(stderr, "perf-hot: %s: %s\n", what, *devio_errmsg() ? devio_errmsg() : strerror(errno));
-	exit(1);
+	perf_die("perf-hot", what);
 }
 
 static unsigned long blocks_of(const char *name)

@@ -30,6 +30,7 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+#include "perf.h"
 
 #define RECORD 4096u
 #define BATCH 256u
@@ -46,24 +47,7 @@ struct job {
 
 static _Noreturn void die(const char *what)
 {
-	fprintf(stderr, "perf-load: %s: %s\n", what, *devio_errmsg() ? devio_errmsg() : strerror(errno));
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
-static double cpu(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	perf_die("perf-load", what);
 }
 
 static void name_files(struct job *j)
@@ -257,16 +241,16 @@ static void measure(struct job *j, bool warm)
 	double t, c;
 
 	cache(j, warm);
-	t = now();
-	c = cpu();
+	t = perf_now();
+	c = perf_cpu();
 	if (!strncmp(j->how, "loader", 6))
 		by_loader(j);
 	else if (!strcmp(j->how, "ranges"))
 		by_ranges(j);
 	else
 		by_pread(j);
-	t = now() - t;
-	c = cpu() - c;
+	t = perf_now() - t;
+	c = perf_cpu() - c;
 	if (j->sum != items * (items - 1) / 2)
 		die("the sum of the records is wrong");
 	printf("%.0f %.3f %llu %s\n", items / t, c, (unsigned long long)j->reads, j->path ? devio_path_name(j->path) : "-");

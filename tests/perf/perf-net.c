@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "perf.h"
 
 #define MAX_DEPTH 64
 #define MEMORY (64ull << 20)
@@ -37,27 +38,10 @@ struct job {
 
 static _Noreturn void die(const char *what)
 {
-	fprintf(stderr, "perf-net: %s: %s\n", what, *devio_errmsg() ? devio_errmsg() : strerror(errno));
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
+	perf_die("perf-net", what);
 }
 
 /* Of the kernel's worker threads for this process too, not of the child. */
-static double cpu(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
 static _Noreturn void feed(const struct sockaddr_in *to, uint64_t size)
 {
 	static char buf[1 << 20];
@@ -103,15 +87,15 @@ static void by_recv(struct job *j)
 	if (mem == MAP_FAILED || buf == MAP_FAILED)
 		die("memory");
 	open_feed(j);
-	t = now();
-	c = cpu();
+	t = perf_now();
+	c = perf_cpu();
 	for (uint64_t at = 0; at < j->size; at += j->block) {
 		if (recv(j->fd, buf, j->block, MSG_WAITALL) != (ssize_t)j->block)
 			die("recv");
 		memcpy(mem + at % MEMORY, buf, j->block);
 	}
-	j->wall = now() - t;
-	j->cpu = cpu() - c;
+	j->wall = perf_now() - t;
+	j->cpu = perf_cpu() - c;
 }
 
 static void loop(const struct job *j, struct devio_ring *ring, struct devio_sock *s, struct devio_mem *m)
@@ -156,11 +140,11 @@ static void by_devio(struct job *j, const char *path)
 	open_feed(j);
 	if (devio_sock_import(ctx, j->fd, &so, &s))
 		die("import");
-	t = now();
-	c = cpu();
+	t = perf_now();
+	c = perf_cpu();
 	loop(j, ring, s, m);
-	j->wall = now() - t;
-	j->cpu = cpu() - c;
+	j->wall = perf_now() - t;
+	j->cpu = perf_cpu() - c;
 	devio_ring_close(ring);
 	devio_sock_close(s);
 	devio_mem_free(m);

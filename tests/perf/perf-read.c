@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "perf.h"
 
 #define MAX_DEPTH 64
 
@@ -34,27 +35,10 @@ struct job {
 
 static _Noreturn void die(const char *what)
 {
-	fprintf(stderr, "perf-read: %s: %s\n", what, *devio_errmsg() ? devio_errmsg() : strerror(errno));
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
+	perf_die("perf-read", what);
 }
 
 /* Of the kernel's worker threads for this process too. */
-static double cpu(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
 static void by_pread(struct job *j)
 {
 	int fd = open(j->file, O_RDONLY | O_DIRECT | O_CLOEXEC);
@@ -64,8 +48,8 @@ static void by_pread(struct job *j)
 
 	if (fd < 0 || mem == MAP_FAILED || buf == MAP_FAILED)
 		die(j->file);
-	t = now();
-	c = cpu();
+	t = perf_now();
+	c = perf_cpu();
 	for (uint64_t at = 0; at < j->size; at += j->block) {
 		ssize_t n = pread(fd, buf, j->block, at);
 
@@ -73,8 +57,8 @@ static void by_pread(struct job *j)
 			die("pread");
 		memcpy(mem + at % j->memory, buf, n);
 	}
-	j->reads = now() - t;
-	j->cpu = cpu() - c;
+	j->reads = perf_now() - t;
+	j->cpu = perf_cpu() - c;
 	close(fd);
 }
 
@@ -110,21 +94,21 @@ static void by_devio(struct job *j, const char *path)
 	struct devio_file *f = NULL;
 	struct devio_ctx *ctx = NULL;
 	struct devio_mem *m = NULL;
-	double t = now(), c;
+	double t = perf_now(), c;
 	int most = 0;
 
 	fo.path = devio_path_parse(path);
 	ro.entries = j->depth;
 	if (fo.path < 0 || devio_ctx_open(NULL, &ctx) || devio_mem_alloc(ctx, "host", j->memory, NULL, &m))
 		die("set-up");
-	j->alloc = now() - t;
-	t = now();
-	c = cpu();
+	j->alloc = perf_now() - t;
+	t = perf_now();
+	c = perf_cpu();
 	if (devio_file_open(ctx, j->file, O_RDONLY, &fo, &f) || devio_ring_open(ctx, &ro, &ring))
 		die("open");
 	loop(j, ring, f, m);
-	j->reads = now() - t;
-	j->cpu = cpu() - c;
+	j->reads = perf_now() - t;
+	j->cpu = perf_cpu() - c;
 	devio_stat_get(ctx, &st);
 	for (int p = 0; p < DEVIO_PATH_MAX; p++)
 		if (st.path[p].bytes_read > st.path[most].bytes_read)
