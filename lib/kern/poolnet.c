@@ -43,7 +43,20 @@ static int64_t now_ns(void)
 
 static bool is_poll(const struct job *j)
 {
-	return j->n.what == DV_NET_POLL_IN || j->n.what == DV_NET_POLL_OUT;
+	return j->n.what == DV_NET_POLL_IN || j->n.what == DV_NET_POLL_OUT || j->n.what == DV_NET_POLL_ERR;
+}
+
+static bool is_msg(const struct job *j)
+{
+	return j->n.what == DV_NET_RECVMSG || j->n.what == DV_NET_SENDMSG;
+}
+
+static ssize_t move_msg(struct job *j)
+{
+	struct msghdr *msg = (struct msghdr *)(uintptr_t)j->n.addr;
+
+	return j->n.what == DV_NET_RECVMSG ? recvmsg(j->n.fd, msg, j->n.flags | MSG_DONTWAIT | MSG_NOSIGNAL) :
+					     sendmsg(j->n.fd, msg, j->n.flags | MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* Moves what can be moved at once. True: the job has ended with *res. */
@@ -54,7 +67,8 @@ static bool move(struct job *j, int *res)
 	ssize_t n;
 
 	do {
-		n = j->n.what == DV_NET_RECV ? recv(j->n.fd, at, left, MSG_DONTWAIT | MSG_NOSIGNAL) :
+		n = is_msg(j) ? move_msg(j) :
+		    j->n.what == DV_NET_RECV ? recv(j->n.fd, at, left, MSG_DONTWAIT | MSG_NOSIGNAL) :
 					       send(j->n.fd, at, left, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN && !(j->n.flags & MSG_DONTWAIT))
@@ -80,6 +94,13 @@ static bool look(struct job *j, short revents, int64_t now, int *res)
 	return j->canceled || (j->end && now >= j->end);
 }
 
+static short events_of(enum dv_net_what what)
+{
+	if (what == DV_NET_RECV || what == DV_NET_RECVMSG || what == DV_NET_POLL_IN)
+		return POLLIN | POLLRDHUP;
+	return what == DV_NET_POLL_ERR ? 0 : POLLOUT; /* errors are always told */
+}
+
 /* Fills polls; the lock is held. Returns the time of the first that runs out of patience. */
 static int64_t gather(struct dv_poolnet *net)
 {
@@ -88,9 +109,8 @@ static int64_t gather(struct dv_poolnet *net)
 	net->polls[0] = (struct pollfd){ .fd = net->wake, .events = POLLIN };
 	for (unsigned int i = 0; i < net->count; i++) {
 		const struct job *j = &net->jobs[i];
-		bool in = j->n.what == DV_NET_RECV || j->n.what == DV_NET_POLL_IN;
 
-		net->polls[i + 1] = (struct pollfd){ .fd = j->n.fd, .events = in ? POLLIN | POLLRDHUP : POLLOUT };
+		net->polls[i + 1] = (struct pollfd){ .fd = j->n.fd, .events = events_of(j->n.what) };
 		if (j->end && (!first || j->end < first))
 			first = j->end;
 	}

@@ -13,7 +13,12 @@ struct dv_pool;
 struct dv_poolnet;
 
 /* A step on a connection: waits until it can go on unless MSG_DONTWAIT is among the flags. */
-enum dv_net_what { DV_NET_RECV, DV_NET_SEND, DV_NET_POLL_IN, DV_NET_POLL_OUT };
+enum dv_net_what {
+	DV_NET_RECV, DV_NET_SEND, DV_NET_POLL_IN, DV_NET_POLL_OUT,
+	DV_NET_RECVMSG, DV_NET_SENDMSG, /* addr: a struct msghdr, which stays valid until the end; len is not used */
+	DV_NET_POLL_ERR,                /* the error queue has something */
+	DV_NET_PAUSE,                   /* nothing but patience; any result */
+};
 struct dv_net {
 	enum dv_net_what what;
 	int fd;

@@ -245,6 +245,18 @@ static void prepare(struct io_uring_sqe *sqe, const struct dv_net *n)
 	case DV_NET_SEND:
 		io_uring_prep_send(sqe, n->fd, addr, n->len, n->flags);
 		break;
+	case DV_NET_RECVMSG:
+		io_uring_prep_recvmsg(sqe, n->fd, addr, (unsigned int)n->flags);
+		break;
+	case DV_NET_SENDMSG:
+		io_uring_prep_sendmsg(sqe, n->fd, addr, (unsigned int)n->flags);
+		break;
+	case DV_NET_PAUSE:
+		io_uring_prep_timeout(sqe, n->patience, 0, 0);
+		break;
+	case DV_NET_POLL_ERR:
+		io_uring_prep_poll_add(sqe, n->fd, POLLERR);
+		break;
 	default:
 		io_uring_prep_poll_add(sqe, n->fd, n->what == DV_NET_POLL_IN ? POLLIN | POLLRDHUP : POLLOUT);
 		break;
@@ -263,7 +275,7 @@ int dv_queue_net(struct dv_queue *q, const struct dv_net *n, void *user_data, vo
 	sqe = io_uring_get_sqe(q->uring);
 	prepare(sqe, n);
 	sqe->user_data = (uintptr_t)user_data;
-	if (!n->patience)
+	if (!n->patience || n->what == DV_NET_PAUSE)
 		return 0;
 	sqe->flags |= IOSQE_IO_LINK;
 	sqe = io_uring_get_sqe(q->uring);

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* What ethtool(8) shows and sets: rings by netlink, the RSS table and steering rules by ioctl. */
+#include "config.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/ethtool.h>
+#include <linux/ethtool_netlink.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netlink/attr.h>
+#include <sys/ioctl.h>
+#include "kern/ethtool.h"
+#include "kern/devmem.h"
+
+static int call(const char *ifname, void *arg)
+{
+	struct ifreq req = { .ifr_data = arg };
+	int rc, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", ifname);
+	rc = ioctl(fd, SIOCETHTOOL, &req) < 0 ? -errno : 0;
+	close(fd);
+	return rc;
+}
+
+void dv_ethtool_split_parse(const void *attrs, int len, struct dv_split *s)
+{
+	const uint8_t *split = dv_genl_find(attrs, len, ETHTOOL_A_RINGS_TCP_DATA_SPLIT, 1);
+
+	s->split = split ? *split : -1;
+	s->thresh = (int64_t)dv_genl_num(attrs, len, DV_RINGS_HDS_THRESH, UINT64_MAX);
+}
+
+static void on_rings(void *arg, const void *attrs, int len)
+{
+	dv_ethtool_split_parse(attrs, len, arg);
+}
+
+/* A request about the interface's rings, open at its end for what is to be set. */
+static struct nl_msg *rings(struct dv_genl *g, uint8_t cmd, unsigned int ifindex)
+{
+	struct nl_msg *msg = dv_genl_msg(g, "ethtool", cmd, 0);
+	struct nlattr *head = msg ? nla_nest_start(msg, ETHTOOL_A_RINGS_HEADER | NLA_F_NESTED) : NULL;
+
+	if (!head || nla_put_u32(msg, ETHTOOL_A_HEADER_DEV_INDEX, ifindex) < 0) {
+		nlmsg_free(msg);
+		return NULL;
+	}
+	nla_nest_end(msg, head);
+	return msg;
+}
+
+int dv_ethtool_split_get(unsigned int ifindex, struct dv_split *s)
+{
+	struct dv_genl g;
+	int rc = dv_genl_open(&g);
+
+	s->split = -1;
+	s->thresh = -1;
+	if (rc)
+		return rc;
+	rc = dv_genl_talk(&g, rings(&g, ETHTOOL_MSG_RINGS_GET, ifindex), on_rings, s);
+	dv_genl_close(&g);
+	return rc;
+}
+
+int dv_ethtool_split_set(unsigned int ifindex, const struct dv_split *s, char *why, size_t size)
+{
+	struct nl_msg *msg;
+	struct dv_genl g;
+	int rc = dv_genl_open(&g);
+
+	if (rc)
+		return rc;
+	msg = rings(&g, ETHTOOL_MSG_RINGS_SET, ifindex);
+	if (msg && s->split >= 0)
+		(void)nla_put_u8(msg, ETHTOOL_A_RINGS_TCP_DATA_SPLIT, (uint8_t)s->split);
+	if (msg && s->thresh >= 0)
+		(void)nla_put_u32(msg, DV_RINGS_HDS_THRESH, (uint32_t)s->thresh);
+	rc = dv_genl_talk(&g, msg, NULL, NULL);
+	snprintf(why, size, "%s", g.why);
+	dv_genl_close(&g);
+	return rc;
+}
+
+int dv_ethtool_queues(const char *ifname)
+{
+	struct ethtool_channels ch = { .cmd = ETHTOOL_GCHANNELS };
+	struct ethtool_rxnfc rings_of = { .cmd = ETHTOOL_GRXRINGS };
+	int rc = call(ifname, &rings_of);
+
+	/* Rings counts what can be received by; channels may name more kinds than that. */
+	if (!rc)
+		return (int)rings_of.data;
+	rc = call(ifname, &ch);
+	return rc ? rc : (int)(ch.rx_count + ch.combined_count);
+}
+
+struct indir {
+	struct ethtool_rxfh_indir head;
+	uint32_t ring_index[DV_RSS_MAX];
+};
+
+int dv_ethtool_rss_get(const char *ifname, uint32_t *table)
+{
+	struct indir *in = calloc(1, sizeof(*in));
+	int rc = -ENOMEM;
+
+	if (!in)
+		return rc;
+	in->head.cmd = ETHTOOL_GRXFHINDIR;
+	rc = call(ifname, in);
+	if (!rc && (!in->head.size || in->head.size > DV_RSS_MAX))
+		rc = in->head.size ? -E2BIG : -EOPNOTSUPP;
+	in->head.cmd = ETHTOOL_GRXFHINDIR;
+	if (!rc)
+		rc = call(ifname, in);
+	if (!rc) {
+		memcpy(table, in->ring_index, in->head.size * sizeof(*table));
+		rc = (int)in->head.size;
+	}
+	free(in);
+	return rc;
+}
+
+int dv_ethtool_rss_set(const char *ifname, const uint32_t *table, unsigned int n)
+{
+	struct indir *in = n > DV_RSS_MAX ? NULL : calloc(1, sizeof(*in));
+	int rc;
+
+	if (!in)
+		return n > DV_RSS_MAX ? -E2BIG : -ENOMEM;
+	in->head.cmd = ETHTOOL_SRXFHINDIR;
+	in->head.size = n;
+	memcpy(in->ring_index, table, n * sizeof(*table));
+	rc = call(ifname, in);
+	free(in);
+	return rc;
+}
+
+bool dv_ethtool_rss_make(uint32_t *table, unsigned int size, unsigned int first, unsigned int n, bool only)
+{
+	unsigned int next = 0;
+
+	if (only) {
+		for (unsigned int i = 0; i < size; i++)
+			table[i] = first + i % n;
+		return n > 0;
+	}
+	if (!first)
+		return false;
+	for (unsigned int i = 0; i < size; i++)
+		if (table[i] >= first && table[i] < first + n)
+			table[i] = next++ % first;
+	return true;
+}
+
+static bool put_ends(struct ethtool_rx_flow_spec *fs, const struct sockaddr_storage *local, const struct sockaddr_storage *peer)
+{
+	const struct sockaddr_in *here = (const struct sockaddr_in *)local, *there = (const struct sockaddr_in *)peer;
+
+	fs->flow_type = TCP_V4_FLOW;
+	fs->h_u.tcp_ip4_spec.pdst = here->sin_port;
+	fs->m_u.tcp_ip4_spec.pdst = 0xffff;
+	if (here->sin_addr.s_addr) {
+		fs->h_u.tcp_ip4_spec.ip4dst = here->sin_addr.s_addr;
+		fs->m_u.tcp_ip4_spec.ip4dst = 0xffffffff;
+	}
+	if (there) {
+		fs->h_u.tcp_ip4_spec.ip4src = there->sin_addr.s_addr;
+		fs->h_u.tcp_ip4_spec.psrc = there->sin_port;
+		fs->m_u.tcp_ip4_spec.ip4src = 0xffffffff;
+		fs->m_u.tcp_ip4_spec.psrc = 0xffff;
+	}
+	return here->sin_port;
+}
+
+static bool put_ends6(struct ethtool_rx_flow_spec *fs, const struct sockaddr_storage *local,
+		      const struct sockaddr_storage *peer)
+{
+	const struct sockaddr_in6 *here = (const struct sockaddr_in6 *)local, *there = (const struct sockaddr_in6 *)peer;
+
+	fs->flow_type = TCP_V6_FLOW;
+	fs->h_u.tcp_ip6_spec.pdst = here->sin6_port;
+	fs->m_u.tcp_ip6_spec.pdst = 0xffff;
+	if (!IN6_IS_ADDR_UNSPECIFIED(&here->sin6_addr)) {
+		memcpy(fs->h_u.tcp_ip6_spec.ip6dst, &here->sin6_addr, 16);
+		memset(fs->m_u.tcp_ip6_spec.ip6dst, 0xff, 16);
+	}
+	if (there) {
+		memcpy(fs->h_u.tcp_ip6_spec.ip6src, &there->sin6_addr, 16);
+		fs->h_u.tcp_ip6_spec.psrc = there->sin6_port;
+		memset(fs->m_u.tcp_ip6_spec.ip6src, 0xff, 16);
+		fs->m_u.tcp_ip6_spec.psrc = 0xffff;
+	}
+	return here->sin6_port;
+}
+
+int dv_ethtool_rule_make(struct ethtool_rxnfc *r, const struct sockaddr_storage *local, const struct sockaddr_storage *peer,
+			 unsigned int queue)
+{
+	bool good;
+
+	memset(r, 0, sizeof(*r));
+	r->cmd = ETHTOOL_SRXCLSRLINS;
+	r->fs.ring_cookie = queue;
+	if (local->ss_family == AF_INET)
+		good = put_ends(&r->fs, local, peer);
+	else if (local->ss_family == AF_INET6)
+		good = put_ends6(&r->fs, local, peer);
+	else
+		return -EINVAL;
+	return good ? 0 : -EINVAL;
+}
+
+int dv_ethtool_rule_can(const char *ifname)
+{
+	struct ethtool_rxnfc count = { .cmd = ETHTOOL_GRXCLSRLCNT };
+
+	return call(ifname, &count);
+}
+
+int dv_ethtool_rule_place(const char *ifname)
+{
+	struct ethtool_rxnfc *r = calloc(1, sizeof(*r) + DV_RSS_MAX * sizeof(uint32_t));
+	int rc = -ENOMEM;
+	uint32_t at;
+
+	if (!r)
+		return rc;
+	r->cmd = ETHTOOL_GRXCLSRLALL;
+	r->rule_cnt = DV_RSS_MAX;
+	rc = call(ifname, r);
+	/* From the top, where rules are weakest and few look; data is the size of the table. */
+	at = r->data ? (uint32_t)r->data - 1 : 0;
+	for (uint32_t i = 0; !rc && i < r->rule_cnt; i++)
+		if (r->rule_locs[i] == at) {
+			rc = at-- ? 0 : -ENOSPC;
+			i = UINT32_MAX; /* from the beginning: they are in no order */
+		}
+	if (!rc && !r->data)
+		rc = -ENOSPC;
+	free(r);
+	return rc ? rc : (int)at;
+}
+
+int dv_ethtool_rule_add(const char *ifname, const struct sockaddr_storage *local, const struct sockaddr_storage *peer,
+			unsigned int queue, unsigned int location)
+{
+	struct ethtool_rxnfc r;
+	int rc = dv_ethtool_rule_make(&r, local, peer, queue);
+
+	r.fs.location = location;
+	return rc ? rc : call(ifname, &r);
+}
+
+int dv_ethtool_rule_del(const char *ifname, unsigned int location)
+{
+	struct ethtool_rxnfc r = { .cmd = ETHTOOL_SRXCLSRLDEL, .fs.location = location };
+
+	return call(ifname, &r);
+}
