@@ -15,6 +15,7 @@
 #include <devio/mem.h>
 #include <devio/file.h>
 #include <devio/sock.h>
+#include <devio/nic.h>
 #include <devio/ring.h>
 #include <devio/stat.h>
 #include <devio/topo.h>

@@ -9,6 +9,7 @@
 #include <devio/stat.h>
 
 struct devio_ring;
+struct devio_nic;
 
 #define DV_SYNC_RINGS 16
 
@@ -24,6 +25,7 @@ struct devio_ctx {
 
 	pthread_mutex_t lock;         /* guards what follows; never taken per operation */
 	struct devio_ring *rings;     /* live rings, for the statistics */
+	struct devio_nic *nics;       /* set up to receive into device memory */
 	struct devio_stat closed;     /* sums of the rings that were closed */
 	struct devio_stat sync;       /* of synchronous calls that need no ring; atomic */
 

@@ -146,16 +146,19 @@ static const char *const reasons[DEVIO_WHY_MAX] = {
 				  "device memory",
 	[DEVIO_WHY_NET_KERNEL] = "the kernel cannot bind a dma-buf to a queue of a NIC (Linux 6.12; to send 6.16)",
 	[DEVIO_WHY_NET_DRIVER] = "the NIC's driver is not known to have queue management operations (bnxt_en, mlx5_core, "
-				 "gve and fbnic have)",
+				 "gve and fbnic have, and igb with the series in kernel/)",
 	[DEVIO_WHY_NET_SPLIT] = "the NIC does not separate headers from payload (ethtool -G INTERFACE tcp-data-split on)",
 	[DEVIO_WHY_NET_RIGHTS] = "binding a queue of the NIC takes CAP_NET_ADMIN",
 	[DEVIO_WHY_NET_UNKNOWN] = "the interface of the connection cannot be found or asked",
 	[DEVIO_WHY_NET_RECV] = "the path only receives",
-	[DEVIO_WHY_NET_LATER] = "this version of the library does not have the path yet",
+	[DEVIO_WHY_NET_SETUP] = "the NIC is not set up to receive into device memory: devio_nic_open() does it (devio-nc --nic)",
 	[DEVIO_WHY_NET] = "the connection reported an error",
 	[DEVIO_WHY_RESET] = "the peer closed or reset the connection",
 	[DEVIO_WHY_TIMEOUT] = "no byte came or went in the time allowed",
 	[DEVIO_WHY_BROKEN] = "an earlier operation of the stream failed and its place in the stream is lost",
+	[DEVIO_WHY_NET_BIND] = "the kernel or the NIC does not take this memory (the log has the kernel's words)",
+	[DEVIO_WHY_NET_STEER] = "the payload did not come by a queue that is bound to device memory",
+	[DEVIO_WHY_REVOKED] = "the owner of the memory took it back, and with it bytes that were received or to be sent",
 };
 
 DEVIO_API const char *devio_reason_text(unsigned int reason)

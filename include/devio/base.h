@@ -78,11 +78,14 @@ enum devio_reason {
 	DEVIO_WHY_NET_RIGHTS,      /* no right to bind a queue (CAP_NET_ADMIN) */
 	DEVIO_WHY_NET_UNKNOWN,     /* the interface of the connection was not found */
 	DEVIO_WHY_NET_RECV,        /* the path only receives */
-	DEVIO_WHY_NET_LATER,       /* nothing seems to stand in the way, but this version has no such path */
+	DEVIO_WHY_NET_SETUP,       /* nothing stands in the way, but the NIC was not set up: devio_nic_open() */
 	DEVIO_WHY_NET,             /* the connection reported an error */
 	DEVIO_WHY_RESET,           /* the peer reset or closed the connection */
 	DEVIO_WHY_TIMEOUT,         /* no byte came or went in the time allowed */
 	DEVIO_WHY_BROKEN,          /* an earlier operation of the stream failed: its place in it is lost */
+	DEVIO_WHY_NET_BIND,        /* the kernel or the NIC did not take this memory */
+	DEVIO_WHY_NET_STEER,       /* the payload did not come by a queue of device memory */
+	DEVIO_WHY_REVOKED,         /* the owner took the memory back, and bytes with it */
 	DEVIO_WHY_MAX
 };
 

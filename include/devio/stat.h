@@ -28,6 +28,11 @@ struct devio_stat {
 	uint64_t dmabuf_hits;     /* registration cache */
 	uint64_t dmabuf_misses;
 	uint64_t dmabuf_evictions;
+	/* Received by sock-devmem: */
+	uint64_t linear;          /* bytes that arrived in ordinary memory and were copied */
+	uint64_t frags;           /* pieces in device memory ... */
+	uint64_t frag_bytes;      /* ... and their bytes */
+	uint64_t returned;        /* pieces that were given back to the NIC; frags - returned are out */
 };
 
 /** Sums up all rings of ctx, closed ones included. Any thread, no lock in the data's way. */

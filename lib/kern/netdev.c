@@ -206,7 +206,7 @@ void dv_netdev_ask(struct dv_netdev *d)
 /* There is no way to ask for queue management operations but to bind. */
 static bool known_driver(const char *driver)
 {
-	static const char *const known[] = { "bnxt_en", "mlx5_core", "gve", "fbnic" };
+	static const char *const known[] = { "bnxt_en", "mlx5_core", "gve", "fbnic", "igb" };
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
 		if (!strcmp(driver, known[i]))
@@ -229,5 +229,5 @@ enum devio_reason dv_netdev_why(const struct dv_netdev *d, bool send)
 		return DEVIO_WHY_NET_SPLIT;
 	if (!send && !d->right)
 		return DEVIO_WHY_NET_RIGHTS;
-	return DEVIO_WHY_NET_LATER;
+	return DEVIO_WHY_NET_SETUP;
 }

@@ -22,7 +22,7 @@ int dv_netdev_find(int fd, struct dv_netdev *d);
 /* The rest of it; what cannot be asked counts as absent. */
 void dv_netdev_ask(struct dv_netdev *d);
 
-/* The first thing that stands in the way of payload in device memory; NET_LATER if nothing does. */
+/* The first thing that stands in the way of payload in device memory; NET_SETUP if nothing does. */
 enum devio_reason dv_netdev_why(const struct dv_netdev *d, bool send);
 
 #endif

@@ -15,8 +15,8 @@ static void one_field(void **state)
 	struct dv_netdev d = good;
 
 	(void)state;
-	assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_LATER);
-	assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_LATER);
+	assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_SETUP);
+	assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_SETUP);
 	d.ifindex = 0;
 	assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_UNKNOWN);
 	d = good;
@@ -26,10 +26,10 @@ static void one_field(void **state)
 	d = good;
 	d.bind_rx = false;
 	assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_KERNEL);
-	assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_LATER);
+	assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_SETUP);
 	d = good;
 	d.bind_tx = false;
-	assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_LATER);
+	assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_SETUP);
 	assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_KERNEL);
 	d = good;
 	strcpy(d.driver, "e1000e");
@@ -38,12 +38,12 @@ static void one_field(void **state)
 	assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_DRIVER);
 	for (d = good, d.split = -1; d.split < 1; d.split++) {
 		assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_SPLIT);
-		assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_LATER);
+		assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_SETUP);
 	}
 	d = good;
 	d.right = false;
 	assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_RIGHTS);
-	assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_LATER);
+	assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_SETUP);
 }
 
 static void loopback(void **state)

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * A NIC that puts the payload of TCP connections into device memory, and what
+ * has to be set up for it: headers kept apart from payload, a dma-buf bound to
+ * receive queues, and the connections steered to them. All of it is one
+ * transaction. What is changed is written down in /run/devio (or
+ * $XDG_RUNTIME_DIR/devio) before it is changed, and put back by
+ * devio_nic_close(), by a failure on the way, and after a crash by the next
+ * devio_nic_open() or by devio_nic_restore().
+ *
+ * Connections of the same context that go by the interface then receive by
+ * the path sock-devmem. Sending by it needs none of this, and no right.
+ */
+#ifndef DEVIO_NIC_H
+#define DEVIO_NIC_H
+
+#include <devio/base.h>
+#include <devio/ctx.h>
+#include <devio/mem.h>
+#include <devio/sock.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct devio_nic;
+
+/** How connections get to the bound queues. */
+enum devio_steer {
+	DEVIO_STEER_AUTO = 0,  /* by rules if the NIC has them, or -EOPNOTSUPP */
+	DEVIO_STEER_RULES,     /* RSS stays away from the queues; a rule for each devio_nic_steer() */
+	DEVIO_STEER_RSS,       /* all that RSS spreads, of every program: for an interface of its own */
+	DEVIO_STEER_USER,      /* the caller steers */
+};
+
+struct devio_nic_opts {
+	size_t sz;
+	int steer;             /* enum devio_steer */
+	unsigned int queues;   /* receive queues to bind; 1 if 0. Taken from the top, never queue 0 */
+	unsigned int flags;    /* must be 0 */
+};
+
+struct devio_nic_info {
+	size_t sz;
+	char ifname[16];
+	unsigned int ifindex;
+	int steer;                  /* enum devio_steer, as chosen */
+	unsigned int queue, queues; /* the first bound one and their number */
+	uint32_t binding;           /* the kernel's number of it */
+	uint32_t rules;             /* of devio_nic_steer() */
+	/* Of the queues, as the driver tells; UINT64_MAX where it does not. */
+	uint64_t packets, bytes;
+	uint64_t alloc_fail;        /* starved: no buffer was free, packets were dropped */
+	uint64_t hw_drops;
+	uint64_t inflight;          /* buffers of mem that are with the NIC, in sockets or with programs ... */
+	uint64_t inflight_bytes;    /* ... and their bytes */
+};
+
+/**
+ * Sets the interface up to receive into mem, all of whose dma-buf becomes the
+ * NIC's until devio_nic_close(): transfers go to other memories, or use the
+ * pieces where they lie. mem is held meanwhile.
+ * Needs CAP_NET_ADMIN. May interrupt the interface's traffic for seconds.
+ * Errors, each with its cure: -ENODEV (no such interface), -EOPNOTSUPP (a
+ * virtual one, or its driver, the kernel or the steering cannot), -EPERM,
+ * -EBUSY (set up by another process, or no queue is free), -EEXIST (XDP),
+ * -EINVAL. After an error nothing is left changed.
+ */
+DEVIO_API int devio_nic_open(struct devio_ctx *ctx, const char *ifname, struct devio_mem *mem,
+			     const struct devio_nic_opts *opts, struct devio_nic **nic);
+
+/**
+ * Makes a rule by which a connection, or all that a listener accepts, gets to
+ * the bound queues: before the peer sends. Does nothing where rules are not
+ * how it is steered. Errors: -ENOSPC, -EOPNOTSUPP.
+ */
+DEVIO_API int devio_nic_steer(struct devio_nic *nic, struct devio_sock *sock);
+
+/** Fills info (set info->sz first). */
+DEVIO_API int devio_nic_get_info(struct devio_nic *nic, struct devio_nic_info *info);
+
+/** Puts everything back; NULL is allowed. Connections go on in ordinary memory. */
+DEVIO_API void devio_nic_close(struct devio_nic *nic);
+
+/**
+ * Puts back what processes left that have died: of ifname, or of every
+ * interface (NULL) of this network namespace. Returns their number, or the
+ * first error; what failed can be tried again.
+ */
+DEVIO_API int devio_nic_restore(struct devio_ctx *ctx, const char *ifname);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
