@@ -11,6 +11,7 @@
 
 static void cancel_all(struct devio_ring *r)
 {
+	r->closing = true;
 	dv_ring_promote_all(r);
 	for (unsigned int i = 0; i < r->nr_ops; i++)
 		if (r->ops[i].active)

@@ -10,6 +10,7 @@
 
 struct devio_ring;
 struct devio_nic;
+struct dv_txbind;
 
 #define DV_SYNC_RINGS 16
 
@@ -25,6 +26,7 @@ struct devio_ctx {
 
 	pthread_mutex_t lock;         /* guards what follows; never taken per operation */
 	struct devio_ring *rings;     /* live rings, for the statistics */
+	struct dv_txbind *txbinds;    /* memories that NICs send from (lib/path/sock_devmem_tx.c) */
 	struct devio_nic *nics;       /* set up to receive into device memory */
 	struct devio_stat closed;     /* sums of the rings that were closed */
 	struct devio_stat sync;       /* of synchronous calls that need no ring; atomic */

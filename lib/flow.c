@@ -3,6 +3,7 @@
 #include "config.h"
 #include <sys/socket.h>
 #include "ctx.h"
+#include "devmem.h"
 #include "err.h"
 #include "path.h"
 
@@ -15,6 +16,8 @@ static enum devio_reason reason_of(int err)
 		return DEVIO_WHY_RESET;
 	case -ETIMEDOUT:
 		return DEVIO_WHY_TIMEOUT;
+	case -ENODEV:
+		return DEVIO_WHY_REVOKED;
 	default:
 		return DEVIO_WHY_NET;
 	}
@@ -48,6 +51,15 @@ static void leave(struct dv_flow *fl, const struct dv_part *p)
 	}
 }
 
+/* Out of the stream; the kernel may still read from the memory. */
+static void end(struct devio_ring *r, struct dv_part *p, uint32_t payload)
+{
+	if (p->zc_left)
+		dv_flow_hold(r, p, payload);
+	else
+		dv_part_finish(r, p, payload);
+}
+
 /* The part ends before its end. */
 static void give_up(struct devio_ring *r, struct dv_part *p, int err, enum devio_reason why)
 {
@@ -57,7 +69,7 @@ static void give_up(struct devio_ring *r, struct dv_part *p, int err, enum devio
 	if (!op->write)
 		op->issued = p->x; /* there is no later part */
 	dv_op_fail(op, p->x + p->done, err, why);
-	dv_part_finish(r, p, p->done);
+	end(r, p, p->done);
 }
 
 static void give_up_dead(struct devio_ring *r, struct dv_part *p)
@@ -81,7 +93,15 @@ static int flags_of(const struct dv_part *p)
 {
 	if (p->step == DV_STEP_MOVE_NOW)
 		return MSG_NOSIGNAL | MSG_DONTWAIT;
-	return MSG_NOSIGNAL | (p->op->write ? MSG_WAITALL : 0);
+	return MSG_NOSIGNAL | (p->op->write && !p->path->frame ? MSG_WAITALL : 0);
+}
+
+static void to_kernel(const struct dv_part *p, struct dv_net *n)
+{
+	n->what = p->op->write ? DV_NET_SEND : DV_NET_RECV;
+	n->addr = p->addr + p->done;
+	n->len = p->len - p->done;
+	n->flags = flags_of(p);
 }
 
 /* The part's step to the kernel, or to the list of those for which there is no room. */
@@ -95,13 +115,15 @@ static void submit(struct devio_ring *r, struct dv_part *p)
 
 	if (p->step == DV_STEP_POLL) {
 		n.what = p->op->write ? DV_NET_POLL_OUT : DV_NET_POLL_IN;
+	} else if (p->step == DV_STEP_PAUSE) {
+		n.what = DV_NET_PAUSE;
+		n.patience = &dv_flow_pause;
 	} else {
-		n.what = p->op->write ? DV_NET_SEND : DV_NET_RECV;
-		n.addr = p->addr + p->done;
-		n.len = p->len - p->done;
-		n.flags = flags_of(p);
+		to_kernel(p, &n);
+		if (p->path->frame)
+			p->path->frame(p, &n);
 	}
-	if (s->opts.idle_ns && p->step != DV_STEP_MOVE_NOW) {
+	if (s->opts.idle_ns && p->step != DV_STEP_MOVE_NOW && p->step != DV_STEP_PAUSE) {
 		fl->patience.tv_sec = s->opts.idle_ns / 1000000000;
 		fl->patience.tv_nsec = s->opts.idle_ns % 1000000000;
 		n.patience = &fl->patience;
@@ -181,6 +203,11 @@ static void failed(struct devio_ring *r, struct dv_part *p, int err)
 {
 	struct dv_flow *fl = dv_flow_of(p->op);
 
+	if (err == -ENOBUFS && (p->zc_n || fl->held) && !fl->err && !dv_op_dead(p->op)) {
+		p->step = DV_STEP_PAUSE;
+		submit(r, p);
+		return;
+	}
 	if (err != -ECANCELED && err != -EAGAIN && err != -EINTR && !fl->err) {
 		/* The kernel tells it once and calls it the end of the stream afterwards. */
 		fl->err = err;
@@ -198,6 +225,31 @@ static void failed(struct devio_ring *r, struct dv_part *p, int err)
 		submit(r, p);
 }
 
+/* Bytes of the stream that have left the socket are lost: nothing after them has its place. */
+static void lose_stream(struct devio_ring *r, struct dv_flow *fl)
+{
+	if (!fl->err) {
+		fl->err = -EIO;
+		fl->why = DEVIO_WHY_BROKEN;
+	}
+	if (fl->io) {
+		dv_op_fail(fl->io->op, fl->io->x, fl->err, fl->why);
+		dv_flow_cancel_io(r, fl);
+	}
+}
+
+/* What the NIC wrote into its memory goes to its place, and the NIC gets its pieces back. */
+static void landed(struct devio_ring *r, struct dv_part *p, uint32_t n)
+{
+	int err = p->path->landed(r, p, n);
+
+	if (err) {
+		dv_op_fail(p->op, p->x, err, DEVIO_WHY_COPY);
+		lose_stream(r, dv_flow_of(p->op));
+	}
+	dv_part_finish(r, p, err ? 0 : n);
+}
+
 static void received(struct devio_ring *r, struct dv_part *p, uint32_t n)
 {
 	struct dv_op *op = p->op;
@@ -210,6 +262,10 @@ static void received(struct devio_ring *r, struct dv_part *p, uint32_t n)
 		fl->ended = true;
 	if (!n || op->want & DEVIO_SOCK_SOME)
 		op->eof_x = op->issued;
+	if (n && p->path->landed) {
+		landed(r, p, n);
+		return;
+	}
 	if (!n || !p->slot.buf) {
 		dv_part_finish(r, p, n);
 		return;
@@ -225,9 +281,11 @@ static void sent(struct devio_ring *r, struct dv_part *p, uint32_t n)
 	struct dv_flow *fl = dv_flow_of(op);
 
 	p->done += n;
+	if (p->path->frame)
+		dv_flow_count(p);
 	if (p->done == p->len) {
 		leave(fl, p);
-		dv_part_finish(r, p, p->len);
+		end(r, p, p->len);
 	} else if (fl->err || dv_op_dead(op)) {
 		give_up_dead(r, p);
 	} else if (p->step == DV_STEP_MOVE_NOW && fl->count == 1 && p->slot.buf) {
@@ -241,12 +299,30 @@ static void sent(struct devio_ring *r, struct dv_part *p, uint32_t n)
 	}
 }
 
+static void resume(struct devio_ring *r, struct dv_part *p)
+{
+	const struct dv_flow *fl = dv_flow_of(p->op);
+
+	/* The news are for the one that watches, if there is one. */
+	if (!fl->held)
+		(void)dv_flow_reap(p->op->sock);
+	p->step = DV_STEP_MOVE;
+	if (fl->err || dv_op_dead(p->op))
+		give_up_dead(r, p);
+	else
+		submit(r, p);
+}
+
 void dv_flow_event(struct devio_ring *r, struct dv_part *p, int res)
 {
 	struct devio_sock *s = dv_sock_get(p->op->sock);
 	bool send = p->op->write;
 
-	if (res < 0)
+	if (p->step == DV_STEP_HELD)
+		dv_flow_held(r, p, res);
+	else if (p->step == DV_STEP_PAUSE)
+		resume(r, p);
+	else if (res < 0)
 		failed(r, p, res);
 	else if (p->step == DV_STEP_POLL && (dv_op_dead(p->op) || dv_flow_of(p->op)->err))
 		give_up_dead(r, p);
@@ -267,7 +343,9 @@ void dv_flow_retry(struct devio_ring *r, struct dv_part *p)
 	struct devio_sock *s = dv_sock_get(p->op->sock);
 	bool send = p->op->write;
 
-	if (dv_flow_of(p->op)->err || dv_op_dead(p->op))
+	if (p->step == DV_STEP_HELD)
+		dv_flow_watch(r, p, false);
+	else if (dv_flow_of(p->op)->err || dv_op_dead(p->op))
 		give_up_dead(r, p);
 	else if (p->step == DV_STEP_SLOT)
 		take_slot(r, p);
@@ -275,19 +353,6 @@ void dv_flow_retry(struct devio_ring *r, struct dv_part *p)
 		submit(r, p);
 	dv_flow_go(r, s, send);
 	dv_sock_put(s);
-}
-
-/* Bytes of the stream that have left the socket are lost: nothing after them has its place. */
-static void lose_stream(struct devio_ring *r, struct dv_flow *fl)
-{
-	if (!fl->err) {
-		fl->err = -EIO;
-		fl->why = DEVIO_WHY_BROKEN;
-	}
-	if (fl->io) {
-		dv_op_fail(fl->io->op, fl->io->x, fl->err, fl->why);
-		dv_flow_cancel_io(r, fl);
-	}
 }
 
 void dv_flow_copied(struct devio_ring *r, struct dv_part *p, int err)

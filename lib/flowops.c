@@ -146,6 +146,8 @@ void dv_flow_forget(struct dv_op *op)
 	fl->tail = &fl->head;
 	fl->io = NULL;
 	fl->count = 0;
+	fl->held = NULL;
+	fl->held_tail = &fl->held;
 	fl->going = false;
 	atomic_store_explicit(&fl->ring, NULL, memory_order_release);
 }

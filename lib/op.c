@@ -74,6 +74,15 @@ static enum devio_path carried_by(const struct dv_op *op)
 	return id;
 }
 
+/* The bytes came in ordinary memory: what was hoped for did not happen. */
+static void tell_unsteered(struct devio_completion *c)
+{
+	c->path = DEVIO_PATH_SOCK_BOUNCE;
+	c->better = DEVIO_PATH_SOCK_DEVMEM;
+	if (c->result >= 0)
+		c->reason = DEVIO_WHY_NET_STEER;
+}
+
 static void fill_completion(const struct dv_op *op, struct devio_completion *c)
 {
 	uint64_t end = min_u64(op->len, op->eof_x);
@@ -94,6 +103,8 @@ static void fill_completion(const struct dv_op *op, struct devio_completion *c)
 		c->better = op->path->id;
 		c->reason = DEVIO_WHY_ALIGN;
 	}
+	if (c->path == DEVIO_PATH_SOCK_DEVMEM && !op->write && c->good && !op->landed)
+		tell_unsteered(c);
 	memset(c->resv, 0, sizeof(c->resv));
 }
 
@@ -342,6 +353,7 @@ void dv_op_init(struct dv_op *op, uint64_t len, uint64_t cookie, bool write)
 	op->err = 0;
 	op->parts = 0;
 	memset(op->by_way, 0, sizeof(op->by_way));
+	op->landed = 0;
 	op->nr_edges = 0;
 	op->better = op->reason = op->fail_reason = op->tried = 0;
 	op->flags = 0;

@@ -47,6 +47,10 @@ struct dv_path {
 	uint8_t (*suits)(const struct dv_op *op);
 	/* Gives the next part from op->issued on to the kernel: 0, -EAGAIN (wait), -errno. */
 	int (*issue)(struct devio_ring *r, struct dv_op *op);
+	/* Connections: the kernel's step for a part, if it is not a plain receive or send. */
+	void (*frame)(struct dv_part *p, struct dv_net *n);
+	/* Received: n bytes of the part are here; puts them where they belong. 0 or -errno: the bytes are lost. */
+	int (*landed)(struct devio_ring *r, struct dv_part *p, uint32_t n);
 	/* Does this error of the kernel mean "not this way" (and not "the data is lost")? */
 	bool (*refusal)(int err);
 };

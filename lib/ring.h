@@ -70,6 +70,8 @@ struct dv_part {
 	uint64_t x;                /* first payload byte in the operation */
 	uint32_t skip;             /* staged: bytes of the slot before it */
 	uint32_t take;             /* payload bytes */
+	struct dv_part *held;      /* sock-devmem: the next that the kernel still reads from */
+	uint32_t zc_first, zc_n, zc_left; /* its sends, by the kernel's count; how many the kernel has not let go of */
 	struct dv_slot slot;
 	struct dv_copy copy[DV_PART_COPIES];
 	struct devio_mem *copy_mem[DV_PART_COPIES];
@@ -98,6 +100,7 @@ struct dv_op {
 	int err;                   /* ... and how */
 	uint32_t parts;            /* in flight */
 	uint64_t by_way[4];        /* bytes that went each way */
+	uint64_t landed;           /* sock-devmem: bytes that the NIC wrote into device memory */
 	struct { uint64_t x, len; } edge[2]; /* writes: what follows through the page cache */
 	uint8_t nr_edges;
 	uint8_t better, reason, fail_reason;
@@ -140,6 +143,7 @@ struct devio_ring {
 	uint32_t dmabuf_slots;
 	bool timer_armed;
 	bool owes_cancel;          /* a cancellation found no room */
+	bool closing;              /* connections are aborted rather than waited for */
 	unsigned int closings;     /* dv_closings when the caches were last swept */
 	struct __kernel_timespec timer;
 	struct devio_ring *next, **prev; /* in ctx->rings */

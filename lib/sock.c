@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include "ctx.h"
+#include "devmem.h"
 #include "err.h"
 #include "kern/netdev.h"
 #include "path.h"
@@ -52,6 +53,7 @@ int dv_sock_new(struct devio_ctx *ctx, int fd, const struct devio_sock_opts *o, 
 	for (int i = 0; i < 2; i++) {
 		s->flow[i].id = dv_ctx_new_id();
 		s->flow[i].tail = &s->flow[i].head;
+		s->flow[i].held_tail = &s->flow[i].held;
 	}
 	*out = s;
 	return 0;
@@ -60,6 +62,8 @@ int dv_sock_new(struct devio_ctx *ctx, int fd, const struct devio_sock_opts *o, 
 void dv_sock_destroy(struct devio_sock *s)
 {
 	close(s->fd);
+	dv_rx_free(s->rx);
+	dv_tx_free(s->ctx, s->tx);
 	dv_ctx_put(s->ctx);
 	free(s);
 }

@@ -21,6 +21,8 @@ enum dv_step {
 	DV_STEP_POLL,        /* the kernel says when it could move some; a slot would be idle so long */
 	DV_STEP_SLOT,        /* it could: a slot is wanted */
 	DV_STEP_MOVE_NOW,    /* the kernel moves what it can at once */
+	DV_STEP_PAUSE,       /* send: the kernel has no room for more that it has to tell of */
+	DV_STEP_HELD,        /* sent, but the kernel still reads from the memory */
 };
 
 #define DV_FLOW_LINE 8
@@ -34,10 +36,12 @@ struct dv_flow {
 	unsigned int first, count;
 	int err;                           /* the stream is dead: -errno ... */
 	uint8_t why;                       /* ... and enum devio_reason */
+	struct dv_part *held, **held_tail; /* send: parts that the kernel still reads from; the first one watches */
 	bool ended;                        /* receive: the peer sends no more */
 	bool going, again;                 /* dv_flow_go() runs, and shall look again */
 	bool sweep;                        /* some that wait behind the head have ended */
 	struct __kernel_timespec patience; /* the last time-out given to the kernel */
+	struct __kernel_timespec held_patience; /* and for those that are held */
 };
 
 struct devio_sock {
@@ -47,8 +51,13 @@ struct devio_sock {
 	bool listening;
 	_Atomic uint8_t nic_why[2]; /* lib/path/sock_nic.c: enum devio_reason, 0 if not asked yet */
 	struct devio_sock_opts opts;
+	struct dv_rx *rx;          /* sock-devmem: NULL until it is used; the flow's alone */
+	struct dv_tx *tx;
 	struct dv_flow flow[2];    /* receive, send */
 };
+
+/* The stream is a synchronous call's that has no ring. */
+#define DV_FLOW_TAKEN ((struct devio_ring *)1)
 
 static inline struct dv_flow *dv_flow_of(const struct dv_op *op)
 {
@@ -101,6 +110,18 @@ void dv_flow_copied(struct devio_ring *r, struct dv_part *p, int err);
 void dv_flow_retry(struct devio_ring *r, struct dv_part *p);
 /* The cancellations for which the queue had no room. */
 void dv_flow_recancel(struct devio_ring *r);
+
+/* lib/flowheld.c: sends that the kernel has, but has not let go of */
+extern struct __kernel_timespec dv_flow_pause;
+/* One more send of the part; the kernel counts them, too. */
+void dv_flow_count(struct dv_part *p);
+/* The part is out of the stream; it ends, with so many bytes, when the kernel says so. */
+void dv_flow_hold(struct devio_ring *r, struct dv_part *p, uint32_t payload);
+/* Asks the kernel to tell, or (pause) looks again a little later. */
+void dv_flow_watch(struct devio_ring *r, struct dv_part *p, bool pause);
+void dv_flow_held(struct devio_ring *r, struct dv_part *p, int res);
+/* What the kernel tells now: the number of sends that have ended. */
+unsigned int dv_flow_reap(struct devio_sock *s);
 
 /* lib/flow.c, for the paths */
 /* Is the line of sends too long for one more, or (alone) not empty? */

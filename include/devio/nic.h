@@ -59,7 +59,7 @@ struct devio_nic_info {
 /**
  * Sets the interface up to receive into mem, all of whose dma-buf becomes the
  * NIC's until devio_nic_close(): transfers go to other memories, or use the
- * pieces where they lie. mem is held meanwhile.
+ * pieces where they lie (devio_sock_recv_frags()). mem is held meanwhile.
  * Needs CAP_NET_ADMIN. May interrupt the interface's traffic for seconds.
  * Errors, each with its cure: -ENODEV (no such interface), -EOPNOTSUPP (a
  * virtual one, or its driver, the kernel or the steering cannot), -EPERM,
@@ -88,6 +88,35 @@ DEVIO_API void devio_nic_close(struct devio_nic *nic);
  * first error; what failed can be tried again.
  */
 DEVIO_API int devio_nic_restore(struct devio_ctx *ctx, const char *ifname);
+
+/** A piece of the stream where it was received. */
+struct devio_frag {
+	struct devio_mem *mem; /* the NIC's; NULL: ordinary bytes at `host` */
+	const void *host;      /* valid until the next call for this connection */
+	uint64_t off;          /* bytes */
+	uint32_t len;
+	uint32_t resv;
+	uint64_t token;        /* for devio_sock_release(); 0: nothing to release */
+};
+
+/**
+ * Receives up to `bytes` of a connection as up to max pieces, where they lie, in the
+ * order of the stream; nothing is copied but what arrived in ordinary memory.
+ * Returns the number of pieces, 0 at the end of the stream; -EAGAIN: none
+ * within timeout_ns (< 0: for ever); -ENOBUFS: as many pieces of it are out as
+ * one connection may have: release some; -EBUSY: the stream is in use;
+ * -EOPNOTSUPP: no devio_nic_open() for its interface; -ENODEV: the memory was
+ * taken back by its owner, and bytes of the stream with it.
+ */
+DEVIO_API int devio_sock_recv_frags(struct devio_sock *sock, struct devio_frag *frags, unsigned int max, uint64_t bytes,
+				    int64_t timeout_ns);
+
+/**
+ * Gives n pieces back to the NIC, in any order; those without a token are
+ * skipped. -ESTALE: a token is none of this connection's pieces that are out;
+ * the others were given back.
+ */
+DEVIO_API int devio_sock_release(struct devio_sock *sock, const struct devio_frag *frags, unsigned int n);
 
 #ifdef __cplusplus
 }

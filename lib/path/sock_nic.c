@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sock-devmem and sock-zcrx: the NIC itself reads and writes device memory.
- * What is here is their preflight, which tells what stands in the way; it
- * never says that they can.
+ * What is here is their preflight, which tells what stands in the way.
  */
 #include "config.h"
 #include <errno.h>
+#include "devmem.h"
 #include "kern/netdev.h"
 #include "path.h"
 
@@ -24,17 +24,55 @@ static enum devio_reason nic_why(struct devio_sock *s, bool send)
 	return why;
 }
 
-static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
+static int blocked(const struct dv_op *op, uint8_t *why)
 {
-	(void)r;
-	(void)pair;
 	*why = op->mem->caps & DEVIO_MEM_EXPORT ? nic_why(op->sock, op->write) : DEVIO_WHY_NO_EXPORT;
 	return -EOPNOTSUPP;
 }
 
+/* To receive, the NIC must have been set up, and then any memory can be gathered into. */
+static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
+{
+	int rc;
+
+	(void)pair;
+	if (!op->write) {
+		rc = dv_rx_can(r, op, why);
+		return rc == -EOPNOTSUPP ? blocked(op, why) : rc;
+	}
+	(void)blocked(op, why);
+	return *why == DEVIO_WHY_NET_SETUP ? dv_tx_can(r, op, why) : -EOPNOTSUPP;
+}
+
+static uint8_t suits(const struct dv_op *op)
+{
+	for (uint32_t i = 1; op->write && i < op->nr_ranges; i++)
+		if (op->ranges[i].mem != op->mem)
+			return DEVIO_WHY_RANGES;
+	return 0;
+}
+
+static int issue(struct devio_ring *r, struct dv_op *op)
+{
+	return op->write ? dv_tx_issue(r, op) : dv_rx_issue(r, op);
+}
+
+static void frame(struct dv_part *p, struct dv_net *n)
+{
+	if (p->op->write) {
+		dv_tx_frame(p, n);
+		return;
+	}
+	dv_rx_prepare(p->op->sock->rx, p->len);
+	n->what = DV_NET_RECVMSG;
+	n->addr = (uintptr_t)&p->op->sock->rx->msg;
+	n->flags |= MSG_SOCK_DEVMEM;
+}
+
 static int can_zcrx(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
 {
-	(void)can(r, op, pair, why);
+	(void)pair;
+	(void)blocked(op, why);
 	if (*why == DEVIO_WHY_NO_EXPORT)
 		return -EOPNOTSUPP;
 	if (op->write)
@@ -49,6 +87,10 @@ const struct dv_path dv_path_sock_devmem = {
 	.id = DEVIO_PATH_SOCK_DEVMEM,
 	.direct = true,
 	.can = can,
+	.suits = suits,
+	.issue = issue,
+	.frame = frame,
+	.landed = dv_rx_landed,
 };
 
 const struct dv_path dv_path_sock_zcrx = {

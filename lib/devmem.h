@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sock-devmem: what a connection knows of payload in device memory. Received:
+ * pieces of the NIC's memory with the kernel's tokens. Sent: the memory's
+ * binding, and the kernel's count of the sends that it has to tell of.
+ */
+#ifndef DV_DEVMEM_H
+#define DV_DEVMEM_H
+
+#include <sys/socket.h>
+#include "nic.h"
+#include "path.h"
+#include "kern/devmem.h"
+
+#define DV_RX_PIECES 256           /* of one call */
+#define DV_RX_BYTES (256u << 10)   /* of one call: as many may come in ordinary memory */
+
+/* A piece of what one call received, in the order of the stream. */
+struct dv_piece {
+	bool linear;               /* in the call's buffer, behind the linear ones before it */
+	uint32_t len;
+	uint64_t off;              /* in the dma-buf */
+	uint32_t token;
+};
+
+struct dv_rx {
+	struct devio_nic *nic;
+	struct msghdr msg;
+	struct iovec iov;
+	char *linear;              /* DV_RX_BYTES */
+	char *bounce;              /* of as many: for memories that no engine copies between */
+	char control[DV_RX_PIECES * CMSG_SPACE(sizeof(struct dv_dmabuf_cmsg)) + 128];
+	struct dv_piece piece[DV_RX_PIECES];
+	struct dv_dmabuf_token back[DV_DONTNEED_TOKENS];
+	unsigned int nr_back;      /* ranges in back, and how many tokens they are */
+	unsigned int frags_back;
+	/* Pieces that the application has: tokens of ours, which never come again. */
+	struct dv_lent *lent;
+	uint32_t max_lent, free_lent, nr_lent;
+};
+
+/* Of a call that returned n > 0: the pieces' number; -EPROTO: not what the kernel promises; -ENOMSG: another binding's. */
+int dv_rx_parse(struct msghdr *msg, uint32_t n, uint32_t binding, uint64_t size, struct dv_piece *out);
+/* The connection's state, made if its interface has a NIC that was set up. 0, -EOPNOTSUPP or -ENOMEM. */
+int dv_rx_open(struct devio_sock *s);
+void dv_rx_free(struct dv_rx *rx);
+/* Prepares rx->msg for so many bytes. */
+void dv_rx_prepare(struct dv_rx *rx, uint32_t bytes);
+/* Collects a token to give back; flush gives back what was collected: tokens the kernel did not know, or -errno. */
+int dv_rx_back(struct dv_rx *rx, int fd, uint32_t token);
+int dv_rx_flush(struct dv_rx *rx, int fd);
+/* Puts token behind the ranges of back; false: there is no room. */
+bool dv_rx_collect(struct dv_rx *rx, uint32_t token);
+
+struct dv_lent {
+	uint32_t token;            /* the kernel's */
+	uint32_t gen;              /* of the place: odd while it is out */
+	uint32_t next;             /* free place */
+};
+#define DV_LENT_MIN 64u
+#define DV_LENT_MAX 16384u
+/* Ours for the kernel's: 0: as many are out as may be. The kernel's for ours: false if it is not out. */
+uint64_t dv_lent_put(struct dv_rx *rx, uint32_t token);
+bool dv_lent_take(struct dv_rx *rx, uint64_t ours, uint32_t *token);
+/* Makes the table: no connection may have more than half of the memory. 0 or -ENOMEM. */
+int dv_lent_init(struct dv_rx *rx, uint64_t mem_size);
+
+#define DV_TX_MEMS 4               /* memories that one connection may send from */
+
+struct dv_txbind {
+	struct dv_txbind *next;    /* in ctx->txbinds */
+	unsigned int refs, ifindex;
+	uint32_t mem;              /* devio_mem's id */
+	uint64_t off;              /* of byte 0 of the memory in the dma-buf */
+	struct dv_netbind bind;
+};
+
+struct dv_tx {
+	struct msghdr msg;
+	struct iovec iov;
+	union {
+		char buf[CMSG_SPACE(sizeof(uint32_t))];
+		struct cmsghdr align;
+	} control;
+	uint32_t next;             /* the kernel's number of the next send ... */
+	bool early;                /* ... which is over already: its end was told before its beginning */
+	struct dv_txbind *bind[DV_TX_MEMS];
+};
+
+void dv_tx_free(struct devio_ctx *ctx, struct dv_tx *tx);
+/* How many of the n sends from `first` on lie in what the kernel tells: lo to hi, both included; numbers wrap. */
+uint32_t dv_tx_overlap(uint32_t first, uint32_t n, uint32_t lo, uint32_t hi);
+
+/* lib/path/: the two sides of the path. */
+int dv_rx_can(struct devio_ring *r, const struct dv_op *op, uint8_t *why);
+int dv_rx_issue(struct devio_ring *r, struct dv_op *op);
+int dv_rx_landed(struct devio_ring *r, struct dv_part *p, uint32_t n);
+int dv_tx_can(struct devio_ring *r, const struct dv_op *op, uint8_t *why);
+int dv_tx_issue(struct devio_ring *r, struct dv_op *op);
+void dv_tx_frame(struct dv_part *p, struct dv_net *n);
+
+#endif

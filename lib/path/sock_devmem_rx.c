@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sock-devmem, received: the NIC writes payload into pieces of its memory, in
+ * the order in which packets come; from there it is gathered to where the
+ * caller wants it. The pieces go back to the NIC in one call for each receive.
+ */
+#include "config.h"
+#include <string.h>
+#include "ctx.h"
+#include "devmem.h"
+#include "err.h"
+
+int dv_rx_can(struct devio_ring *r, const struct dv_op *op, uint8_t *why)
+{
+	int rc = dv_rx_open(op->sock);
+
+	(void)r;
+	*why = DEVIO_WHY_NO_SLOT;
+	return rc;
+}
+
+int dv_rx_issue(struct devio_ring *r, struct dv_op *op)
+{
+	uint64_t left = op->len - op->issued;
+	struct dv_part *p = dv_part_get(r, op, op->issued, left < DV_RX_BYTES ? left : DV_RX_BYTES);
+
+	if (!p)
+		return -EAGAIN;
+	p->way = DV_WAY_DIRECT;
+	p->step = DV_STEP_MOVE;
+	p->len = p->take;
+	op->issued += p->len;
+	dv_flow_part(r, p);
+	return 0;
+}
+
+static int copy_now(struct devio_mem *m, uint64_t off, char *host, uint32_t len, bool out)
+{
+	struct dv_copy c = { 0 };
+	int rc = dv_mem_copy(m, off, host, len, out, &c);
+
+	while (!rc)
+		rc = dv_mem_copy_poll(m, &c, true);
+	return rc < 0 ? rc : 0;
+}
+
+/* Bytes that are in host memory, to byte x of the operation and on. */
+static int scatter(struct dv_op *op, uint64_t x, char *host, uint32_t len)
+{
+	int rc = 0;
+
+	while (len && !rc) {
+		uint64_t off, left;
+		struct devio_mem *m = dv_op_at(op, x, &off, &left);
+		uint32_t n = left < len ? (uint32_t)left : len;
+
+		rc = copy_now(m, off, host, n, false);
+		x += n;
+		host += n;
+		len -= n;
+	}
+	return rc;
+}
+
+/* Pieces that lie one behind the other are one copy. */
+static int gather(struct dv_rx *rx, struct dv_op *op, uint64_t x, uint64_t from, uint32_t len)
+{
+	int rc = 0;
+
+	for (uint32_t n; len && !rc; x += n, from += n, len -= n) {
+		n = len < DV_RX_BYTES ? len : DV_RX_BYTES;
+		rc = copy_now(rx->nic->mem, from - rx->nic->mem_off, rx->bounce, n, true);
+		if (!rc)
+			rc = scatter(op, x, rx->bounce, n);
+	}
+	return rc;
+}
+
+static uint32_t run_of(const struct dv_piece *p, int nr, int i, int *next)
+{
+	uint32_t len = p[i].len;
+
+	for (*next = i + 1; *next < nr && p[*next].linear == p[i].linear; ++*next) {
+		if (!p[i].linear && p[*next].off != p[i].off + len)
+			break;
+		len += p[*next].len;
+	}
+	return len;
+}
+
+static void give_back(struct devio_ring *r, struct dv_rx *rx, int fd, int nr)
+{
+	uint64_t frags = 0;
+	int lost = 0;
+
+	for (int i = 0; i < nr; i++) {
+		int rc = rx->piece[i].linear ? 0 : dv_rx_back(rx, fd, rx->piece[i].token);
+
+		frags += !rx->piece[i].linear;
+		lost = rc ? rc : lost;
+	}
+	if (dv_rx_flush(rx, fd))
+		lost = 1;
+	if (lost)
+		dv_log(r->ctx, DEVIO_LOG_ERROR, "sock-devmem: the kernel did not know tokens that it had given");
+	dv_stat_add(&r->stat.frags, frags);
+	dv_stat_add(&r->stat.returned, frags);
+}
+
+static int place(struct devio_ring *r, struct dv_part *p, int nr)
+{
+	struct dv_rx *rx = p->op->sock->rx;
+	uint64_t x = p->x, linear = 0;
+	int rc = 0, next;
+
+	for (int i = 0; i < nr && !rc; i = next) {
+		uint32_t len = run_of(rx->piece, nr, i, &next);
+
+		if (rx->piece[i].linear) {
+			rc = scatter(p->op, x, rx->linear + linear, len);
+			linear += len;
+		} else {
+			rc = gather(rx, p->op, x, rx->piece[i].off, len);
+		}
+		x += len;
+	}
+	p->op->landed += x - p->x - linear;
+	r->copied += x - p->x;
+	dv_stat_add(&r->stat.linear, linear);
+	dv_stat_add(&r->stat.frag_bytes, x - p->x - linear);
+	return rc;
+}
+
+int dv_rx_landed(struct devio_ring *r, struct dv_part *p, uint32_t n)
+{
+	struct devio_sock *s = p->op->sock;
+	struct dv_rx *rx = s->rx;
+	int nr = dv_rx_parse(&rx->msg, n, rx->nic->id, rx->nic->mem_off + rx->nic->mem->size, rx->piece);
+	int rc;
+
+	if (nr < 0)
+		return dv_err(nr, "sock-devmem: the kernel's account of %u bytes cannot be used%s", n,
+			      nr == -ENOMSG ? ": another memory is bound to the queue" : "");
+	rc = place(r, p, nr);
+	give_back(r, rx, s->fd, nr);
+	/* No provider copies between its memories by itself yet: all of it went through the CPU. */
+	p->way = DV_WAY_STAGED_CACHE;
+	return rc;
+}
