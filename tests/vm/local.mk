@@ -21,6 +21,13 @@ tests_vm_devmem_tcp_SOURCES = tests/vm/devmem-tcp.c tests/vm/devmem-tcp.h tests/
 tests_vm_devmem_tcp_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
 tests_vm_devmem_tcp_LDADD = $(URING_LIBS) -lpthread
 
+# The same by the library.
+check_PROGRAMS += tests/vm/devmem-lib
+tests_vm_devmem_lib_SOURCES = tests/vm/devmem-lib.c tests/vm/devmem-tcp.h tests/vm/devmem-nl.c tests/vm/devmem-peer.c \
+	tests/vm/uring-dmabuf.h tests/vm/uring-dmabuf-mem.c
+tests_vm_devmem_lib_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
+tests_vm_devmem_lib_LDADD = lib/libdevio.la $(URING_LIBS) -lpthread
+
 # All rows on emulated machines: minutes, and the first time a kernel build.
 .PHONY: check-lab
 check-lab: all $(check_PROGRAMS)
