@@ -2,7 +2,7 @@
 # Tests of connections.
 EXTRA_DIST += tests/sockrig.h
 if HAVE_CMOCKA
-sock_tests = tests/unit/test-flow tests/unit/test-netdev tests/sys/test-sock tests/sys/test-sock-args tests/sys/test-sock-life
+sock_tests = tests/unit/test-flow tests/unit/test-netdev tests/unit/test-devmem tests/sys/test-sock tests/sys/test-sock-args tests/sys/test-sock-life
 check_PROGRAMS += $(sock_tests)
 TESTS += $(sock_tests)
 endif
@@ -11,6 +11,8 @@ tests_unit_test_flow_CFLAGS = $(unit_cflags)
 tests_unit_test_flow_LDADD = $(unit_libs)
 tests_unit_test_netdev_CFLAGS = $(unit_cflags)
 tests_unit_test_netdev_LDADD = $(unit_libs)
+tests_unit_test_devmem_CFLAGS = $(unit_cflags)
+tests_unit_test_devmem_LDADD = $(unit_libs)
 tests_sys_test_sock_CFLAGS = $(sys_cflags)
 tests_sys_test_sock_LDADD = $(sys_libs) -lpthread
 tests_sys_test_sock_args_CFLAGS = $(sys_cflags)

@@ -18,7 +18,7 @@ static volatile sig_atomic_t at_once; /* a signal ends the program where it stan
 static struct nc_job job;
 
 enum { OPT_DIRECT = 256, OPT_PATTERN, OPT_SINK, OPT_FLOWS, OPT_VERIFY, OPT_CHECKSUM, OPT_JSON, OPT_PROGRESS,
-       OPT_NO_PROGRESS };
+       OPT_NO_PROGRESS, OPT_NIC, OPT_STEER, OPT_AREA, OPT_RESTORE };
 
 static const struct argp_option options[] = {
 	{ "listen", 'l', NULL, 0, "Wait for the connection at PORT (0: a free one, which is told on standard error)", 1 },
@@ -34,6 +34,11 @@ static const struct argp_option options[] = {
 	{ "mem", 'm', "SPEC", 0, "Device memory; auto takes the best of this machine (the default)", 3 },
 	{ "path", 'p', "NAME", 0, "Take this path or fail: sock-devmem, sock-zcrx, sock-host, sock-bounce, or auto", 3 },
 	{ "direct-only", OPT_DIRECT, NULL, 0, "A path by which the NIC reaches the memory, or fail", 3 },
+	{ "nic", OPT_NIC, "INTERFACE", 0, "Set this interface up to receive into the memory, and put it back at the end", 3 },
+	{ "steer", OPT_STEER, "HOW", 0, "What of the interface's traffic gets there: rules, for our connections alone; rss, all of it; "
+	  "user, what you steer; auto: rules if it has them (the default)", 3 },
+	{ "area", OPT_AREA, "SIZE", 0, "Bytes of memory for the NIC (16M)", 3 },
+	{ "restore", OPT_RESTORE, NULL, 0, "Only put back what a devio-nc that was killed left, of --nic or of all interfaces", 3 },
 	{ "block-size", 'b', "SIZE", 0, "Bytes of one operation (1M)", 3 },
 	{ "depth", 'q', "N", 0, "Operations in flight in each direction of each flow (8)", 3 },
 	{ "verify", OPT_VERIFY, NULL, 0, "Compare what comes, as it lies in the memory, with the --pattern of the peer", 4 },
@@ -98,6 +103,7 @@ static bool parse_switch(int key, struct nc_opts *o)
 	case 'n': return o->explain = true;
 	case 'v': return o->verbose = true;
 	case OPT_SINK: return o->nothing = true;
+	case OPT_RESTORE: return o->restore = true;
 	case OPT_DIRECT: return o->direct = true;
 	case OPT_VERIFY: return o->verify = true;
 	case OPT_CHECKSUM: return o->checksum = true;
@@ -124,6 +130,8 @@ static void check_flows(struct argp_state *state, const struct nc_opts *o)
 
 static void check_usage(struct argp_state *state, struct nc_opts *o)
 {
+	if (o->restore)
+		return;
 	if (!o->port || (!o->host && !o->listen))
 		argp_error(state, o->listen ? "PORT is missing" : "HOST and PORT are missing");
 	if (o->family == (DEVIO_SOCK_IPV4 | DEVIO_SOCK_IPV6))
@@ -166,6 +174,17 @@ static error_t parse_value(int key, char *arg, struct argp_state *state, struct 
 		return 0;
 	case 'w':
 		o->timeout = parse_seconds(state, arg);
+		return 0;
+	case OPT_NIC:
+		o->nic = arg;
+		return 0;
+	case OPT_AREA:
+		o->area = parse_size(state, "area", arg, 65536, 1ull << 40);
+		return 0;
+	case OPT_STEER:
+		o->steer = nc_steer_parse(arg);
+		if (o->steer < 0)
+			argp_error(state, "--steer=%s: auto, rules, rss or user", arg);
 		return 0;
 	case 'p':
 		o->path = devio_path_parse(arg);
@@ -300,8 +319,15 @@ static int open_memory(void)
 static int do_job(void)
 {
 	double t0 = nc_now(), cpu0;
-	int rc = open_memory() || nc_connect(&job) ? -1 : 0;
+	int rc;
 
+	if (job.o.restore)
+		return nc_restore(&job);
+	rc = open_memory();
+	/* What is set up must be put back: from here on a signal is waited for. */
+	at_once = !job.o.nic;
+	if (!rc)
+		rc = nc_open_nic(&job) || nc_connect(&job) ? -1 : 0;
 	at_once = 0;
 	job.setup_s = nc_now() - t0;
 	if (rc || job.o.explain)
@@ -329,6 +355,7 @@ static void close_all(void)
 		devio_sock_close(job.socks[i]);
 	free(job.socks);
 	devio_sock_close(job.listener);
+	nc_close_nic(&job);
 	nc_close_ends(&job);
 	devio_ctx_close(job.ctx);
 }
@@ -340,7 +367,7 @@ static void report(void)
 
 	if (*job.error)
 		fprintf(stderr, "devio-nc: %s\n", job.error);
-	if (job.o.explain && job.mem)
+	if ((job.o.explain && job.mem) || job.o.restore)
 		return;
 	if (job.o.json)
 		nc_report_json(&job, out);
@@ -350,7 +377,7 @@ static void report(void)
 
 int main(int argc, char **argv)
 {
-	job = (struct nc_job){ .o = { .block = 1u << 20, .depth = 8, .flows = 1, .progress = -1 }, .out_fd = -1 };
+	job = (struct nc_job){ .o = { .block = 1u << 20, .depth = 8, .flows = 1, .progress = -1, .area = 16u << 20 }, .out_fd = -1 };
 	argp_err_exit_status = NC_USAGE;
 	argp_program_version_hook = print_version;
 	argp_parse(&argp, argc, argv, 0, NULL, &job.o);

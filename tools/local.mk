@@ -14,7 +14,7 @@ bin_PROGRAMS += tools/devio-nc
 tools_devio_nc_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
 tools_devio_nc_LDADD = lib/libdevio.la $(JSON_LIBS)
 tools_devio_nc_SOURCES = tools/devio-nc.c tools/nc.h tools/nc-link.c tools/nc-ends.c tools/nc-lane.c tools/nc-run.c \
-	tools/nc-check.c tools/nc-explain.c tools/nc-report.c $(tool_sources)
+	tools/nc-check.c tools/nc-explain.c tools/nc-nic.c tools/nc-report.c $(tool_sources)
 
 bin_PROGRAMS += tools/devio-serve
 tools_devio_serve_LDADD = lib/libdevio.la

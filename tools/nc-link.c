@@ -19,6 +19,8 @@ struct head {
 	uint64_t total;
 	uint64_t resv;
 };
+#define SLICE_NS 200000000ll
+#define CONNECT_NS 30000000000ll
 static const char magic[8] = { 'd', 'e', 'v', 'i', 'o', 'n', 'c', '1' };
 
 void nc_stripe(const struct nc_job *job, unsigned int index, uint64_t *start, uint64_t *end)
@@ -100,12 +102,28 @@ static int listen_at(struct nc_job *job)
 	struct devio_sock_opts so = DEVIO_OPTS(so);
 
 	options(job, &so);
+	if (job->nic)
+		so.connect_ns = SLICE_NS;
 	if (devio_sock_listen(job->ctx, job->o.host, job->o.port, &so, &job->listener) ||
 	    devio_sock_get_info(job->listener, &info))
 		return fail(job, -EIO);
+	if (nc_steer(job, job->listener))
+		return -1;
 	if (job->o.verbose || !strcmp(job->o.port, "0"))
 		fprintf(stderr, "devio-nc: listening on %s port %u\n", info.local, info.local_port);
 	return 0;
+}
+
+/* With a NIC to put back a signal is looked for now and then. */
+static int accept_one(struct nc_job *job, struct devio_sock **sock)
+{
+	double end = nc_now() + (double)job->o.timeout / 1e9;
+	int rc;
+
+	do {
+		rc = devio_sock_accept(job->listener, sock);
+	} while (rc == -ETIMEDOUT && job->nic && !nc_stop && (!job->o.timeout || nc_now() < end));
+	return rc;
 }
 
 static int make(struct nc_job *job, struct devio_sock **sock)
@@ -114,9 +132,12 @@ static int make(struct nc_job *job, struct devio_sock **sock)
 	int rc;
 
 	options(job, &so);
-	rc = job->o.listen ? devio_sock_accept(job->listener, sock) :
-			     devio_sock_connect(job->ctx, job->o.host, job->o.port, &so, sock);
-	return rc ? fail(job, rc) : 0;
+	if (job->nic && !so.connect_ns)
+		so.connect_ns = CONNECT_NS;
+	rc = job->o.listen ? accept_one(job, sock) : devio_sock_connect(job->ctx, job->o.host, job->o.port, &so, sock);
+	if (rc)
+		return fail(job, rc);
+	return job->o.listen ? 0 : nc_steer(job, *sock);
 }
 
 int nc_connect(struct nc_job *job)

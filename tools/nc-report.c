@@ -57,6 +57,7 @@ void nc_report_text(const struct nc_job *job, FILE *out)
 		tally_print(out, &job->net, true, "send-");
 	if (job->o.out)
 		tally_print(out, &job->net, false, "receive-");
+	nc_report_nic(job, out);
 	if (job->in || job->out)
 		tally_print(out, &job->disk, job->out && !job->in, "file-");
 	fprintf(out, "sent: %" PRIu64 "\nreceived: %" PRIu64 "\nseconds: %.3f\nGB/s: %.3f\nCPU seconds per GB: %.3f\n"
@@ -111,6 +112,7 @@ static struct json_object *json_report(const struct nc_job *job)
 	json_put_num(o, "gb_per_s", rate(job));
 	json_put_num(o, "cpu_seconds_per_gb", cpu_per_gb(job));
 	json_put_u64(o, "copied_bytes", copied(job));
+	nc_json_nic(o, job);
 	json_object_object_add(o, "paths", tally_json(&job->net));
 	json_object_object_add(o, "file_paths", tally_json(&job->disk));
 	put_sum(o, "cksum_sent", job, 1);

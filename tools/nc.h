@@ -8,6 +8,7 @@
  *   nc-run.c       all of them on one ring
  *   nc-check.c     the pattern and the checksum
  *   nc-explain.c   the preflight: what stands in the way of which path, and its cure
+ *   nc-nic.c       the interface that receives into device memory
  *   nc-report.c    progress, the text and the JSON
  */
 #ifndef TOOLS_NC_H
@@ -16,6 +17,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <devio.h>
 #include "tally.h"
 #include "toolmem.h"
@@ -28,11 +30,14 @@ struct nc_opts {
 	const char *in, *out;     /* "-": standard input and output, NULL: that direction is not used */
 	const char *mem;
 	uint64_t block, pattern;
+	const char *nic;          /* interface to set up, or (restore) to put back; NULL: none, or all */
+	int steer;                /* enum devio_steer */
+	uint64_t area;            /* bytes of memory for the NIC */
 	unsigned int depth, flows;
 	int path;                 /* enum devio_path */
 	unsigned int family;      /* DEVIO_SOCK_IPV4, DEVIO_SOCK_IPV6 or 0 */
 	int64_t timeout;          /* nanoseconds */
-	bool listen, direct, verify, checksum, json, force, verbose, explain, has_pattern, nothing;
+	bool listen, direct, verify, checksum, json, force, verbose, explain, has_pattern, nothing, restore;
 	int progress;             /* -1: when stderr is a terminal */
 };
 
@@ -62,7 +67,10 @@ struct nc_job {
 	struct nc_opts o;
 	struct devio_ctx *ctx;
 	struct devio_sock *listener, **socks;
-	struct devio_mem *mem;
+	struct devio_mem *mem, *area;
+	struct devio_nic *nic;
+	struct devio_nic_info nic_info; /* when it was put back */
+	struct devio_stat stat;
 	struct devio_ring *ring;
 	struct toolmem place;
 	struct devio_file *in, *out;
@@ -123,6 +131,17 @@ int nc_check(struct nc_job *job, const struct nc_lane *lane, uint64_t mem_off, u
 /* As cksum(1) tells it. */
 uint32_t nc_cksum(const struct nc_sum *sum);
 
+int nc_open_nic(struct nc_job *job);
+/* Before the peer sends: a connection or a listener. 0 or -1. */
+int nc_steer(struct nc_job *job, struct devio_sock *sock);
+void nc_close_nic(struct nc_job *job);
+int nc_restore(struct nc_job *job);
+/* enum devio_steer, or -1. */
+int nc_steer_parse(const char *name);
+void nc_report_nic(const struct nc_job *job, FILE *out);
+struct json_object;
+void nc_json_nic(struct json_object *o, const struct nc_job *job);
+
 int nc_explain(struct nc_job *job);
 /* What would help, for this interface; NULL: nothing. */
 const char *nc_cure(unsigned int reason, const char *ifname, char *buf, size_t size);
@@ -130,7 +149,6 @@ const char *nc_cure(unsigned int reason, const char *ifname, char *buf, size_t s
 void nc_progress(struct nc_job *job, double elapsed, bool last);
 void nc_report_text(const struct nc_job *job, FILE *out);
 void nc_report_json(const struct nc_job *job, FILE *out);
-struct json_object;
 /* Who is connected with whom, by which interface. */
 void nc_json_link(struct json_object *o, const struct nc_job *job);
 

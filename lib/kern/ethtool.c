@@ -12,6 +12,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netlink/attr.h>
+#include <netlink/msg.h>
 #include <sys/ioctl.h>
 #include "kern/ethtool.h"
 #include "kern/devmem.h"
@@ -202,11 +203,27 @@ static bool put_ends6(struct ethtool_rx_flow_spec *fs, const struct sockaddr_sto
 	return here->sin6_port;
 }
 
+/* An IPv4 address in IPv6's clothes comes by packets of IPv4. */
+static const struct sockaddr_storage *undress(const struct sockaddr_storage *a, struct sockaddr_storage *buf)
+{
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)a;
+	struct sockaddr_in *four = (struct sockaddr_in *)buf;
+
+	if (!a || a->ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+		return a;
+	*four = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = six->sin6_port };
+	memcpy(&four->sin_addr, (const char *)&six->sin6_addr + 12, 4);
+	return buf;
+}
+
 int dv_ethtool_rule_make(struct ethtool_rxnfc *r, const struct sockaddr_storage *local, const struct sockaddr_storage *peer,
 			 unsigned int queue)
 {
+	struct sockaddr_storage a, b;
 	bool good;
 
+	local = undress(local, &a);
+	peer = undress(peer, &b);
 	memset(r, 0, sizeof(*r));
 	r->cmd = ETHTOOL_SRXCLSRLINS;
 	r->fs.ring_cookie = queue;

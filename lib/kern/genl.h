@@ -3,8 +3,12 @@
 #ifndef DV_KERN_GENL_H
 #define DV_KERN_GENL_H
 
+#include <stddef.h>
 #include <stdint.h>
-#include <netlink/msg.h>
+
+struct nl_sock;
+struct nl_msg;
+struct nlmsghdr;
 
 struct dv_genl {
 	struct nl_sock *sk;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <netlink/attr.h>
+#include <netlink/msg.h>
 #include "kern/netbind.h"
 #include "kern/devmem.h"
 

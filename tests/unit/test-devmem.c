@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+/* sock-devmem without a NIC: pieces, tokens, the counting of sends, the journal, RSS tables and rules. */
+#include "config.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <arpa/inet.h>
+#include <linux/ethtool.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+#include "devmem.h"
+#include "test.h"
+
+static struct dv_rx rx;
+static struct dv_piece piece[DV_RX_PIECES];
+
+static void begin(void)
+{
+	rx.msg = (struct msghdr){ .msg_control = rx.control, .msg_controllen = 0 };
+}
+
+static void put(int type, uint64_t off, uint32_t size, uint32_t token, uint32_t id)
+{
+	struct dv_dmabuf_cmsg f = { .frag_offset = off, .frag_size = size, .frag_token = token, .dmabuf_id = id };
+	struct cmsghdr *c = (struct cmsghdr *)(void *)(rx.control + rx.msg.msg_controllen);
+
+	*c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = type, .cmsg_len = CMSG_LEN(sizeof(f)) };
+	memcpy(CMSG_DATA(c), &f, sizeof(f));
+	rx.msg.msg_controllen += CMSG_SPACE(sizeof(f));
+}
+
+static int parse(uint32_t n)
+{
+	return dv_rx_parse(&rx.msg, n, 5, 65536, piece);
+}
+
+static void pieces(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(parse(77), 1); /* not a word: ordinary bytes */
+	assert_true(piece[0].linear && piece[0].len == 77);
+	put(SO_DEVMEM_LINEAR, 0, 10, 0, 0);
+	put(SO_DEVMEM_DMABUF, 4096, 100, 3, 5);
+	assert_int_equal(parse(110), 2);
+	assert_true(piece[0].linear && piece[0].len == 10 && !piece[1].linear && piece[1].off == 4096 && piece[1].token == 3);
+	assert_int_equal(parse(111), -EPROTO); /* the sum is wrong */
+	put(SO_TIMESTAMP, 0, 0, 0, 0);
+	assert_int_equal(parse(110), 2);
+	put(SO_DEVMEM_DMABUF, 0, 1, 4, 6);
+	assert_int_equal(parse(111), -ENOMSG); /* another binding's */
+	begin();
+	put(SO_DEVMEM_DMABUF, 65536 - 10, 11, 4, 5);
+	assert_int_equal(parse(11), -EPROTO); /* leaves the memory */
+	begin();
+	put(SO_DEVMEM_DMABUF, UINT64_MAX - 5, 11, 4, 5);
+	assert_int_equal(parse(11), -EPROTO);
+	begin();
+	put(SO_DEVMEM_DMABUF, 65536 - 11, 11, 4, 5);
+	assert_int_equal(parse(11), 1);
+	((struct cmsghdr *)(void *)rx.control)->cmsg_len = CMSG_LEN(8);
+	assert_int_equal(parse(11), -EPROTO); /* too short to be one */
+	begin();
+	for (int i = 0; i < DV_RX_PIECES; i++)
+		put(SO_DEVMEM_DMABUF, 0, 1, (uint32_t)i, 5);
+	assert_int_equal(parse(DV_RX_PIECES), DV_RX_PIECES);
+}
+
+static void forget(void)
+{
+	rx.nr_back = rx.frags_back = 0;
+}
+
+static void tokens(void **state)
+{
+	(void)state;
+	forget();
+	for (uint32_t i = 10; i < 20; i++)
+		assert_true(dv_rx_collect(&rx, i));
+	assert_true(dv_rx_collect(&rx, 9));
+	assert_int_equal(rx.nr_back, 1);
+	assert_true(rx.back[0].token_start == 9 && rx.back[0].token_count == 11);
+	forget();
+	for (uint32_t i = 0; i < DV_DONTNEED_FRAGS; i++)
+		assert_true(dv_rx_collect(&rx, i));
+	assert_false(dv_rx_collect(&rx, DV_DONTNEED_FRAGS)); /* where the kernel stops without a word */
+	assert_int_equal(rx.nr_back, 1);
+	forget();
+	for (uint32_t i = 0; i < DV_DONTNEED_TOKENS; i++)
+		assert_true(dv_rx_collect(&rx, i * 2));
+	assert_false(dv_rx_collect(&rx, 1000)); /* where it says EINVAL */
+	assert_true(dv_rx_collect(&rx, (DV_DONTNEED_TOKENS - 1) * 2 + 1));
+	/* Not a socket that knows it: the tokens are gone, and that is told. */
+	assert_int_equal(dv_rx_flush(&rx, -1), -EBADF);
+	assert_int_equal(rx.frags_back, 0);
+	assert_int_equal(dv_rx_flush(&rx, -1), 0);
+}
+
+static void lent(void **state)
+{
+	uint64_t ours[DV_LENT_MIN], again;
+	uint32_t token;
+
+	(void)state;
+	assert_int_equal(dv_lent_init(&rx, 4096), 0);
+	assert_int_equal(rx.max_lent, DV_LENT_MIN);
+	for (uint32_t i = 0; i < DV_LENT_MIN; i++)
+		assert_true((ours[i] = dv_lent_put(&rx, 100 + i)));
+	assert_false(dv_lent_put(&rx, 1));
+	assert_true(dv_lent_take(&rx, ours[7], &token) && token == 107);
+	assert_false(dv_lent_take(&rx, ours[7], &token)); /* twice */
+	again = dv_lent_put(&rx, 107);                    /* the kernel gives the number again */
+	assert_true(again && again != ours[7]);
+	assert_false(dv_lent_take(&rx, ours[7], &token));
+	assert_true(dv_lent_take(&rx, again, &token) && token == 107);
+	assert_false(dv_lent_take(&rx, again + (1ull << 32), &token));
+	assert_false(dv_lent_take(&rx, DV_LENT_MIN | 1ull << 32, &token));
+	assert_false(dv_lent_take(&rx, 0, &token));
+	assert_int_equal(rx.nr_lent, DV_LENT_MIN - 1);
+	free(rx.lent);
+	rx.lent = NULL;
+	assert_false(dv_lent_take(&rx, ours[1], &token));
+}
+
+static void overlaps(void **state)
+{
+	(void)state;
+	assert_int_equal(dv_tx_overlap(10, 3, 10, 12), 3);
+	assert_int_equal(dv_tx_overlap(10, 3, 0, 100), 3);
+	assert_int_equal(dv_tx_overlap(10, 3, 11, 11), 1);
+	assert_int_equal(dv_tx_overlap(10, 3, 12, 40), 1);
+	assert_int_equal(dv_tx_overlap(10, 3, 0, 9), 0);
+	assert_int_equal(dv_tx_overlap(10, 3, 13, 14), 0);
+	assert_int_equal(dv_tx_overlap(UINT32_MAX, 4, UINT32_MAX - 5, 0), 2); /* over the end of the count */
+	assert_int_equal(dv_tx_overlap(UINT32_MAX - 1, 4, UINT32_MAX, 9), 3);
+	assert_int_equal(dv_tx_overlap(2, 4, UINT32_MAX - 1, 3), 2);
+	assert_int_equal(dv_tx_overlap(0, 1, UINT32_MAX, UINT32_MAX), 0);
+}
+
+static struct dv_nicstate was;
+
+static void journal_text(void **state)
+{
+	static const char *const bad[] = { "x", "devio-nic 2 eth0 3\n", "devio-nic 1 eth0 0\n", "devio-nic 1 eth0 3\nrss 0\n",
+		"devio-nic 1 eth0 3\nrss 3 1 2\n", "devio-nic 1 eth0 3\nrss 5000 1\n", "devio-nic 1 eth0 3\nsplit 9 1\n",
+		"devio-nic 1 eth0 3\nsplit 1 -2\n", "devio-nic 1 eth0 3\nwhat 1\n", "devio-nic 1 eth0 3\n\n", "\n" };
+	static const uint32_t table[4] = { 0, 1, 0, 1 };
+	struct dv_split split = { .split = -1, .thresh = 256 };
+	char text[256] = "devio-nic 1 eth0 3\n", line[64];
+	int len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		if (dv_nicstate_parse(bad[i], &was) != -EBADMSG)
+			fail_msg("accepted: %s", bad[i]);
+	assert_int_equal(dv_nicstate_parse("", &was), 0);
+	assert_int_equal(was.ifindex, 0);
+	assert_int_equal(dv_nicstate_parse("devio-nic 1 et", &was), 0); /* torn: nothing was changed yet */
+	assert_int_equal(was.ifindex, 0);
+	dv_nicstate_line_split(&split, line, sizeof(line));
+	strcat(text, line);
+	len = dv_nicstate_line_rss(table, 4, line, sizeof(line));
+	assert_int_equal(len, (int)strlen(line));
+	strcat(text, line);
+	strcat(text, "rule 1023\nrule 10");
+	assert_int_equal(dv_nicstate_parse(text, &was), 0);
+	assert_string_equal(was.ifname, "eth0");
+	assert_true(was.ifindex == 3 && was.has_split && was.split.split == -1 && was.split.thresh == 256);
+	assert_true(was.rss_size == 4 && !memcmp(was.rss, table, sizeof(table)));
+	assert_true(was.nr_rules == 1 && was.rules[0] == 1023); /* the last line is torn */
+	assert_true(dv_nicstate_line_rss(table, 4, line, 6) >= 6); /* told that it did not fit */
+}
+
+static int count_one(void *arg, const char *ifname, unsigned int ifindex)
+{
+	++*(int *)arg;
+	return strcmp(ifname, "eth-x.5") || ifindex != 7;
+}
+
+static void journal_file(void **state)
+{
+	char dir[] = "/tmp/devio-journal-XXXXXX";
+	int fd, other, n = 0;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	dv_journal_dir = dir;
+	fd = dv_journal_open("eth-x.5", 7, &was);
+	assert_true(fd >= 0 && !was.ifindex);
+	assert_int_equal(dv_journal_open("eth-x.5", 7, &was), -EBUSY);
+	assert_int_equal(dv_journal_begin(fd, "eth-x.5", 7), 0);
+	assert_int_equal(dv_journal_add(fd, "rule 9\n"), 0);
+	assert_int_equal(dv_journal_each(count_one, &n), 0);
+	assert_int_equal(n, 1);
+	dv_journal_leave(fd); /* as after a crash */
+	fd = dv_journal_open("eth-x.5", 7, &was);
+	assert_true(fd >= 0 && was.ifindex == 7 && was.nr_rules == 1 && was.rules[0] == 9);
+	other = dv_journal_open("eth1", 8, &was);
+	assert_true(other >= 0 && !was.ifindex);
+	dv_journal_end(other, "eth1", 8);
+	dv_journal_end(fd, "eth-x.5", 7);
+	n = 0;
+	assert_int_equal(dv_journal_each(count_one, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(chmod(dir, 0777), 0);
+	assert_int_equal(dv_journal_open("eth1", 8, &was), -EPERM); /* others may write what we would carry out */
+	dv_journal_dir = NULL;
+	assert_int_equal(rmdir(dir), 0);
+}
+
+static void rss(void **state)
+{
+	uint32_t t[8] = { 0, 1, 2, 3, 0, 1, 2, 3 };
+
+	(void)state;
+	assert_true(dv_ethtool_rss_make(t, 8, 3, 1, false));
+	for (int i = 0; i < 8; i++)
+		assert_true(t[i] < 3);
+	assert_true(t[1] == 1 && t[6] == 2); /* the others stay */
+	assert_true(dv_ethtool_rss_make(t, 8, 2, 2, true));
+	for (int i = 0; i < 8; i++)
+		assert_true(t[i] == 2 + (uint32_t)i % 2);
+	assert_false(dv_ethtool_rss_make(t, 8, 0, 4, false));
+}
+
+static void rules(void **state)
+{
+	struct sockaddr_storage here = { 0 }, there = { 0 };
+	struct sockaddr_in *a = (struct sockaddr_in *)&here, *b = (struct sockaddr_in *)&there;
+	struct sockaddr_in6 *six = (struct sockaddr_in6 *)&here;
+	struct ethtool_rxnfc r;
+
+	(void)state;
+	assert_int_equal(dv_ethtool_rule_make(&r, &here, NULL, 3), -EINVAL);
+	a->sin_family = b->sin_family = AF_INET;
+	assert_int_equal(dv_ethtool_rule_make(&r, &here, NULL, 3), -EINVAL); /* no port */
+	a->sin_port = htons(5201);
+	b->sin_port = htons(40000);
+	b->sin_addr.s_addr = htonl(0x0a000002);
+	assert_int_equal(dv_ethtool_rule_make(&r, &here, NULL, 3), 0);
+	assert_true(r.fs.flow_type == TCP_V4_FLOW && r.fs.ring_cookie == 3 && r.fs.h_u.tcp_ip4_spec.pdst == htons(5201));
+	assert_true(r.fs.m_u.tcp_ip4_spec.pdst == 0xffff && !r.fs.m_u.tcp_ip4_spec.ip4dst && !r.fs.m_u.tcp_ip4_spec.psrc);
+	assert_int_equal(dv_ethtool_rule_make(&r, &here, &there, 3), 0);
+	assert_true(r.fs.h_u.tcp_ip4_spec.psrc == htons(40000) && r.fs.m_u.tcp_ip4_spec.ip4src == 0xffffffff);
+	memset(&here, 0, sizeof(here));
+	six->sin6_family = AF_INET6;
+	six->sin6_port = htons(80);
+	inet_pton(AF_INET6, "fd00::1", &six->sin6_addr);
+	assert_int_equal(dv_ethtool_rule_make(&r, &here, NULL, 1), 0);
+	assert_true(r.fs.flow_type == TCP_V6_FLOW && r.fs.m_u.tcp_ip6_spec.ip6dst[3] == 0xffffffff);
+	/* An IPv4 peer of a socket for both. */
+	inet_pton(AF_INET6, "::ffff:10.0.0.1", &six->sin6_addr);
+	assert_int_equal(dv_ethtool_rule_make(&r, &here, NULL, 1), 0);
+	assert_true(r.fs.flow_type == TCP_V4_FLOW && r.fs.h_u.tcp_ip4_spec.ip4dst == htonl(0x0a000001));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pieces),
+		cmocka_unit_test(tokens),
+		cmocka_unit_test(lent),
+		cmocka_unit_test(overlaps),
+		cmocka_unit_test(journal_text),
+		cmocka_unit_test(journal_file),
+		cmocka_unit_test(rss),
+		cmocka_unit_test(rules),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
