@@ -182,6 +182,8 @@ static void take_slot(struct devio_ring *r, struct dv_part *p)
 
 static void go_on(struct devio_ring *r, struct dv_part *p)
 {
+	/* The kernel may say that there is room, and have none for device memory. */
+	p->pauses += p->path->frame != NULL;
 	if (p->way == DV_WAY_STAGED_CACHE && !p->slot.buf) {
 		take_slot(r, p);
 		return;
@@ -199,13 +201,18 @@ static void await(struct devio_ring *r, struct dv_part *p)
 	submit(r, p);
 }
 
+static void pause_part(struct devio_ring *r, struct dv_part *p)
+{
+	p->step = DV_STEP_PAUSE;
+	submit(r, p);
+}
+
 static void failed(struct devio_ring *r, struct dv_part *p, int err)
 {
 	struct dv_flow *fl = dv_flow_of(p->op);
 
 	if (err == -ENOBUFS && (p->zc_n || fl->held) && !fl->err && !dv_op_dead(p->op)) {
-		p->step = DV_STEP_PAUSE;
-		submit(r, p);
+		pause_part(r, p);
 		return;
 	}
 	if (err != -ECANCELED && err != -EAGAIN && err != -EINTR && !fl->err) {
@@ -219,6 +226,8 @@ static void failed(struct devio_ring *r, struct dv_part *p, int err)
 		give_up(r, p, -ETIMEDOUT, DEVIO_WHY_TIMEOUT);
 	else if (err == -ECANCELED)
 		give_up(r, p, -ECANCELED, DEVIO_WHY_CANCELED);
+	else if (err == -EAGAIN && p->path->frame && p->step == DV_STEP_MOVE_NOW && p->op->write && p->pauses)
+		pause_part(r, p);
 	else if (err == -EAGAIN)
 		await(r, p);
 	else
@@ -281,6 +290,7 @@ static void sent(struct devio_ring *r, struct dv_part *p, uint32_t n)
 	struct dv_flow *fl = dv_flow_of(op);
 
 	p->done += n;
+	p->pauses = 0;
 	if (p->path->frame)
 		dv_flow_count(p);
 	if (p->done == p->len) {
@@ -306,9 +316,12 @@ static void resume(struct devio_ring *r, struct dv_part *p)
 	/* The news are for the one that watches, if there is one. */
 	if (!fl->held)
 		(void)dv_flow_reap(p->op->sock);
-	p->step = DV_STEP_MOVE;
+	p->pauses++;
+	p->step = DV_STEP_MOVE_NOW;
 	if (fl->err || dv_op_dead(p->op))
 		give_up_dead(r, p);
+	else if (p->op->sock->opts.idle_ns && p->pauses * (int64_t)dv_flow_pause.tv_nsec > p->op->sock->opts.idle_ns)
+		give_up(r, p, -ETIMEDOUT, DEVIO_WHY_TIMEOUT);
 	else
 		submit(r, p);
 }
@@ -408,8 +421,9 @@ void dv_flow_kick(struct devio_ring *r, struct dv_flow *fl)
 		give_up_dead(r, p);
 		return;
 	}
+	/* With MSG_ZEROCOPY io_uring would wait in a thread, one for each connection. */
 	if (p->step == DV_STEP_READY)
-		p->step = DV_STEP_MOVE;
+		p->step = p->path->frame ? DV_STEP_MOVE_NOW : DV_STEP_MOVE;
 	submit(r, p);
 	fl->again |= !fl->io;
 }

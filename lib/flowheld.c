@@ -44,10 +44,14 @@ void dv_flow_watch(struct devio_ring *r, struct dv_part *p, bool pause)
 {
 	struct devio_sock *s = p->op->sock;
 	struct dv_flow *fl = dv_flow_of(p->op);
-	struct dv_net n = { .what = pause ? DV_NET_PAUSE : DV_NET_POLL_ERR, .fd = pause ? -1 : s->fd };
+	struct dv_net n = { 0 };
 	unsigned int answers;
 	int rc;
 
+	/* Nobody would tell of a connection that is to be aborted. */
+	pause |= r->closing;
+	n.what = pause ? DV_NET_PAUSE : DV_NET_POLL_ERR;
+	n.fd = pause ? -1 : s->fd;
 	if (pause) {
 		n.patience = &dv_flow_pause;
 	} else if (s->opts.idle_ns && !fl->err) {

@@ -71,6 +71,7 @@ struct dv_part {
 	uint32_t skip;             /* staged: bytes of the slot before it */
 	uint32_t take;             /* payload bytes */
 	struct dv_part *held;      /* sock-devmem: the next that the kernel still reads from */
+	uint32_t pauses;           /* ... and how often this one found no room though there was said to be some */
 	uint32_t zc_first, zc_n, zc_left; /* its sends, by the kernel's count; how many the kernel has not let go of */
 	struct dv_slot slot;
 	struct dv_copy copy[DV_PART_COPIES];
