@@ -19,7 +19,8 @@ const char *nc_cure(unsigned int reason, const char *ifname, char *buf, size_t s
 	case DEVIO_WHY_NET_DRIVER:
 		return "use a NIC of bnxt_en, mlx5_core, gve or fbnic, or igb with the series in kernel/";
 	case DEVIO_WHY_NET_SPLIT:
-		snprintf(buf, size, "ethtool -G %s tcp-data-split on hds-thresh 0", *ifname ? ifname : "INTERFACE");
+		snprintf(buf, size, "devio-nc --nic=%s, or ethtool -G with tcp-data-split on hds-thresh 0",
+			 *ifname ? ifname : "INTERFACE");
 		return buf;
 	case DEVIO_WHY_NET_SETUP:
 		snprintf(buf, size, "devio-nc --nic=%s, or devio_nic_open()", *ifname ? ifname : "INTERFACE");

@@ -68,10 +68,8 @@ void dv_netbind_close(struct dv_netbind *b)
 
 void dv_netqueue_parse(const void *attrs, int len, struct dv_netqueue *q)
 {
-	const struct nlattr *nest = dv_genl_find(attrs, len, DV_QUEUE_ID, 4) ? nla_find(attrs, len, DV_QUEUE_DMABUF) : NULL;
-
 	q->known = dv_genl_find(attrs, len, DV_QUEUE_ID, 4);
-	q->dmabuf = nest ? (uint32_t)dv_genl_num(nla_data(nest), nla_len(nest), DV_DMABUF_ID, 0) : 0;
+	q->dmabuf = (uint32_t)dv_genl_num(attrs, len, DV_QUEUE_DMABUF, 0);
 	q->other = nla_find(attrs, len, DV_QUEUE_IO_URING) || nla_find(attrs, len, DV_QUEUE_XSK) ||
 		   nla_find(attrs, len, DV_QUEUE_LEASE);
 }
@@ -121,10 +119,9 @@ static void on_stats(void *arg, const void *attrs, int len)
 
 static void on_pool(void *arg, const void *attrs, int len)
 {
-	const struct nlattr *nest = nla_find(attrs, len, DV_POOL_DMABUF);
 	const struct wanted *w = arg;
 
-	if (!nest || dv_genl_num(nla_data(nest), nla_len(nest), DV_DMABUF_ID, 0) != w->binding)
+	if (dv_genl_num(attrs, len, DV_POOL_DMABUF, UINT64_MAX) != w->binding)
 		return;
 	if (w->c->inflight == UINT64_MAX)
 		w->c->inflight = w->c->inflight_mem = 0;

@@ -256,6 +256,24 @@ static void rules(void **state)
 	assert_true(r.fs.flow_type == TCP_V4_FLOW && r.fs.h_u.tcp_ip4_spec.ip4dst == htonl(0x0a000001));
 }
 
+/* As the kernel writes them: the binding is a number, not a nest. */
+static void queues(void **state)
+{
+	struct { uint16_t len, type; uint32_t value; } a[4] = { { 8, 1, 3 }, { 8, 2, 7 }, { 8, 3, 0 }, { 8, 5, 42 } };
+	struct dv_netqueue q;
+
+	(void)state;
+	dv_netqueue_parse(a, sizeof(a), &q);
+	assert_true(q.known && q.dmabuf == 42 && !q.other);
+	dv_netqueue_parse(a, 3 * sizeof(a[0]), &q);
+	assert_true(q.known && !q.dmabuf && !q.other);
+	a[3].type = 7; /* AF_XDP */
+	dv_netqueue_parse(a, sizeof(a), &q);
+	assert_true(q.known && !q.dmabuf && q.other);
+	dv_netqueue_parse(a, 0, &q);
+	assert_false(q.known || q.dmabuf || q.other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +285,7 @@ int main(void)
 		cmocka_unit_test(journal_file),
 		cmocka_unit_test(rss),
 		cmocka_unit_test(rules),
+		cmocka_unit_test(queues),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
