@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of tests/vm/devmem-lib share. */
+#ifndef DEVMEM_LIB_H
+#define DEVMEM_LIB_H
+
+#include "devmem-tcp.h"
+#include <devio.h>
+
+#define AREA (16 * MIB)
+
+extern struct devio_ctx *ctx;
+
+/* Ends the test with the library's sentence if rc is an error. */
+void must(int rc, const char *what);
+struct devio_mem *memory(const char *spec, uint64_t size);
+/* NIC receives into area, all of RSS. */
+struct devio_nic *set_up(struct devio_mem *area);
+/* The next connection of a plain listener, 30 s patient. */
+struct devio_sock *take(int listener);
+
+/* devmem-lib-hard.c */
+int test_stuck(const char *spec);
+int test_revoked(const char *spec);
+
+#endif
