@@ -295,6 +295,31 @@ int dv_mem_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait)
 	return m->ops->copy_poll ? m->ops->copy_poll(m, c, wait) : 1;
 }
 
+/* Memory in which the CPU loads and stores as it likes, with nothing before or after it. */
+static bool is_plain(const struct devio_mem *m)
+{
+	return m->caps & DEVIO_MEM_CPU_MAP && (!m->ops->copy || m->ops->copy == dv_mem_copy_cpu);
+}
+
+int dv_mem_between(struct devio_mem *dst, uint64_t off, struct devio_mem *src, uint64_t src_off, size_t len,
+		   struct dv_copy *c, struct devio_mem **poll)
+{
+	void *ptr;
+	int rc = -EOPNOTSUPP;
+
+	*poll = dst;
+	if (dst->ops == src->ops && dst->ops->between)
+		rc = dst->ops->between(dst, off, src, src_off, len, c);
+	if (rc != -EOPNOTSUPP)
+		return rc;
+	if (is_plain(src) && !dv_mem_ptr(src, &ptr))
+		return dv_mem_copy(dst, off, (char *)ptr + src_off, len, false, c);
+	*poll = src;
+	if (is_plain(dst) && !dv_mem_ptr(dst, &ptr))
+		return dv_mem_copy(src, src_off, (char *)ptr + off, len, true, c);
+	return -EOPNOTSUPP;
+}
+
 static int copy_sync(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out)
 {
 	struct dv_copy c = { 0 };

@@ -62,6 +62,12 @@ struct dv_mem_ops {
 	 * until done. Any thread.
 	 */
 	int (*copy)(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c);
+	/*
+	 * Copies between two memories of this provider, as copy; started, it is
+	 * polled by dst. -EOPNOTSUPP: not between these two.
+	 */
+	int (*between)(struct devio_mem *dst, uint64_t off, struct devio_mem *src, uint64_t src_off, size_t len,
+		       struct dv_copy *c);
 	/* 1 done, 0 still running (never with wait), -errno. */
 	int (*copy_poll)(struct devio_mem *m, struct dv_copy *c, bool wait);
 	/*
@@ -107,6 +113,14 @@ int dv_mem_dmabuf(struct devio_mem *m, int *fd, uint64_t *off);
  */
 int dv_mem_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c);
 int dv_mem_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait);
+
+/*
+ * Copies between two memories at once: by their device's own engine, or by one
+ * copy where the CPU reaches one of the two as it likes. Started, *poll is the
+ * memory to poll with. -EOPNOTSUPP: only by way of host memory.
+ */
+int dv_mem_between(struct devio_mem *dst, uint64_t off, struct devio_mem *src, uint64_t src_off, size_t len,
+		   struct dv_copy *c, struct devio_mem **poll);
 
 /* m->ptr, mapped on first use; lock-free once it is there. */
 int dv_mem_ptr(struct devio_mem *m, void **ptr);

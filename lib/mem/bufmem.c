@@ -56,6 +56,23 @@ int dv_bufmem_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bo
 	return end ? dv_err(end, "mem %s: DMA_BUF_IOCTL_SYNC after a copy", m->spec) : rc;
 }
 
+int dv_bufmem_between(struct devio_mem *dst, uint64_t off, struct devio_mem *src, uint64_t src_off, size_t len,
+		      struct dv_copy *c)
+{
+	const struct dv_bufmem *b = src->priv;
+	void *ptr;
+	int rc = dv_mem_ptr(src, &ptr), end;
+
+	if (rc)
+		return -EOPNOTSUPP;
+	rc = dv_dmabuf_cpu_begin(b->fd, false);
+	if (rc)
+		return dv_err(rc, "mem %s: DMA_BUF_IOCTL_SYNC before a copy", src->spec);
+	rc = dv_bufmem_copy(dst, off, (char *)ptr + src_off, len, false, c);
+	end = dv_dmabuf_cpu_end(b->fd, false);
+	return end ? dv_err(end, "mem %s: DMA_BUF_IOCTL_SYNC after a copy", src->spec) : rc;
+}
+
 int dv_bufmem_export(struct devio_mem *m, int *fd, uint64_t *off)
 {
 	struct dv_bufmem *b = m->priv;

@@ -19,6 +19,8 @@ int dv_bufmem_new(struct devio_mem *m, int fd, uint64_t off);
 /* What the providers put into their table. */
 int dv_bufmem_map(struct devio_mem *m);
 int dv_bufmem_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c);
+int dv_bufmem_between(struct devio_mem *dst, uint64_t off, struct devio_mem *src, uint64_t src_off, size_t len,
+		      struct dv_copy *c);
 int dv_bufmem_export(struct devio_mem *m, int *fd, uint64_t *off);
 void dv_bufmem_free(struct devio_mem *m);
 

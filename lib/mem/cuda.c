@@ -293,22 +293,45 @@ static int cuda_export(struct devio_mem *m, int *fd, uint64_t *off)
 	return 0;
 }
 
+/* The copy's event, or the end of it; the driver's error is rc. Leaves the context. */
+static int started(struct devio_mem *m, int rc, bool out, int mode, struct dv_copy *c, const char *call)
+{
+	struct cuda_dev *d = ((struct cuda_mem *)m->priv)->d;
+	int done = rc ? 0 : dv_streams_mark(&d->streams, out, c);
+
+	leave(mode);
+	if (rc)
+		return dv_cu_err(m->spec, rc, call);
+	return done < 0 ? dv_cu_err(m->spec, -done, "cuStreamSynchronize") : done;
+}
+
 static int cuda_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c)
 {
 	struct cuda_dev *d = ((struct cuda_mem *)m->priv)->d;
 	void *stream = d->streams.stream[out];
-	int mode, rc = enter(d, m->spec, &mode), done = 0;
+	int mode, rc = enter(d, m->spec, &mode);
 
 	if (rc)
 		return rc;
 	rc = out ? dv_cu.MemcpyDtoHAsync(host, m->device_ptr + off, len, stream) :
 		   dv_cu.MemcpyHtoDAsync(m->device_ptr + off, host, len, stream);
-	if (!rc)
-		done = dv_streams_mark(&d->streams, out, c);
-	leave(mode);
+	return started(m, rc, out, mode, c, out ? "cuMemcpyDtoHAsync" : "cuMemcpyHtoDAsync");
+}
+
+static int cuda_between(struct devio_mem *dst, uint64_t off, struct devio_mem *src, uint64_t src_off, size_t len,
+			struct dv_copy *c)
+{
+	struct cuda_dev *d = ((struct cuda_mem *)dst->priv)->d;
+	int mode, rc;
+
+	/* Another GPU, or a context of the application's own: by way of host memory. */
+	if (((struct cuda_mem *)src->priv)->d != d)
+		return -EOPNOTSUPP;
+	rc = enter(d, dst->spec, &mode);
 	if (rc)
-		return dv_cu_err(m->spec, rc, out ? "cuMemcpyDtoHAsync" : "cuMemcpyHtoDAsync");
-	return done < 0 ? dv_cu_err(m->spec, -done, "cuStreamSynchronize") : done;
+		return rc;
+	rc = dv_cu.MemcpyDtoDAsync(dst->device_ptr + off, src->device_ptr + src_off, len, d->streams.stream[0]);
+	return started(dst, rc, false, mode, c, "cuMemcpyDtoDAsync");
 }
 
 static int cuda_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait)
@@ -412,6 +435,7 @@ const struct dv_mem_ops dv_mem_cuda = {
 	.free = cuda_free,
 	.export = cuda_export,
 	.copy = cuda_copy,
+	.between = cuda_between,
 	.copy_poll = cuda_copy_poll,
 	.pin = cuda_pin,
 	.unpin = cuda_unpin,

@@ -27,6 +27,7 @@ static const struct dv_dl_sym cu_syms[] = {
 	SYM(PointerGetAttributes, "cuPointerGetAttributes"),
 	SYM(MemcpyHtoDAsync, "cuMemcpyHtoDAsync_v2"),
 	SYM(MemcpyDtoHAsync, "cuMemcpyDtoHAsync_v2"),
+	SYM(MemcpyDtoDAsync, "cuMemcpyDtoDAsync_v2"),
 	SYM(st.StreamCreate, "cuStreamCreate"),
 	SYM(st.StreamDestroy, "cuStreamDestroy_v2"),
 	SYM(st.StreamSynchronize, "cuStreamSynchronize"),

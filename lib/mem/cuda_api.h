@@ -60,6 +60,7 @@ struct dv_cu_api {
 	int (*PointerGetAttributes)(unsigned int n, int *attrs, void **data, dv_cu_ptr ptr);
 	int (*MemcpyHtoDAsync)(dv_cu_ptr dst, const void *src, size_t len, void *stream);
 	int (*MemcpyDtoHAsync)(void *dst, dv_cu_ptr src, size_t len, void *stream);
+	int (*MemcpyDtoDAsync)(dv_cu_ptr dst, dv_cu_ptr src, size_t len, void *stream);
 	struct dv_stream_api st;
 	int (*MemHostRegister)(void *host, size_t len, unsigned int flags);
 	int (*MemHostUnregister)(void *host);

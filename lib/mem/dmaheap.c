@@ -78,5 +78,6 @@ const struct dv_mem_ops dv_mem_dmaheap = {
 	.export = dv_bufmem_export,
 	.map = dv_bufmem_map,
 	.copy = dv_bufmem_copy,
+	.between = dv_bufmem_between,
 	.list = heap_list,
 };

@@ -308,23 +308,41 @@ static int hip_export(struct devio_mem *m, int *fd, uint64_t *off)
 	return 0;
 }
 
-static int hip_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c)
+/* By the stream of copies out of the device (true) or into it. */
+static int copy_async(struct devio_mem *m, void *to, const void *from, size_t len, int kind, bool out, struct dv_copy *c)
 {
 	struct hip_dev *d = ((struct hip_mem *)m->priv)->d;
-	void *dev = (void *)(uintptr_t)(m->device_ptr + off), *stream = d->streams.stream[out];
 	struct hip_app app;
 	int rc = enter(d->n, &app), done = 0;
 
 	if (rc)
 		return no_device(m->spec, rc);
-	rc = out ? dv_hip.MemcpyAsync(host, dev, len, HIP_DEVICE_TO_HOST, stream) :
-		   dv_hip.MemcpyAsync(dev, host, len, HIP_HOST_TO_DEVICE, stream);
+	rc = dv_hip.MemcpyAsync(to, from, len, kind, d->streams.stream[out]);
 	if (!rc)
 		done = dv_streams_mark(&d->streams, out, c);
 	leave(d->n, &app);
 	if (rc)
 		return dv_hip_err(m->spec, rc, "hipMemcpyAsync");
 	return done < 0 ? dv_hip_err(m->spec, -done, "hipStreamSynchronize") : done;
+}
+
+static void *place(const struct devio_mem *m, uint64_t off)
+{
+	return (void *)(uintptr_t)(m->device_ptr + off);
+}
+
+static int hip_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c)
+{
+	return out ? copy_async(m, host, place(m, off), len, HIP_DEVICE_TO_HOST, true, c) :
+		     copy_async(m, place(m, off), host, len, HIP_HOST_TO_DEVICE, false, c);
+}
+
+static int hip_between(struct devio_mem *dst, uint64_t off, struct devio_mem *src, uint64_t src_off, size_t len,
+		       struct dv_copy *c)
+{
+	if (((struct hip_mem *)src->priv)->d != ((struct hip_mem *)dst->priv)->d)
+		return -EOPNOTSUPP;
+	return copy_async(dst, place(dst, off), place(src, src_off), len, HIP_DEVICE_TO_DEVICE, false, c);
 }
 
 static int hip_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait)
@@ -413,6 +431,7 @@ const struct dv_mem_ops dv_mem_hip = {
 	.free = hip_free,
 	.export = hip_export,
 	.copy = hip_copy,
+	.between = hip_between,
 	.copy_poll = hip_copy_poll,
 	.pin = hip_pin,
 	.unpin = hip_unpin,

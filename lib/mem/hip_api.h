@@ -27,7 +27,7 @@ enum {
 	HIP_NOT_SUPPORTED = 801,
 };
 
-enum { HIP_HOST_TO_DEVICE = 1, HIP_DEVICE_TO_HOST = 2, HIP_HOST_PORTABLE = 1, HIP_RANGE_DMA_BUF_FD = 1 };
+enum { HIP_HOST_TO_DEVICE = 1, HIP_DEVICE_TO_HOST = 2, HIP_DEVICE_TO_DEVICE = 3, HIP_HOST_PORTABLE = 1, HIP_RANGE_DMA_BUF_FD = 1 };
 
 /* ROCm 6 renumbered the kinds of memory: before it, device memory was 1 and host memory 0. */
 enum { HIP_VERSION_6 = 60000000, HIP_TYPE_HOST = 1, HIP_TYPE_DEVICE = 2 };

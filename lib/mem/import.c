@@ -76,4 +76,5 @@ const struct dv_mem_ops dv_mem_import = {
 	.export = dv_bufmem_export,
 	.map = dv_bufmem_map,
 	.copy = dv_bufmem_copy,
+	.between = dv_bufmem_between,
 };

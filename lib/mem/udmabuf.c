@@ -112,5 +112,6 @@ const struct dv_mem_ops dv_mem_udmabuf = {
 	.free = dv_bufmem_free,
 	.export = dv_bufmem_export,
 	.copy = dv_bufmem_copy,
+	.between = dv_bufmem_between,
 	.list = udmabuf_list,
 };

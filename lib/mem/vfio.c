@@ -170,6 +170,30 @@ static int vfio_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, 
 	return 1;
 }
 
+/* From word to word; where the two lie differently in theirs, only by way of host memory. */
+static int vfio_between(struct devio_mem *dst, uint64_t off, struct devio_mem *src, uint64_t src_off, size_t len,
+			struct dv_copy *c)
+{
+	unsigned char piece[512];
+	void *to, *from;
+
+	(void)c;
+	if ((off ^ src_off) & 7 || dv_mem_ptr(dst, &to) || dv_mem_ptr(src, &from))
+		return -EOPNOTSUPP;
+	while (len) {
+		/* The first piece ends at the end of a word, and so begin the others with one. */
+		size_t n = sizeof(piece) - (src_off & 7);
+
+		n = n < len ? n : len;
+		copy_from_bar(piece, (char *)from + src_off, n);
+		copy_to_bar((char *)to + off, piece, n);
+		off += n;
+		src_off += n;
+		len -= n;
+	}
+	return 1;
+}
+
 static int vfio_export(struct devio_mem *m, int *fd, uint64_t *off)
 {
 	struct vfio_mem *v = m->priv;
@@ -283,5 +307,6 @@ const struct dv_mem_ops dv_mem_vfio = {
 	.export = vfio_export,
 	.map = vfio_map,
 	.copy = vfio_copy,
+	.between = vfio_between,
 	.list = vfio_list,
 };

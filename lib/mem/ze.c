@@ -358,6 +358,15 @@ static int ze_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bo
 	return 0;
 }
 
+/* To Level Zero a pointer is a pointer, wherever it leads. */
+static int ze_between(struct devio_mem *dst, uint64_t off, struct devio_mem *src, uint64_t src_off, size_t len,
+		      struct dv_copy *c)
+{
+	if (((struct ze_mem *)src->priv)->d != ((struct ze_mem *)dst->priv)->d)
+		return -EOPNOTSUPP;
+	return ze_copy(dst, off, (void *)(uintptr_t)(src->device_ptr + src_off), len, false, c);
+}
+
 static int ze_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait)
 {
 	struct ze_dev *d = ((struct ze_mem *)m->priv)->d;
@@ -382,6 +391,7 @@ const struct dv_mem_ops dv_mem_ze = {
 	.free = ze_free,
 	.export = ze_export,
 	.copy = ze_copy,
+	.between = ze_between,
 	.copy_poll = ze_copy_poll,
 	.list = ze_list,
 };

@@ -65,6 +65,7 @@ int cuMemGetAddressRange_v2(dv_cu_ptr *base, size_t *size, dv_cu_ptr ptr);
 int cuPointerGetAttributes(unsigned int n, int *attrs, void **data, dv_cu_ptr ptr);
 int cuMemcpyHtoDAsync_v2(dv_cu_ptr dst, const void *src, size_t len, void *stream);
 int cuMemcpyDtoHAsync_v2(void *dst, dv_cu_ptr src, size_t len, void *stream);
+int cuMemcpyDtoDAsync_v2(dv_cu_ptr dst, dv_cu_ptr src, size_t len, void *stream);
 int cuStreamCreate(void **stream, unsigned int flags);
 int cuStreamDestroy_v2(void *stream);
 int cuStreamSynchronize(void *stream);
@@ -334,6 +335,16 @@ int cuMemcpyDtoHAsync_v2(void *dst, dv_cu_ptr src, size_t len, void *stream)
 {
 	CALL("cuMemcpyDtoHAsync");
 	return copy(src, dst, len, stream, true);
+}
+
+int cuMemcpyDtoDAsync_v2(dv_cu_ptr dst, dv_cu_ptr src, size_t len, void *stream)
+{
+	CALL("cuMemcpyDtoDAsync");
+	NEED_CTX();
+	if (fake_stream_ctx(stream) != stack[top - 1])
+		return CU_INVALID_CONTEXT;
+	fake_stream_between(stream, dst, src, len);
+	return CU_SUCCESS;
 }
 
 int cuStreamCreate(void **stream, unsigned int flags)

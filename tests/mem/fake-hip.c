@@ -176,11 +176,14 @@ int hipMemcpyAsync(void *dst, const void *src, size_t len, int kind, void *strea
 	bool out = kind == HIP_DEVICE_TO_HOST;
 
 	CALL("hipMemcpyAsync");
-	if (kind != HIP_DEVICE_TO_HOST && kind != HIP_HOST_TO_DEVICE)
+	if (kind != HIP_DEVICE_TO_HOST && kind != HIP_HOST_TO_DEVICE && kind != HIP_DEVICE_TO_DEVICE)
 		RETURN(HIP_INVALID_VALUE);
 	if ((intptr_t)fake_stream_ctx(stream) != current)
 		fake_die("a stream of another device than the current one");
-	fake_stream_copy(stream, (uintptr_t)(out ? src : dst), out ? dst : (void *)src, len, out);
+	if (kind == HIP_DEVICE_TO_DEVICE)
+		fake_stream_between(stream, (uintptr_t)dst, (uintptr_t)src, len);
+	else
+		fake_stream_copy(stream, (uintptr_t)(out ? src : dst), out ? dst : (void *)src, len, out);
 	return HIP_SUCCESS;
 }
 

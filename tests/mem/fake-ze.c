@@ -217,7 +217,10 @@ int zeCommandListAppendMemoryCopy(void *list, void *dst, const void *src, size_t
 		return ZE_INVALID_ARGUMENT;
 	if (__atomic_fetch_add(&l->users, 1, __ATOMIC_SEQ_CST))
 		fake_die("two threads use one command list");
-	fake_stream_copy(l->s, (uintptr_t)(out ? src : dst), out ? dst : (void *)src, size, out);
+	if (out && fake_mem_find((uintptr_t)dst, 1))
+		fake_stream_between(l->s, (uintptr_t)dst, (uintptr_t)src, size);
+	else
+		fake_stream_copy(l->s, (uintptr_t)(out ? src : dst), out ? dst : (void *)src, size, out);
 	fake_event_record(e->ev, l->s);
 	__atomic_fetch_sub(&l->users, 1, __ATOMIC_SEQ_CST);
 	return ZE_SUCCESS;

@@ -30,6 +30,7 @@ struct job {
 	struct fake_event *ev; /* or a copy: */
 	uint64_t dev;
 	void *host;
+	uint64_t src;          /* a device's address instead of `host` */
 	size_t len;
 	bool out;
 };
@@ -265,13 +266,15 @@ static unsigned char *peek(uint64_t addr)
 
 static void run_copy(const struct job *j)
 {
-	struct fake_mem *m = fake_mem_find(j->dev, j->len);
+	struct fake_mem *m = fake_mem_find(j->dev, j->len), *src = j->src ? fake_mem_find(j->src, j->len) : NULL;
 
 	if (delay_us)
 		usleep((unsigned int)random() % delay_us);
-	if (!m)
+	if (!m || (j->src && !src))
 		fake_die("the copy at 0x%llx runs after its memory was freed", (unsigned long long)j->dev);
-	if (j->out)
+	if (src)
+		memmove(m->alias + (j->dev - m->addr), src->alias + (j->src - src->addr), j->len);
+	else if (j->out)
 		memcpy(j->host, m->alias + (j->dev - m->addr), j->len);
 	else
 		memcpy(m->alias + (j->dev - m->addr), j->host, j->len);
@@ -361,6 +364,14 @@ void fake_stream_copy(struct fake_stream *s, uint64_t dev, void *host, size_t le
 	if (!len || !fake_mem_find(dev, len))
 		fake_die("a copy of %zu bytes at 0x%llx leaves every allocation", len, (unsigned long long)dev);
 	push(s, (struct job){ .dev = dev, .host = host, .len = len, .out = out });
+}
+
+void fake_stream_between(struct fake_stream *s, uint64_t dst, uint64_t src, size_t len)
+{
+	if (!len || !fake_mem_find(dst, len) || !fake_mem_find(src, len))
+		fake_die("a copy of %zu bytes from 0x%llx to 0x%llx leaves every allocation", len, (unsigned long long)src,
+			 (unsigned long long)dst);
+	push(s, (struct job){ .dev = dst, .src = src, .len = len });
 }
 
 struct fake_event *fake_event_new(void)

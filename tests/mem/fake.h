@@ -71,6 +71,8 @@ void fake_stream_free(struct fake_stream *s);
 void fake_stream_wait(struct fake_stream *s);
 /* Queues a copy between host memory and the device. Aborts if dev is no allocation's. */
 void fake_stream_copy(struct fake_stream *s, uint64_t dev, void *host, size_t len, bool out);
+/* The same between two places in devices. */
+void fake_stream_between(struct fake_stream *s, uint64_t dst, uint64_t src, size_t len);
 
 struct fake_event *fake_event_new(void);
 void fake_event_free(struct fake_event *e);

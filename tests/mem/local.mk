@@ -9,7 +9,7 @@ EXTRA_DIST += tests/mem/tap.sh
 if HAVE_CMOCKA
 MEM_FAKE = tests/mem/fake.c tests/mem/fake.h
 MEM_FAKE_LINK = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere -pthread
-MEMT = tests/mem/memtest.c tests/mem/memtest.h tests/mem/fake.h tests/mem/fake-kernel.c tests/mem/fake-kernel.h
+MEMT = tests/mem/memtest.c tests/mem/between.c tests/mem/memtest.h tests/mem/fake.h tests/mem/fake-kernel.c tests/mem/fake-kernel.h
 MEMT_C = $(AM_CFLAGS) -pthread $(CMOCKA_CFLAGS) $(DRM_CFLAGS)
 MEMT_LIBS = lib/libdv.la $(CMOCKA_LIBS) -ldl
 MEMT_LINK = $(AM_LDFLAGS) -Wl,--wrap=ioctl,--wrap=fstatfs,--wrap=open,--wrap=fcntl \
@@ -67,7 +67,7 @@ tests_mem_test_vfio_LDFLAGS = $(MEMT_LINK)
 tests_mem_test_kernel_mem_SOURCES = tests/mem/test-kernel-mem.c tests/mem/memtest.c tests/mem/memtest.h tests/mem/fake.h
 tests_mem_test_kernel_mem_CFLAGS = $(MEMT_C)
 tests_mem_test_kernel_mem_LDADD = $(MEMT_LIBS)
-tests_mem_test_mem_SOURCES = tests/mem/test-mem.c tests/mem/memtest.c tests/mem/memtest.h tests/mem/fake.h
+tests_mem_test_mem_SOURCES = tests/mem/test-mem.c tests/mem/memtest.c tests/mem/between.c tests/mem/memtest.h tests/mem/fake.h
 tests_mem_test_mem_CFLAGS = $(MEMT_C)
 tests_mem_test_mem_LDADD = $(MEMT_LIBS)
 endif

@@ -102,7 +102,7 @@ static uint64_t size_of(struct devio_mem *m)
 	return info.size;
 }
 
-static void random_bytes(unsigned char *p, size_t n)
+void mt_random(unsigned char *p, size_t n)
 {
 	while (n--)
 		*p++ = (unsigned char)random();
@@ -117,7 +117,7 @@ static void read_all(struct devio_mem *m, unsigned char *to, size_t size)
 /* Writes a piece into both, then both must be the same. */
 static void put_piece(struct devio_mem *m, unsigned char *want, unsigned char *got, size_t size, size_t off, size_t len)
 {
-	random_bytes(want + off, len);
+	mt_random(want + off, len);
 	memcpy(got, want + off, len);
 	mt_ok(devio_mem_copy_in(m, off, got, len));
 	memset(got, 0, len);
@@ -138,7 +138,7 @@ void mt_copies(struct devio_mem *m)
 		{ 0, 1 }, { 1, 1 }, { 1, 6 }, { 3, 17 }, { 7, 4090 }, { 4095, 2 }, { 4096, 4096 }, { 511, 513 }, { 0, 0 },
 	};
 
-	random_bytes(want, size);
+	mt_random(want, size);
 	mt_ok(devio_mem_copy_in(m, 0, want, size));
 	read_all(m, got, size);
 	assert_memory_equal(got, want, size);
@@ -168,7 +168,7 @@ void mt_roundtrip(struct devio_ctx *ctx, struct devio_mem *m, bool shared)
 	uint64_t off = UINT64_MAX, off2;
 	int fd = -1, fd2 = -1;
 
-	random_bytes(want, size);
+	mt_random(want, size);
 	mt_ok(devio_mem_copy_in(m, 0, want, size));
 	mt_ok(devio_mem_export(m, &fd, &off));
 	mt_ok(devio_mem_export(m, &fd2, &off2)); /* the cached one, a descriptor of its own */

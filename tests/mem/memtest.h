@@ -42,6 +42,13 @@ void mt_ok(int rc);
 /* Copies in and out at odd places and lengths, byte by byte, nothing beside changed. */
 void mt_copies(struct devio_mem *m);
 
+/* Bytes that nobody expects. */
+void mt_random(unsigned char *p, size_t n);
+
+/* tests/mem/between.c: dv_mem_between() at odd places: by an engine, by the CPU, or not at all (then with what). */
+enum mt_how { MT_ENGINE, MT_CPU, MT_NOT };
+void mt_between(struct devio_mem *dst, struct devio_mem *src, enum mt_how how);
+
 /* Export, import, the same bytes both ways. shared: a write there is seen here. */
 void mt_roundtrip(struct devio_ctx *ctx, struct devio_mem *m, bool shared);
 

@@ -216,6 +216,26 @@ static void test_capture(void **state)
 	assert_int_equal(end(NULL, &graph), 0);
 }
 
+/* From a device to itself by its engine, to and from host memory with one copy, not to another device. */
+static void test_between(void **state)
+{
+	struct devio_mem *a, *b;
+
+	(void)state;
+	mt_ok(devio_mem_alloc(ctx, "cuda:0", 10000, NULL, &a));
+	mt_ok(devio_mem_alloc(ctx, "cuda:0", 9000, NULL, &b));
+	mt_between(a, b, MT_ENGINE);
+	devio_mem_free(b);
+	mt_ok(devio_mem_alloc(ctx, "host", 9000, NULL, &b));
+	mt_between(a, b, MT_ENGINE);
+	mt_between(b, a, MT_ENGINE);
+	devio_mem_free(b);
+	mt_ok(devio_mem_alloc(ctx, "cuda:1", 9000, NULL, &b));
+	mt_between(a, b, MT_NOT);
+	devio_mem_free(b);
+	devio_mem_free(a);
+}
+
 /* Everything once; whatever fails must leave nothing behind. */
 static int scenario(void)
 {
@@ -473,7 +493,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_life), T(test_no_cpu_map), T(test_no_dmabuf), T(test_old_driver_mapping), T(test_bad_specs),
+		T(test_life), T(test_between), T(test_no_cpu_map), T(test_no_dmabuf), T(test_old_driver_mapping), T(test_bad_specs),
 		T(test_import), T(test_import_kinds), T(test_import_pool), T(test_capture),
 		T(test_every_failure), T(test_no_context), T(test_pin), T(test_pin_other_context), T(test_pool_runs_dry),
 		T(test_threads), T(test_fork), T(test_list),

@@ -127,6 +127,25 @@ static void test_import(void **state)
 	ctl->mem_free(b);
 }
 
+static void test_between(void **state)
+{
+	struct devio_mem *a, *b;
+
+	(void)state;
+	mt_ok(devio_mem_alloc(ctx, "hip:0", 10000, NULL, &a));
+	mt_ok(devio_mem_alloc(ctx, "hip:0", 9000, NULL, &b));
+	mt_between(a, b, MT_ENGINE);
+	devio_mem_free(b);
+	mt_ok(devio_mem_alloc(ctx, "host", 9000, NULL, &b));
+	mt_between(a, b, MT_ENGINE);
+	mt_between(b, a, MT_ENGINE);
+	devio_mem_free(b);
+	mt_ok(devio_mem_alloc(ctx, "hip:1", 9000, NULL, &b));
+	mt_between(a, b, MT_NOT);
+	devio_mem_free(b);
+	devio_mem_free(a);
+}
+
 static int scenario(void)
 {
 	static char page[8192] __attribute__((aligned(4096)));
@@ -256,7 +275,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_life), T(test_last_error), T(test_bad), T(test_import), T(test_every_failure),
+		T(test_life), T(test_between), T(test_last_error), T(test_bad), T(test_import), T(test_every_failure),
 		T(test_no_device), T(test_fork), T(test_list),
 	};
 	bool old = argc && strstr(argv[0], "hip-old");

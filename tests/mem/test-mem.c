@@ -44,6 +44,18 @@ static void test_host(void **state)
 	devio_mem_free(NULL);
 }
 
+static void test_between(void **state)
+{
+	struct devio_mem *a, *b;
+
+	(void)state;
+	mt_ok(devio_mem_alloc(ctx, "host", 10000, NULL, &a));
+	mt_ok(devio_mem_alloc(ctx, "host", 9000, NULL, &b));
+	mt_between(a, b, MT_CPU);
+	devio_mem_free(a);
+	devio_mem_free(b);
+}
+
 static void test_specs(void **state)
 {
 	struct devio_mem *m = (void *)1;
@@ -158,7 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_lazy), T(test_host), T(test_specs), T(test_options), T(test_libraries), T(test_table),
+		T(test_lazy), T(test_host), T(test_between), T(test_specs), T(test_options), T(test_libraries), T(test_table),
 		T(test_closing_order),
 	};
 

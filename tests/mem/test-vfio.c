@@ -201,13 +201,36 @@ static void test_vfio_cdev_failures(void **state)
 	devio_mem_free(m);
 }
 
+static void test_vfio_between(void **state)
+{
+	struct devio_mem_opts o = DEVIO_OPTS(o);
+	struct devio_mem *a, *b, *poll;
+	struct dv_copy c;
+
+	(void)state;
+	fk_vfio_tree(sys, dev, true, false);
+	fk_size_node(dev, "vfio/devices/vfio3");
+	mt_ok(devio_mem_alloc(ctx, "vfio:" BDF "/2", 16384, &o, &a));
+	o.offset = 65536;
+	mt_ok(devio_mem_alloc(ctx, "vfio:" BDF "/2", 16384, &o, &b));
+	mt_between(a, b, MT_CPU);
+	/* Not with words that lie differently. */
+	assert_int_equal(dv_mem_between(a, 1, b, 2, 100, &c, &poll), -EOPNOTSUPP);
+	devio_mem_free(b);
+	mt_ok(devio_mem_alloc(ctx, "host", 16384, NULL, &b));
+	mt_between(a, b, MT_CPU);
+	mt_between(b, a, MT_CPU);
+	devio_mem_free(b);
+	devio_mem_free(a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_vfio_cdev), T(test_vfio_cdev_noiommu), T(test_vfio_group),
 		T(test_vfio_group_noiommu), T(test_vfio_specs), T(test_vfio_places),
-		T(test_vfio_failures), T(test_vfio_cdev_failures),
+		T(test_vfio_failures), T(test_vfio_between), T(test_vfio_cdev_failures),
 	};
 
 	return cmocka_run_group_tests_name("vfio", tests, NULL, NULL);

@@ -121,6 +121,22 @@ static void test_import(void **state)
 	ctl->mem_free(b);
 }
 
+static void test_between(void **state)
+{
+	struct devio_mem *a, *b;
+
+	(void)state;
+	mt_ok(devio_mem_alloc(ctx, "ze:0", 10000, NULL, &a));
+	mt_ok(devio_mem_alloc(ctx, "ze:0", 9000, NULL, &b));
+	mt_between(a, b, MT_ENGINE);
+	devio_mem_free(b);
+	mt_ok(devio_mem_alloc(ctx, "host", 9000, NULL, &b));
+	mt_between(a, b, MT_ENGINE);
+	mt_between(b, a, MT_ENGINE);
+	devio_mem_free(b);
+	devio_mem_free(a);
+}
+
 static int scenario(void)
 {
 	char page[1000] = "page", buf[1000];
@@ -279,7 +295,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_life), T(test_new_fd), T(test_no_export), T(test_bad), T(test_import), T(test_every_failure),
+		T(test_life), T(test_between), T(test_new_fd), T(test_no_export), T(test_bad), T(test_import), T(test_every_failure),
 		T(test_pool_runs_dry), T(test_threads), T(test_fork), T(test_list),
 	};
 
