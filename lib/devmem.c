@@ -98,51 +98,53 @@ void dv_rx_free(struct dv_rx *rx)
 	free(rx);
 }
 
-void dv_rx_prepare(struct dv_rx *rx, uint32_t bytes)
+void dv_rx_prepare(struct dv_rx *rx, void *host, uint32_t bytes, unsigned int pieces)
 {
-	rx->iov = (struct iovec){ .iov_base = rx->linear, .iov_len = bytes < DV_RX_BYTES ? bytes : DV_RX_BYTES };
+	size_t room = pieces * CMSG_SPACE(sizeof(struct dv_dmabuf_cmsg));
+
+	rx->iov = (struct iovec){ .iov_base = host ? host : rx->linear, .iov_len = bytes < DV_RX_BYTES ? bytes : DV_RX_BYTES };
 	rx->msg = (struct msghdr){ .msg_iov = &rx->iov, .msg_iovlen = 1, .msg_control = rx->control,
-				   .msg_controllen = sizeof(rx->control) };
+				   .msg_controllen = pieces < DV_RX_PIECES ? room : sizeof(rx->control) };
 }
 
-bool dv_rx_collect(struct dv_rx *rx, uint32_t token)
+bool dv_back_collect(struct dv_back *b, uint32_t token)
 {
-	struct dv_dmabuf_token *last = rx->nr_back ? &rx->back[rx->nr_back - 1] : NULL;
+	struct dv_dmabuf_token *last = b->nr ? &b->range[b->nr - 1] : NULL;
 
-	if (rx->frags_back == DV_DONTNEED_FRAGS)
+	if (b->frags == DV_DONTNEED_FRAGS)
 		return false;
 	if (last && token == last->token_start + last->token_count) {
 		last->token_count++;
 	} else if (last && token + 1 == last->token_start) {
 		last->token_start--;
 		last->token_count++;
-	} else if (rx->nr_back == DV_DONTNEED_TOKENS) {
+	} else if (b->nr == DV_DONTNEED_TOKENS) {
 		return false;
 	} else {
-		rx->back[rx->nr_back++] = (struct dv_dmabuf_token){ token, 1 };
+		b->range[b->nr++] = (struct dv_dmabuf_token){ token, 1 };
 	}
-	rx->frags_back++;
+	b->frags++;
 	return true;
 }
 
-int dv_rx_flush(struct dv_rx *rx, int fd)
+int dv_back_flush(struct dv_back *b, int fd)
 {
-	int want = (int)rx->frags_back, rc = 0;
+	int want = (int)b->frags, rc = 0;
 
 	if (want)
-		rc = setsockopt(fd, SOL_SOCKET, SO_DEVMEM_DONTNEED, rx->back, rx->nr_back * sizeof(rx->back[0]));
-	rx->nr_back = rx->frags_back = 0;
+		rc = setsockopt(fd, SOL_SOCKET, SO_DEVMEM_DONTNEED, b->range, b->nr * sizeof(b->range[0]));
+	b->nr = b->frags = 0;
 	return rc < 0 ? -errno : want - rc;
 }
 
-int dv_rx_back(struct dv_rx *rx, int fd, uint32_t token)
+int dv_back_put(struct dv_back *b, int fd, uint32_t token)
 {
 	int rc;
 
-	if (dv_rx_collect(rx, token))
+	if (dv_back_collect(b, token))
 		return 0;
-	rc = dv_rx_flush(rx, fd);
-	(void)dv_rx_collect(rx, token);
+	rc = dv_back_flush(b, fd);
+	(void)dv_back_collect(b, token);
 	return rc;
 }
 

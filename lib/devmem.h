@@ -23,6 +23,12 @@ struct dv_piece {
 	uint32_t token;
 };
 
+/* Tokens on their way back, in ranges of numbers that follow each other. */
+struct dv_back {
+	struct dv_dmabuf_token range[DV_DONTNEED_TOKENS];
+	unsigned int nr, frags;    /* ranges, and how many tokens they are */
+};
+
 struct dv_rx {
 	struct devio_nic *nic;
 	struct msghdr msg;
@@ -31,12 +37,11 @@ struct dv_rx {
 	char *bounce;              /* of as many: for memories that no engine copies between */
 	char control[DV_RX_PIECES * CMSG_SPACE(sizeof(struct dv_dmabuf_cmsg)) + 128];
 	struct dv_piece piece[DV_RX_PIECES];
-	struct dv_dmabuf_token back[DV_DONTNEED_TOKENS];
-	unsigned int nr_back;      /* ranges in back, and how many tokens they are */
-	unsigned int frags_back;
+	struct dv_back back;
 	/* Pieces that the application has: tokens of ours, which never come again. */
 	struct dv_lent *lent;
-	uint32_t max_lent, free_lent, nr_lent;
+	uint32_t max_lent, next_lent;
+	_Atomic uint32_t nr_lent;
 };
 
 /* Of a call that returned n > 0: the pieces' number; -EPROTO: not what the kernel promises; -ENOMSG: another binding's. */
@@ -44,18 +49,21 @@ int dv_rx_parse(struct msghdr *msg, uint32_t n, uint32_t binding, uint64_t size,
 /* The connection's state, made if its interface has a NIC that was set up. 0, -EOPNOTSUPP or -ENOMEM. */
 int dv_rx_open(struct devio_sock *s);
 void dv_rx_free(struct dv_rx *rx);
-/* Prepares rx->msg for so many bytes. */
-void dv_rx_prepare(struct dv_rx *rx, uint32_t bytes);
+/* Prepares rx->msg for so many bytes and pieces; what comes in ordinary memory goes to host (NULL: rx->linear). */
+void dv_rx_prepare(struct dv_rx *rx, void *host, uint32_t bytes, unsigned int pieces);
 /* Collects a token to give back; flush gives back what was collected: tokens the kernel did not know, or -errno. */
-int dv_rx_back(struct dv_rx *rx, int fd, uint32_t token);
-int dv_rx_flush(struct dv_rx *rx, int fd);
-/* Puts token behind the ranges of back; false: there is no room. */
-bool dv_rx_collect(struct dv_rx *rx, uint32_t token);
+int dv_back_put(struct dv_back *b, int fd, uint32_t token);
+int dv_back_flush(struct dv_back *b, int fd);
+/* Puts token behind the ranges; false: there is no room. */
+bool dv_back_collect(struct dv_back *b, uint32_t token);
 
+/*
+ * A place for a piece that is out. The stream's receiver fills it; whoever
+ * releases the piece empties it, perhaps another thread at the same time.
+ */
 struct dv_lent {
-	uint32_t token;            /* the kernel's */
-	uint32_t gen;              /* of the place: odd while it is out */
-	uint32_t next;             /* free place */
+	_Atomic uint32_t token;    /* the kernel's */
+	_Atomic uint32_t gen;       /* odd while it is out */
 };
 #define DV_LENT_MIN 64u
 #define DV_LENT_MAX 16384u
@@ -64,6 +72,14 @@ uint64_t dv_lent_put(struct dv_rx *rx, uint32_t token);
 bool dv_lent_take(struct dv_rx *rx, uint64_t ours, uint32_t *token);
 /* Makes the table: no connection may have more than half of the memory. 0 or -ENOMEM. */
 int dv_lent_init(struct dv_rx *rx, uint64_t mem_size);
+/* How many more may go out. */
+uint32_t dv_lent_room(const struct dv_rx *rx);
+
+struct dv_frag_sum {
+	uint64_t linear, frags, bytes;
+};
+/* The n bytes of the last call in the caller's terms, ordinary ones at host: their number, or -errno. */
+int dv_frags_fill(struct dv_rx *rx, struct devio_frag *frags, const char *host, uint32_t n, struct dv_frag_sum *sum);
 
 #define DV_TX_MEMS 4               /* memories that one connection may send from */
 
@@ -94,6 +110,7 @@ uint32_t dv_tx_overlap(uint32_t first, uint32_t n, uint32_t lo, uint32_t hi);
 /* lib/path/: the two sides of the path. */
 int dv_rx_can(struct devio_ring *r, const struct dv_op *op, uint8_t *why);
 int dv_rx_issue(struct devio_ring *r, struct dv_op *op);
+void dv_rx_frame(struct dv_part *p);
 int dv_rx_landed(struct devio_ring *r, struct dv_part *p, uint32_t n);
 int dv_tx_can(struct devio_ring *r, const struct dv_op *op, uint8_t *why);
 int dv_tx_issue(struct devio_ring *r, struct dv_op *op);

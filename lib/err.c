@@ -159,6 +159,7 @@ static const char *const reasons[DEVIO_WHY_MAX] = {
 	[DEVIO_WHY_NET_BIND] = "the kernel or the NIC does not take this memory (the log has the kernel's words)",
 	[DEVIO_WHY_NET_STEER] = "the payload did not come by a queue that is bound to device memory",
 	[DEVIO_WHY_REVOKED] = "the owner of the memory took it back, and with it bytes that were received or to be sent",
+	[DEVIO_WHY_NET_UNREADABLE] = "the payload lies in device memory of a NIC, which this path cannot read",
 };
 
 DEVIO_API const char *devio_reason_text(unsigned int reason)

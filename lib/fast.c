@@ -251,6 +251,7 @@ static inline __attribute__((always_inline)) void fast_event(struct devio_ring *
 	c->good = res;
 	c->copied = f->told.path == DEVIO_PATH_FILE_BUFFERED ? res : 0;
 	memcpy(&c->path, &f->told, sizeof(f->told));
+	c->frags = c->resv0 = 0;
 	memset(c->resv, 0, sizeof(c->resv));
 	sums_add(r, sums, &f->told, res);
 	f->use->users--;

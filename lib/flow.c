@@ -207,10 +207,33 @@ static void pause_part(struct devio_ring *r, struct dv_part *p)
 	submit(r, p);
 }
 
+/*
+ * The payload lies in device memory; the socket keeps it. The NIC was set up
+ * after this operation's path was chosen, or it is not for us to read.
+ */
+static void unreadable(struct devio_ring *r, struct dv_part *p)
+{
+	struct dv_op *op = p->op;
+
+	if (op->forced || dv_rx_open(op->sock)) {
+		give_up(r, p, -EFAULT, DEVIO_WHY_NET_UNREADABLE);
+		return;
+	}
+	leave(dv_flow_of(op), p);
+	op->issued = p->x;
+	op->path = &dv_path_sock_devmem;
+	op->better = op->reason = 0;
+	dv_part_finish(r, p, 0);
+}
+
 static void failed(struct devio_ring *r, struct dv_part *p, int err)
 {
 	struct dv_flow *fl = dv_flow_of(p->op);
 
+	if (err == -EFAULT && !p->op->write && !p->path->frame && !fl->err && !dv_op_dead(p->op)) {
+		unreadable(r, p);
+		return;
+	}
 	if (err == -ENOBUFS && (p->zc_n || fl->held) && !fl->err && !dv_op_dead(p->op)) {
 		pause_part(r, p);
 		return;
@@ -250,13 +273,17 @@ static void lose_stream(struct devio_ring *r, struct dv_flow *fl)
 /* What the NIC wrote into its memory goes to its place, and the NIC gets its pieces back. */
 static void landed(struct devio_ring *r, struct dv_part *p, uint32_t n)
 {
-	int err = p->path->landed(r, p, n);
+	int copied = p->path->landed(r, p, n);
 
-	if (err) {
-		dv_op_fail(p->op, p->x, err, DEVIO_WHY_COPY);
+	if (copied < 0) {
+		dv_op_fail(p->op, p->x, copied, DEVIO_WHY_COPY);
 		lose_stream(r, dv_flow_of(p->op));
+		dv_part_finish(r, p, 0);
+		return;
 	}
-	dv_part_finish(r, p, err ? 0 : n);
+	p->op->by_way[DV_WAY_DIRECT] += n - (uint32_t)copied;
+	p->way = DV_WAY_STAGED_CACHE;
+	dv_part_finish(r, p, (uint32_t)copied);
 }
 
 static void received(struct devio_ring *r, struct dv_part *p, uint32_t n)

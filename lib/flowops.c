@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Flows: the operations of one direction of a connection, in the order of its bytes. */
 #include "config.h"
+#include <devio/nic.h>
 #include "ctx.h"
 #include "err.h"
 #include "path.h"
@@ -168,8 +169,7 @@ int dv_flow_check(const struct devio_ctx *ctx, const struct devio_sock_io *io, u
 	return dv_op_check_ranges(ctx, io->ranges, io->nr_ranges, len);
 }
 
-/* The stream becomes the ring's, as long as operations are in flight. */
-static int claim(struct devio_ring *r, struct dv_flow *fl, bool send)
+int dv_flow_claim(struct devio_ring *r, struct dv_flow *fl, bool send)
 {
 	struct devio_ring *none = NULL;
 
@@ -178,6 +178,19 @@ static int claim(struct devio_ring *r, struct dv_flow *fl, bool send)
 		return 0;
 	return dv_err(-EBUSY, "sock: another ring or thread is %s on this connection: wait for it",
 		      send ? "sending" : "receiving");
+}
+
+void dv_flow_let_go(struct dv_flow *fl)
+{
+	if (!fl->head)
+		atomic_store_explicit(&fl->ring, NULL, memory_order_release);
+}
+
+static void set_frags(struct dv_op *op, const struct devio_frags_io *f)
+{
+	op->frags = f->frags;
+	op->max_frags = f->max;
+	op->frag_host = f->host;
 }
 
 static void enqueue(struct devio_ring *r, struct dv_flow *fl, struct dv_op *op)
@@ -190,7 +203,7 @@ static void enqueue(struct devio_ring *r, struct dv_flow *fl, struct dv_op *op)
 	fl->tail = &op->behind;
 }
 
-int dv_flow_start(struct devio_ring *r, const struct devio_sock_io *io)
+int dv_flow_start(struct devio_ring *r, const struct devio_sock_io *io, const struct devio_frags_io *frags)
 {
 	struct devio_sock *s = io->sock;
 	struct dv_flow *fl;
@@ -201,17 +214,19 @@ int dv_flow_start(struct devio_ring *r, const struct devio_sock_io *io)
 	if (rc)
 		return rc;
 	fl = &s->flow[!!io->send];
-	rc = claim(r, fl, io->send);
+	rc = dv_flow_claim(r, fl, io->send);
 	if (!rc)
 		rc = dv_op_take(r, io->ranges, io->nr_ranges, &op);
 	if (rc) {
-		if (rc != -EBUSY && !fl->head)
-			atomic_store_explicit(&fl->ring, NULL, memory_order_release);
+		if (rc != -EBUSY)
+			dv_flow_let_go(fl);
 		return rc;
 	}
 	dv_op_init(op, len, io->cookie, io->send);
 	op->sock = dv_sock_get(s);
 	op->want = io->flags | (s->opts.flags & (DEVIO_SOCK_DIRECT_ONLY | DEVIO_SOCK_SOME));
+	if (frags)
+		set_frags(op, frags);
 	enqueue(r, fl, op);
 	rc = len ? dv_path_choose(r, op, io->path ? io->path : s->opts.path) : 0;
 	if (rc)

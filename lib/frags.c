@@ -20,44 +20,51 @@ int dv_lent_init(struct dv_rx *rx, uint64_t mem_size)
 	if (!rx->lent)
 		return -ENOMEM;
 	rx->max_lent = (uint32_t)n;
-	for (uint32_t i = 0; i < n; i++)
-		rx->lent[i].next = i + 1;
 	return 0;
 }
 
+uint32_t dv_lent_room(const struct dv_rx *rx)
+{
+	return rx->max_lent - atomic_load_explicit(&rx->nr_lent, memory_order_acquire);
+}
+
+/* The next free place in turn: mostly the very next, since pieces come back in about the order in which they went. */
 uint64_t dv_lent_put(struct dv_rx *rx, uint32_t token)
 {
-	uint32_t i = rx->free_lent;
-	struct dv_lent *l = &rx->lent[i];
-
-	if (i == rx->max_lent)
+	if (!dv_lent_room(rx))
 		return 0;
-	rx->free_lent = l->next;
-	rx->nr_lent++;
-	l->token = token;
-	l->gen++;
-	return (uint64_t)l->gen << 32 | i;
+	for (;;) {
+		uint32_t i = rx->next_lent, gen = atomic_load_explicit(&rx->lent[i].gen, memory_order_acquire);
+
+		rx->next_lent = i + 1 < rx->max_lent ? i + 1 : 0;
+		if (gen & 1)
+			continue;
+		atomic_store_explicit(&rx->lent[i].token, token, memory_order_relaxed);
+		atomic_fetch_add_explicit(&rx->nr_lent, 1, memory_order_relaxed);
+		atomic_store_explicit(&rx->lent[i].gen, gen + 1, memory_order_release);
+		return (uint64_t)(gen + 1) << 32 | i;
+	}
 }
 
 bool dv_lent_take(struct dv_rx *rx, uint64_t ours, uint32_t *token)
 {
 	uint32_t i = (uint32_t)ours, gen = (uint32_t)(ours >> 32);
-	struct dv_lent *l;
 
-	if (!rx->lent || i >= rx->max_lent || rx->lent[i].gen != gen || !(gen & 1))
+	if (!rx->lent || i >= rx->max_lent || !(gen & 1))
 		return false;
-	l = &rx->lent[i];
-	*token = l->token;
-	l->gen++;
-	l->next = rx->free_lent;
-	rx->free_lent = i;
-	rx->nr_lent--;
+	if (atomic_load_explicit(&rx->lent[i].gen, memory_order_acquire) != gen)
+		return false;
+	*token = atomic_load_explicit(&rx->lent[i].token, memory_order_relaxed);
+	/* Of two that release the same piece one is right. */
+	if (!atomic_compare_exchange_strong_explicit(&rx->lent[i].gen, &gen, gen + 1, memory_order_acq_rel,
+						     memory_order_relaxed))
+		return false;
+	atomic_fetch_sub_explicit(&rx->nr_lent, 1, memory_order_release);
 	return true;
 }
 
-static void count(struct devio_ctx *ctx, uint64_t *counter, uint64_t n)
+static void count(uint64_t *counter, uint64_t n)
 {
-	(void)ctx;
 	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
 }
 
@@ -92,9 +99,7 @@ static ssize_t receive(struct devio_sock *s, uint32_t bytes, unsigned int pieces
 	while (!rc) {
 		ssize_t n;
 
-		dv_rx_prepare(rx, bytes);
-		/* As many pieces as the caller has room for, and one place for each. */
-		rx->msg.msg_controllen = pieces * CMSG_SPACE(sizeof(struct dv_dmabuf_cmsg));
+		dv_rx_prepare(rx, NULL, bytes, pieces);
 		n = recvmsg(s->fd, &rx->msg, MSG_SOCK_DEVMEM | MSG_DONTWAIT);
 		if (n >= 0)
 			return n;
@@ -105,35 +110,42 @@ static ssize_t receive(struct devio_sock *s, uint32_t bytes, unsigned int pieces
 	return rc;
 }
 
-/* The pieces of one call in the caller's terms. */
-static int hand_out(struct devio_sock *s, struct devio_frag *frags, uint32_t n)
+int dv_frags_fill(struct dv_rx *rx, struct devio_frag *frags, const char *host, uint32_t n, struct dv_frag_sum *sum)
 {
-	struct dv_rx *rx = s->rx;
 	struct devio_mem *m = rx->nic->mem;
 	int nr = dv_rx_parse(&rx->msg, n, rx->nic->id, rx->nic->mem_off + m->size, rx->piece);
-	uint64_t linear = 0, bytes = 0, nr_frags = 0;
 
+	*sum = (struct dv_frag_sum){ 0 };
 	for (int i = 0; i < nr; i++) {
 		const struct dv_piece *p = &rx->piece[i];
 
 		frags[i] = (struct devio_frag){ .len = p->len };
 		if (p->linear) {
-			frags[i].host = rx->linear + linear;
-			linear += p->len;
+			frags[i].host = host + sum->linear;
+			sum->linear += p->len;
 			continue;
 		}
 		frags[i].mem = m;
 		frags[i].off = p->off - rx->nic->mem_off;
 		frags[i].token = dv_lent_put(rx, p->token);
-		bytes += p->len;
-		nr_frags++;
+		sum->bytes += p->len;
+		sum->frags++;
 	}
-	count(s->ctx, &s->ctx->sync.linear, linear);
-	count(s->ctx, &s->ctx->sync.frags, nr_frags);
-	count(s->ctx, &s->ctx->sync.frag_bytes, bytes);
-	count(s->ctx, &s->ctx->sync.path[DEVIO_PATH_SOCK_DEVMEM].reads, 1);
-	count(s->ctx, &s->ctx->sync.path[DEVIO_PATH_SOCK_DEVMEM].bytes_read, linear + bytes);
-	count(s->ctx, &s->ctx->sync.path[DEVIO_PATH_SOCK_DEVMEM].copied, linear);
+	return nr;
+}
+
+static int hand_out(struct devio_sock *s, struct devio_frag *frags, uint32_t n)
+{
+	struct devio_path_stat *path = &s->ctx->sync.path[DEVIO_PATH_SOCK_DEVMEM];
+	struct dv_frag_sum sum;
+	int nr = dv_frags_fill(s->rx, frags, s->rx->linear, n, &sum);
+
+	count(&s->ctx->sync.linear, sum.linear);
+	count(&s->ctx->sync.frags, sum.frags);
+	count(&s->ctx->sync.frag_bytes, sum.bytes);
+	count(&path->reads, 1);
+	count(&path->bytes_read, sum.linear + sum.bytes);
+	count(&path->copied, sum.linear);
 	return nr;
 }
 
@@ -151,7 +163,7 @@ static int recv_frags(struct devio_sock *s, struct devio_frag *frags, unsigned i
 {
 	struct dv_flow *fl = &s->flow[0];
 	struct dv_rx *rx = s->rx;
-	uint32_t left = rx->max_lent - rx->nr_lent, room = max < DV_RX_PIECES ? max : DV_RX_PIECES;
+	uint32_t left = dv_lent_room(rx), room = max < DV_RX_PIECES ? max : DV_RX_PIECES;
 	ssize_t n;
 	int nr;
 
@@ -171,6 +183,17 @@ static int recv_frags(struct devio_sock *s, struct devio_frag *frags, unsigned i
 	return nr < 0 ? lost(fl, nr) : nr;
 }
 
+static int prepare(struct devio_sock *s)
+{
+	int rc = dv_rx_open(s);
+
+	if (rc == -EOPNOTSUPP)
+		return dv_err(rc, "sock: the connection's interface was not set up in this context: devio_nic_open()");
+	if (!rc)
+		rc = dv_lent_init(s->rx, s->rx->nic->mem->size);
+	return rc ? dv_err(rc, "sock: no memory for the connection's pieces") : 0;
+}
+
 DEVIO_API int devio_sock_recv_frags(struct devio_sock *s, struct devio_frag *frags, unsigned int max, uint64_t bytes,
 				    int64_t timeout_ns)
 {
@@ -186,25 +209,68 @@ DEVIO_API int devio_sock_recv_frags(struct devio_sock *s, struct devio_frag *fra
 	if (!atomic_compare_exchange_strong_explicit(&s->flow[0].ring, &none, DV_FLOW_TAKEN, memory_order_acquire,
 						     memory_order_relaxed))
 		return dv_err(-EBUSY, "sock: a ring or a thread is receiving on this connection: wait for it");
-	rc = dv_rx_open(s);
-	if (rc == -EOPNOTSUPP)
-		rc = dv_err(rc, "sock: the connection's interface was not set up in this context: devio_nic_open()");
-	if (!rc)
-		rc = dv_lent_init(s->rx, s->rx->nic->mem->size);
+	rc = prepare(s);
 	if (!rc)
 		rc = recv_frags(s, frags, max, bytes, timeout_ns);
 	atomic_store_explicit(&s->flow[0].ring, NULL, memory_order_release);
 	return rc;
 }
 
+static int check_io(const struct devio_ring *r, const struct devio_frags_io *io)
+{
+	int rc = dv_sock_check(io->sock);
+
+	if (!rc && io->sock->ctx != r->ctx)
+		rc = dv_err(-EINVAL, "ring: the connection belongs to another context");
+	if (!rc && (!io->frags || !io->max || !io->bytes || !io->host))
+		rc = dv_err(-EINVAL, "ring: no room for a piece or for bytes in ordinary memory, or no bytes");
+	if (!rc && io->sock->listening)
+		rc = dv_err(-ENOTCONN, "sock: a listener does not receive: accept a connection from it");
+	return rc;
+}
+
+DEVIO_API int devio_ring_recv_frags(struct devio_ring *r, const struct devio_frags_io *io)
+{
+	struct devio_range range = { 0 };
+	struct devio_sock_io op = { .sz = sizeof(op), .ranges = &range, .nr_ranges = 1, .path = DEVIO_PATH_SOCK_DEVMEM,
+				    .flags = DEVIO_SOCK_SOME };
+	struct devio_frags_io f;
+	struct dv_flow *fl;
+	int rc = dv_ring_check(r);
+
+	if (!rc)
+		rc = dv_opts_copy(&f, sizeof(f), io, "devio_frags_io");
+	if (!rc)
+		rc = check_io(r, &f);
+	if (rc)
+		return rc;
+	fl = &f.sock->flow[0];
+	rc = dv_flow_claim(r, fl, false);
+	if (rc)
+		return rc;
+	rc = prepare(f.sock);
+	if (rc) {
+		dv_flow_let_go(fl);
+		return rc;
+	}
+	op.sock = f.sock;
+	op.cookie = f.cookie;
+	range.mem = f.sock->rx->nic->mem;
+	range.len = f.bytes < range.mem->size ? f.bytes : range.mem->size;
+	range.len = range.len < DV_RX_BYTES ? range.len : DV_RX_BYTES;
+	return dv_flow_start(r, &op, &f);
+}
+
 DEVIO_API int devio_sock_release(struct devio_sock *s, const struct devio_frag *frags, unsigned int n)
 {
 	int rc = dv_sock_check(s), stale = 0, lost_ones = 0;
+	struct dv_back back;
 	uint64_t given = 0;
 	uint32_t token;
 
 	if (!rc && n && !frags)
 		rc = dv_err(-EINVAL, "sock: there are no pieces");
+	back.nr = back.frags = 0;
 	for (unsigned int i = 0; !rc && i < n; i++) {
 		if (!frags[i].token)
 			continue;
@@ -212,13 +278,13 @@ DEVIO_API int devio_sock_release(struct devio_sock *s, const struct devio_frag *
 			stale++;
 			continue;
 		}
-		lost_ones |= dv_rx_back(s->rx, s->fd, token);
+		lost_ones |= dv_back_put(&back, s->fd, token);
 		given++;
 	}
-	if (rc || !s->rx)
-		return rc ? rc : stale ? dv_err(-ESTALE, "sock: %d pieces are none of this connection's", stale) : 0;
-	lost_ones |= dv_rx_flush(s->rx, s->fd);
-	count(s->ctx, &s->ctx->sync.returned, given);
+	if (rc)
+		return rc;
+	lost_ones |= dv_back_flush(&back, s->fd);
+	count(&s->ctx->sync.returned, given);
 	if (stale)
 		return dv_err(-ESTALE, "sock: %d pieces are not out: they were released before, or are another connection's",
 			      stale);

@@ -105,6 +105,8 @@ static void fill_completion(const struct dv_op *op, struct devio_completion *c)
 	}
 	if (c->path == DEVIO_PATH_SOCK_DEVMEM && !op->write && c->good && !op->landed)
 		tell_unsteered(c);
+	c->frags = op->nr_frags;
+	c->resv0 = 0;
 	memset(c->resv, 0, sizeof(c->resv));
 }
 
@@ -354,6 +356,8 @@ void dv_op_init(struct dv_op *op, uint64_t len, uint64_t cookie, bool write)
 	op->parts = 0;
 	memset(op->by_way, 0, sizeof(op->by_way));
 	op->landed = 0;
+	op->frags = NULL;
+	op->nr_frags = 0;
 	op->nr_edges = 0;
 	op->better = op->reason = op->fail_reason = op->tried = 0;
 	op->flags = 0;

@@ -49,7 +49,7 @@ struct dv_path {
 	int (*issue)(struct devio_ring *r, struct dv_op *op);
 	/* Connections: the kernel's step for a part, if it is not a plain receive or send. */
 	void (*frame)(struct dv_part *p, struct dv_net *n);
-	/* Received: n bytes of the part are here; puts them where they belong. 0 or -errno: the bytes are lost. */
+	/* Received: n bytes of the part are here; puts them where they belong: how many the CPU copied, or -errno: all are lost. */
 	int (*landed)(struct devio_ring *r, struct dv_part *p, uint32_t n);
 	/* Does this error of the kernel mean "not this way" (and not "the data is lost")? */
 	bool (*refusal)(int err);

@@ -102,6 +102,9 @@ struct dv_op {
 	uint32_t parts;            /* in flight */
 	uint64_t by_way[4];        /* bytes that went each way */
 	uint64_t landed;           /* sock-devmem: bytes that the NIC wrote into device memory */
+	struct devio_frag *frags;  /* the caller's, for pieces where they lie; NULL: in place */
+	void *frag_host;
+	uint32_t max_frags, nr_frags;
 	struct { uint64_t x, len; } edge[2]; /* writes: what follows through the page cache */
 	uint8_t nr_edges;
 	uint8_t better, reason, fail_reason;

@@ -196,7 +196,7 @@ DEVIO_API int devio_ring_sock_io(struct devio_ring *r, const struct devio_sock_i
 
 	if (!rc)
 		rc = dv_opts_copy(&known, sizeof(known), io, "devio_sock_io");
-	return rc ? rc : dv_flow_start(r, &known);
+	return rc ? rc : dv_flow_start(r, &known, NULL);
 }
 
 static int start(struct devio_ring *r, struct devio_sock *s, const struct devio_range *range, uint64_t cookie, int send)
@@ -206,7 +206,7 @@ static int start(struct devio_ring *r, struct devio_sock *s, const struct devio_
 	};
 	int rc = dv_ring_check(r);
 
-	return rc ? rc : dv_flow_start(r, &io);
+	return rc ? rc : dv_flow_start(r, &io, NULL);
 }
 
 DEVIO_API int devio_ring_recv(struct devio_ring *r, struct devio_sock *s, struct devio_mem *mem, uint64_t mem_off,

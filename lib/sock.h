@@ -92,7 +92,12 @@ int dv_sock_opts(struct devio_ctx *ctx, const struct devio_sock_opts *in, struct
 /* lib/flowops.c */
 /* The arguments of an operation: 0 and its length, or -errno with its sentence. */
 int dv_flow_check(const struct devio_ctx *ctx, const struct devio_sock_io *io, uint64_t *len);
-int dv_flow_start(struct devio_ring *r, const struct devio_sock_io *io);
+/* frags: where to tell of pieces, or NULL. */
+struct devio_frags_io;
+int dv_flow_start(struct devio_ring *r, const struct devio_sock_io *io, const struct devio_frags_io *frags);
+/* The stream becomes the ring's, as long as operations are in flight; let go: if none came of it. */
+int dv_flow_claim(struct devio_ring *r, struct dv_flow *fl, bool send);
+void dv_flow_let_go(struct dv_flow *fl);
 /* Everything that the stream can do now. */
 void dv_flow_go(struct devio_ring *r, struct devio_sock *s, bool send);
 void dv_flow_canceled(struct devio_ring *r, struct dv_op *op);

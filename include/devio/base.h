@@ -86,6 +86,7 @@ enum devio_reason {
 	DEVIO_WHY_NET_BIND,        /* the kernel or the NIC did not take this memory */
 	DEVIO_WHY_NET_STEER,       /* the payload did not come by a queue of device memory */
 	DEVIO_WHY_REVOKED,         /* the owner took the memory back, and bytes with it */
+	DEVIO_WHY_NET_UNREADABLE,  /* the payload lies in device memory, which this path cannot read */
 	DEVIO_WHY_MAX
 };
 
@@ -96,7 +97,7 @@ enum devio_reason {
 
 /**
  * What became of one operation. Fixed size: arrays of it cross the library's
- * border, so it never grows; `resv` is zero.
+ * border, so it never grows; `resv0` and `resv` are zero.
  */
 struct devio_completion {
 	uint64_t cookie;  /* the caller's own, as submitted */
@@ -107,7 +108,9 @@ struct devio_completion {
 	uint16_t better;  /* the best path that was not taken, 0 if none is better */
 	uint16_t reason;  /* enum devio_reason: why not `better`, or why the operation failed */
 	uint16_t flags;   /* DEVIO_DONE_* */
-	uint64_t resv[3];
+	uint32_t frags;   /* pieces, of devio_ring_recv_frags() */
+	uint32_t resv0;
+	uint64_t resv[2];
 };
 #ifdef __cplusplus
 static_assert(sizeof(struct devio_completion) == 64, "the completion never changes its size");

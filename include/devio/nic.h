@@ -17,6 +17,7 @@
 #include <devio/base.h>
 #include <devio/ctx.h>
 #include <devio/mem.h>
+#include <devio/ring.h>
 #include <devio/sock.h>
 
 #ifdef __cplusplus
@@ -92,7 +93,7 @@ DEVIO_API int devio_nic_restore(struct devio_ctx *ctx, const char *ifname);
 /** A piece of the stream where it was received. */
 struct devio_frag {
 	struct devio_mem *mem; /* the NIC's; NULL: ordinary bytes at `host` */
-	const void *host;      /* valid until the next call for this connection */
+	const void *host;      /* valid until the next receive of this connection; on a ring: as long as the caller likes */
 	uint64_t off;          /* bytes */
 	uint32_t len;
 	uint32_t resv;
@@ -111,10 +112,31 @@ struct devio_frag {
 DEVIO_API int devio_sock_recv_frags(struct devio_sock *sock, struct devio_frag *frags, unsigned int max, uint64_t bytes,
 				    int64_t timeout_ns);
 
+/** The same on a ring. */
+struct devio_frags_io {
+	size_t sz;
+	struct devio_sock *sock;
+	struct devio_frag *frags; /* max of them, the caller's: borrowed until the completion ... */
+	unsigned int max;
+	void *host;               /* ... and `bytes` bytes for what arrives in ordinary memory */
+	uint64_t bytes;
+	uint64_t cookie;
+};
+
+/**
+ * Queues a receive of pieces where they lie, behind the earlier receives of
+ * the stream. It completes as soon as there are some: `result` is their bytes
+ * (0 at the end of the stream), `frags` their number. Errors of the call as
+ * devio_ring_recv() and devio_sock_recv_frags(); -ENOBUFS comes by the
+ * completion, and those that were queued behind it end with -ECANCELED.
+ */
+DEVIO_API int devio_ring_recv_frags(struct devio_ring *ring, const struct devio_frags_io *io);
+
 /**
  * Gives n pieces back to the NIC, in any order; those without a token are
- * skipped. -ESTALE: a token is none of this connection's pieces that are out;
- * the others were given back.
+ * skipped. Any thread may do so, also while others receive or release.
+ * -ESTALE: a token is none of this connection's pieces that are out; the
+ * others were given back.
  */
 DEVIO_API int devio_sock_release(struct devio_sock *sock, const struct devio_frag *frags, unsigned int n);
 

@@ -22,8 +22,11 @@ int dv_rx_can(struct devio_ring *r, const struct dv_op *op, uint8_t *why)
 int dv_rx_issue(struct devio_ring *r, struct dv_op *op)
 {
 	uint64_t left = op->len - op->issued;
-	struct dv_part *p = dv_part_get(r, op, op->issued, left < DV_RX_BYTES ? left : DV_RX_BYTES);
+	struct dv_part *p;
 
+	if (op->frags && !dv_lent_room(op->sock->rx))
+		return -ENOBUFS;
+	p = dv_part_get(r, op, op->issued, left < DV_RX_BYTES ? left : DV_RX_BYTES);
 	if (!p)
 		return -EAGAIN;
 	p->way = DV_WAY_DIRECT;
@@ -32,6 +35,45 @@ int dv_rx_issue(struct devio_ring *r, struct dv_op *op)
 	op->issued += p->len;
 	dv_flow_part(r, p);
 	return 0;
+}
+
+void dv_rx_frame(struct dv_part *p)
+{
+	const struct dv_op *op = p->op;
+	struct dv_rx *rx = op->sock->rx;
+	uint32_t room = DV_RX_PIECES;
+
+	if (op->frags) {
+		room = dv_lent_room(rx);
+		room = op->max_frags < room ? op->max_frags : room;
+	}
+	dv_rx_prepare(rx, op->frag_host, p->len, room < DV_RX_PIECES ? room : DV_RX_PIECES);
+}
+
+/* ---------------------------------------------------------------- in place */
+
+/* Copies under way, all of which end before the pieces go back. */
+struct pending {
+	struct dv_copy copy[16];
+	struct devio_mem *mem[16];
+	unsigned int nr;
+	uint32_t by_cpu;           /* bytes */
+};
+
+static int wait_all(struct pending *w)
+{
+	int err = 0;
+
+	while (w->nr) {
+		int rc;
+
+		w->nr--;
+		do {
+			rc = dv_mem_copy_poll(w->mem[w->nr], &w->copy[w->nr], true);
+		} while (!rc);
+		err = rc < 0 ? rc : err;
+	}
+	return err;
 }
 
 static int copy_now(struct devio_mem *m, uint64_t off, char *host, uint32_t len, bool out)
@@ -45,10 +87,11 @@ static int copy_now(struct devio_mem *m, uint64_t off, char *host, uint32_t len,
 }
 
 /* Bytes that are in host memory, to byte x of the operation and on. */
-static int scatter(struct dv_op *op, uint64_t x, char *host, uint32_t len)
+static int scatter(struct pending *w, struct dv_op *op, uint64_t x, char *host, uint32_t len)
 {
 	int rc = 0;
 
+	w->by_cpu += len;
 	while (len && !rc) {
 		uint64_t off, left;
 		struct devio_mem *m = dv_op_at(op, x, &off, &left);
@@ -62,18 +105,41 @@ static int scatter(struct dv_op *op, uint64_t x, char *host, uint32_t len)
 	return rc;
 }
 
-/* Pieces that lie one behind the other are one copy. */
-static int gather(struct dv_rx *rx, struct dv_op *op, uint64_t x, uint64_t from, uint32_t len)
+static int by_bounce(struct pending *w, struct dv_rx *rx, struct dv_op *op, uint64_t x, uint64_t from, uint32_t len)
 {
 	int rc = 0;
 
 	for (uint32_t n; len && !rc; x += n, from += n, len -= n) {
 		n = len < DV_RX_BYTES ? len : DV_RX_BYTES;
-		rc = copy_now(rx->nic->mem, from - rx->nic->mem_off, rx->bounce, n, true);
+		rc = copy_now(rx->nic->mem, from, rx->bounce, n, true);
 		if (!rc)
-			rc = scatter(op, x, rx->bounce, n);
+			rc = scatter(w, op, x, rx->bounce, n);
 	}
 	return rc;
+}
+
+/* Pieces that lie one behind the other are one copy: from byte `from` of the NIC's memory. */
+static int gather(struct pending *w, struct dv_rx *rx, struct dv_op *op, uint64_t x, uint64_t from, uint32_t len)
+{
+	int rc = 0;
+
+	for (uint32_t n; len && rc >= 0; x += n, from += n, len -= n) {
+		uint64_t off, left;
+		struct devio_mem *m = dv_op_at(op, x, &off, &left), *poll;
+
+		n = left < len ? (uint32_t)left : len;
+		if (w->nr == sizeof(w->copy) / sizeof(w->copy[0]) && (rc = wait_all(w)) < 0)
+			break;
+		w->copy[w->nr] = (struct dv_copy){ 0 };
+		rc = dv_mem_between(m, off, rx->nic->mem, from, n, &w->copy[w->nr], &poll);
+		if (!rc)
+			w->mem[w->nr++] = poll;
+		else if (rc > 0)
+			w->by_cpu += n;
+		else if (rc == -EOPNOTSUPP)
+			rc = by_bounce(w, rx, op, x, from, n);
+	}
+	return rc < 0 ? rc : 0;
 }
 
 static uint32_t run_of(const struct dv_piece *p, int nr, int i, int *next)
@@ -94,12 +160,12 @@ static void give_back(struct devio_ring *r, struct dv_rx *rx, int fd, int nr)
 	int lost = 0;
 
 	for (int i = 0; i < nr; i++) {
-		int rc = rx->piece[i].linear ? 0 : dv_rx_back(rx, fd, rx->piece[i].token);
+		int rc = rx->piece[i].linear ? 0 : dv_back_put(&rx->back, fd, rx->piece[i].token);
 
 		frags += !rx->piece[i].linear;
 		lost = rc ? rc : lost;
 	}
-	if (dv_rx_flush(rx, fd))
+	if (dv_back_flush(&rx->back, fd))
 		lost = 1;
 	if (lost)
 		dv_log(r->ctx, DEVIO_LOG_ERROR, "sock-devmem: the kernel did not know tokens that it had given");
@@ -111,39 +177,64 @@ static int place(struct devio_ring *r, struct dv_part *p, int nr)
 {
 	struct dv_rx *rx = p->op->sock->rx;
 	uint64_t x = p->x, linear = 0;
-	int rc = 0, next;
+	struct pending w = { .nr = 0 };
+	int rc = 0, next, err;
 
 	for (int i = 0; i < nr && !rc; i = next) {
 		uint32_t len = run_of(rx->piece, nr, i, &next);
 
 		if (rx->piece[i].linear) {
-			rc = scatter(p->op, x, rx->linear + linear, len);
+			rc = scatter(&w, p->op, x, rx->linear + linear, len);
 			linear += len;
 		} else {
-			rc = gather(rx, p->op, x, rx->piece[i].off, len);
+			rc = gather(&w, rx, p->op, x, rx->piece[i].off - rx->nic->mem_off, len);
 		}
 		x += len;
 	}
+	err = wait_all(&w);
 	p->op->landed += x - p->x - linear;
-	r->copied += x - p->x;
+	r->copied += w.by_cpu;
 	dv_stat_add(&r->stat.linear, linear);
 	dv_stat_add(&r->stat.frag_bytes, x - p->x - linear);
-	return rc;
+	return rc ? rc : err ? err : (int)w.by_cpu;
+}
+
+static int account_fails(int err, uint32_t n)
+{
+	return dv_err(err, "sock-devmem: the kernel's account of %u bytes cannot be used%s", n,
+		      err == -ENOMSG ? ": another memory is bound to the queue" : "");
+}
+
+/* ----------------------------------------------------------- where they lie */
+
+static int hand_out(struct devio_ring *r, struct dv_part *p, uint32_t n)
+{
+	struct dv_op *op = p->op;
+	struct dv_frag_sum sum;
+	int nr = dv_frags_fill(op->sock->rx, op->frags, op->frag_host, n, &sum);
+
+	if (nr < 0)
+		return account_fails(nr, n);
+	op->nr_frags = (uint32_t)nr;
+	op->landed += sum.bytes;
+	dv_stat_add(&r->stat.linear, sum.linear);
+	dv_stat_add(&r->stat.frags, sum.frags);
+	dv_stat_add(&r->stat.frag_bytes, sum.bytes);
+	return (int)sum.linear;
 }
 
 int dv_rx_landed(struct devio_ring *r, struct dv_part *p, uint32_t n)
 {
 	struct devio_sock *s = p->op->sock;
 	struct dv_rx *rx = s->rx;
-	int nr = dv_rx_parse(&rx->msg, n, rx->nic->id, rx->nic->mem_off + rx->nic->mem->size, rx->piece);
-	int rc;
+	int nr, rc;
 
+	if (p->op->frags)
+		return hand_out(r, p, n);
+	nr = dv_rx_parse(&rx->msg, n, rx->nic->id, rx->nic->mem_off + rx->nic->mem->size, rx->piece);
 	if (nr < 0)
-		return dv_err(nr, "sock-devmem: the kernel's account of %u bytes cannot be used%s", n,
-			      nr == -ENOMSG ? ": another memory is bound to the queue" : "");
+		return account_fails(nr, n);
 	rc = place(r, p, nr);
 	give_back(r, rx, s->fd, nr);
-	/* No provider copies between its memories by itself yet: all of it went through the CPU. */
-	p->way = DV_WAY_STAGED_CACHE;
 	return rc;
 }

@@ -63,7 +63,7 @@ static void frame(struct dv_part *p, struct dv_net *n)
 		dv_tx_frame(p, n);
 		return;
 	}
-	dv_rx_prepare(p->op->sock->rx, p->len);
+	dv_rx_frame(p);
 	n->what = DV_NET_RECVMSG;
 	n->addr = (uintptr_t)&p->op->sock->rx->msg;
 	n->flags |= MSG_SOCK_DEVMEM;

@@ -14,6 +14,7 @@
 #include "test.h"
 
 static struct dv_rx rx;
+static struct dv_back back;
 static struct dv_piece piece[DV_RX_PIECES];
 
 static void begin(void)
@@ -70,7 +71,7 @@ static void pieces(void **state)
 
 static void forget(void)
 {
-	rx.nr_back = rx.frags_back = 0;
+	back.nr = back.frags = 0;
 }
 
 static void tokens(void **state)
@@ -78,24 +79,24 @@ static void tokens(void **state)
 	(void)state;
 	forget();
 	for (uint32_t i = 10; i < 20; i++)
-		assert_true(dv_rx_collect(&rx, i));
-	assert_true(dv_rx_collect(&rx, 9));
-	assert_int_equal(rx.nr_back, 1);
-	assert_true(rx.back[0].token_start == 9 && rx.back[0].token_count == 11);
+		assert_true(dv_back_collect(&back, i));
+	assert_true(dv_back_collect(&back, 9));
+	assert_int_equal(back.nr, 1);
+	assert_true(back.range[0].token_start == 9 && back.range[0].token_count == 11);
 	forget();
 	for (uint32_t i = 0; i < DV_DONTNEED_FRAGS; i++)
-		assert_true(dv_rx_collect(&rx, i));
-	assert_false(dv_rx_collect(&rx, DV_DONTNEED_FRAGS)); /* where the kernel stops without a word */
-	assert_int_equal(rx.nr_back, 1);
+		assert_true(dv_back_collect(&back, i));
+	assert_false(dv_back_collect(&back, DV_DONTNEED_FRAGS)); /* where the kernel stops without a word */
+	assert_int_equal(back.nr, 1);
 	forget();
 	for (uint32_t i = 0; i < DV_DONTNEED_TOKENS; i++)
-		assert_true(dv_rx_collect(&rx, i * 2));
-	assert_false(dv_rx_collect(&rx, 1000)); /* where it says EINVAL */
-	assert_true(dv_rx_collect(&rx, (DV_DONTNEED_TOKENS - 1) * 2 + 1));
+		assert_true(dv_back_collect(&back, i * 2));
+	assert_false(dv_back_collect(&back, 1000)); /* where it says EINVAL */
+	assert_true(dv_back_collect(&back, (DV_DONTNEED_TOKENS - 1) * 2 + 1));
 	/* Not a socket that knows it: the tokens are gone, and that is told. */
-	assert_int_equal(dv_rx_flush(&rx, -1), -EBADF);
-	assert_int_equal(rx.frags_back, 0);
-	assert_int_equal(dv_rx_flush(&rx, -1), 0);
+	assert_int_equal(dv_back_flush(&back, -1), -EBADF);
+	assert_int_equal(back.frags, 0);
+	assert_int_equal(dv_back_flush(&back, -1), 0);
 }
 
 static void lent(void **state)

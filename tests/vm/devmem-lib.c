@@ -5,6 +5,7 @@
  * devio_mem_copy_out(), and what went through the CPU is counted.
  *
  *   devmem-lib rx SPEC MTU      received in place, and as pieces where they lie
+ *   devmem-lib late SPEC         the NIC set up when the connection is under way
  *   devmem-lib tx SPEC MTU      sent from the memory itself
  *   devmem-lib slow SPEC        pieces that are kept: the cap, and stale tokens
  *   devmem-lib stuck SPEC       sends to a peer that reads nothing: a time-out, and a ring that is closed
@@ -69,7 +70,7 @@ struct devio_sock *take(int listener)
 	return s;
 }
 
-static bool right(struct devio_mem *m, uint64_t off, uint64_t pos, uint32_t len)
+bool memory_right(struct devio_mem *m, uint64_t off, uint64_t pos, uint32_t len)
 {
 	must(devio_mem_copy_out(m, off, scratch, len), "devio_mem_copy_out");
 	return same(scratch, pos, len);
@@ -112,7 +113,7 @@ static void in_place(struct devio_nic *n, const char *spec, uint64_t bytes, bool
 			printf("# %s\n", devio_errmsg());
 		if (ret <= 0)
 			break;
-		wrong += !right(dst, off, pos, (uint32_t)ret);
+		wrong += !memory_right(dst, off, pos, (uint32_t)ret);
 		devmem += done.path == DEVIO_PATH_SOCK_DEVMEM;
 		ops++;
 		pos += (uint64_t)ret;
@@ -143,7 +144,7 @@ static void as_pieces(struct devio_nic *n, uint64_t bytes)
 	while ((ret = devio_sock_recv_frags(s, f, 256, UINT64_MAX, 20000000000)) > 0) {
 		calls++;
 		for (int i = 0; i < ret; i++) {
-			wrong += !(f[i].mem ? right(f[i].mem, f[i].off, pos, f[i].len) : same(f[i].host, pos, f[i].len));
+			wrong += !(f[i].mem ? memory_right(f[i].mem, f[i].off, pos, f[i].len) : same(f[i].host, pos, f[i].len));
 			linear += f[i].mem ? 0 : f[i].len;
 			frags += !!f[i].mem;
 			pos += f[i].len;
@@ -168,6 +169,7 @@ static int test_rx(const char *spec, int mtu)
 	set_mtu(mtu);
 	n = set_up(area);
 	as_pieces(n, 16 * MIB);
+	pieces_on_ring(n, 16 * MIB);
 	in_place(n, spec, 32 * MIB, false);
 	in_place(n, spec, 6 * MIB, true);
 	devio_nic_close(n);
@@ -288,7 +290,7 @@ static int test_slow(const char *spec)
 			continue;
 		}
 		for (int i = 0; i < ret; i++, pos += kept[k++].len)
-			wrong += kept[k].mem ? !right(kept[k].mem, kept[k].off, pos, kept[k].len) : 0;
+			wrong += kept[k].mem ? !memory_right(kept[k].mem, kept[k].off, pos, kept[k].len) : 0;
 	}
 	if (ret < 0)
 		printf("# %s\n", devio_errmsg());
@@ -426,6 +428,8 @@ int main(int argc, char **argv)
 	must(devio_ctx_open(&co, &ctx), "devio_ctx_open");
 	if (!strcmp(what, "rx"))
 		return test_rx(arg, n);
+	if (!strcmp(what, "late"))
+		return test_late(arg);
 	if (!strcmp(what, "tx"))
 		return test_tx(arg, n);
 	if (!strcmp(what, "slow"))

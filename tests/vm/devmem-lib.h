@@ -18,6 +18,13 @@ struct devio_nic *set_up(struct devio_mem *area);
 /* The next connection of a plain listener, 30 s patient. */
 struct devio_sock *take(int listener);
 
+/* Does the memory hold the pattern's bytes from pos on? */
+bool memory_right(struct devio_mem *m, uint64_t off, uint64_t pos, uint32_t len);
+
+/* devmem-lib-ring.c */
+void pieces_on_ring(struct devio_nic *n, uint64_t bytes);
+int test_late(const char *spec);
+
 /* devmem-lib-hard.c */
 int test_stuck(const char *spec);
 int test_revoked(const char *spec);

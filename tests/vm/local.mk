@@ -23,10 +23,18 @@ tests_vm_devmem_tcp_LDADD = $(URING_LIBS) -lpthread
 
 # The same by the library.
 check_PROGRAMS += tests/vm/devmem-lib
-tests_vm_devmem_lib_SOURCES = tests/vm/devmem-lib.c tests/vm/devmem-lib.h tests/vm/devmem-lib-hard.c tests/vm/devmem-tcp.h tests/vm/devmem-nl.c tests/vm/devmem-peer.c \
+tests_vm_devmem_lib_SOURCES = tests/vm/devmem-lib.c tests/vm/devmem-lib.h tests/vm/devmem-lib-hard.c \
+	tests/vm/devmem-lib-ring.c tests/vm/devmem-tcp.h tests/vm/devmem-nl.c tests/vm/devmem-peer.c \
 	tests/vm/uring-dmabuf.h tests/vm/uring-dmabuf-mem.c
 tests_vm_devmem_lib_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
 tests_vm_devmem_lib_LDADD = lib/libdevio.la $(URING_LIBS) -lpthread
+
+# What receiving costs; measured by hand (docs/perf.md).
+check_PROGRAMS += tests/vm/devmem-cost
+tests_vm_devmem_cost_SOURCES = tests/vm/devmem-cost.c tests/vm/devmem-lib.h tests/vm/devmem-tcp.h tests/vm/devmem-nl.c tests/vm/devmem-peer.c \
+	tests/vm/uring-dmabuf.h tests/vm/uring-dmabuf-mem.c
+tests_vm_devmem_cost_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
+tests_vm_devmem_cost_LDADD = lib/libdevio.la $(URING_LIBS) -lpthread
 
 # All rows on emulated machines: minutes, and the first time a kernel build.
 .PHONY: check-lab

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a MiB of TCP costs its receiver, by several ways, in nanoseconds of CPU time: in the lab with --icount
+ * instructions. Counted are the receiving thread and the interrupts (in which both NICs of the wire are served).
+ *
+ *   devmem-cost SPEC MTU MIB
+ */
+#include "devmem-lib.h"
+#include <time.h>
+
+#define CHUNK (256 * KIB)
+
+struct devio_ctx *ctx;
+static char *buf;          /* CHUNK */
+static struct devio_mem *dst;
+static uint64_t total;
+
+void must(int rc, const char *what)
+{
+	if (rc >= 0)
+		return;
+	printf("# %s\n", devio_errmsg());
+	errno = -rc;
+	die(what);
+}
+
+static double cpu_ns(void)
+{
+	unsigned long long irq, softirq;
+	FILE *stat = fopen("/proc/stat", "re");
+	struct timespec ts;
+
+	if (!stat || fscanf(stat, "cpu %*u %*u %*u %*u %*u %llu %llu", &irq, &softirq) != 2)
+		die("/proc/stat");
+	fclose(stat);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec + (double)(irq + softirq) * 1e9 / (double)sysconf(_SC_CLK_TCK);
+}
+
+/* recv(), and a copy into the memory: what programs do without any of this. */
+static uint64_t by_recv(int fd)
+{
+	uint64_t pos = 0;
+	char *to;
+	ssize_t n;
+
+	must(devio_mem_map(dst, (void **)&to), "devio_mem_map");
+	while ((n = recv(fd, buf, CHUNK, 0)) > 0) {
+		memcpy(to, buf, (size_t)n);
+		pos += (uint64_t)n;
+	}
+	return pos;
+}
+
+/* The kernel's interface, as its own ncdevmem uses it. */
+static uint64_t by_hand(int fd)
+{
+	static char control[256 * CMSG_SPACE(sizeof(struct fragment))];
+	struct token tokens[128];
+	uint64_t pos = 0;
+	ssize_t n;
+
+	for (;;) {
+		struct iovec iov = { buf, CHUNK };
+		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+				      .msg_controllen = sizeof(control) };
+		unsigned int k = 0;
+
+		n = recvmsg(fd, &msg, MSG_SOCK_DEVMEM);
+		if (n <= 0)
+			break;
+		for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+			struct fragment f;
+
+			if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_DEVMEM_DMABUF)
+				continue;
+			memcpy(&f, CMSG_DATA(c), sizeof(f));
+			if (k == 128) {
+				(void)setsockopt(fd, SOL_SOCKET, SO_DEVMEM_DONTNEED, tokens, sizeof(tokens));
+				k = 0;
+			}
+			tokens[k++] = (struct token){ f.token, 1 };
+		}
+		if (k)
+			(void)setsockopt(fd, SOL_SOCKET, SO_DEVMEM_DONTNEED, tokens, k * sizeof(tokens[0]));
+		pos += (uint64_t)n;
+	}
+	return pos;
+}
+
+static struct devio_sock *import(int fd)
+{
+	struct devio_sock *s;
+
+	must(devio_sock_import(ctx, fd, NULL, &s), "devio_sock_import");
+	return s;
+}
+
+static uint64_t by_frags(int fd)
+{
+	struct devio_sock *s = import(fd);
+	struct devio_frag f[256];
+	uint64_t pos = 0;
+	int n;
+
+	while ((n = devio_sock_recv_frags(s, f, 256, CHUNK, -1)) > 0) {
+		for (int i = 0; i < n; i++)
+			pos += f[i].len;
+		must(devio_sock_release(s, f, (unsigned int)n), "devio_sock_release");
+	}
+	devio_sock_close(s);
+	return pos;
+}
+
+static uint64_t in_place(int fd)
+{
+	struct devio_sock *s = import(fd);
+	uint64_t pos = 0;
+	ssize_t n;
+
+	while ((n = devio_sock_recv(s, dst, 0, MIB, NULL)) > 0)
+		pos += (uint64_t)n;
+	must((int)n, "devio_sock_recv");
+	devio_sock_close(s);
+	return pos;
+}
+
+static void measure(const char *what, uint64_t (*way)(int fd))
+{
+	struct peer p = { .bytes = total, .port = 4995 };
+	int listener = listen_on(true, p.port), fd;
+	double before;
+	uint64_t got;
+
+	peer_start(&p);
+	fd = accept(listener, NULL, NULL);
+	before = cpu_ns();
+	got = way(fd);
+	printf("cost %s %.0f\n", what, (cpu_ns() - before) / ((double)total / MIB));
+	ok(got == total, what, (long)got);
+	pthread_join(p.thread, NULL);
+	close(fd);
+	close(listener);
+}
+
+int main(int argc, char **argv)
+{
+	struct devio_nic_opts o = DEVIO_OPTS(o);
+	struct devio_nic *n;
+	struct devio_mem *area;
+
+	if (argc != 4) {
+		fprintf(stderr, "usage: devmem-cost SPEC MTU MIB\n");
+		return 2;
+	}
+	start_up();
+	set_mtu(atoi(argv[2]));
+	total = strtoull(argv[3], NULL, 0) * MIB;
+	buf = host_memory(CHUNK);
+	must(devio_ctx_open(NULL, &ctx), "devio_ctx_open");
+	must(devio_mem_alloc(ctx, argv[1], MIB, NULL, &dst), argv[1]);
+	must(devio_mem_alloc(ctx, argv[1], AREA, NULL, &area), argv[1]);
+	measure("warm-up", by_recv);
+	measure("recv-copy", by_recv);
+	measure("recv-copy", by_recv);
+	o.steer = DEVIO_STEER_RSS;
+	must(devio_nic_open(ctx, NIC, area, &o, &n), "devio_nic_open");
+	await_link();
+	for (int i = 0; i < 2; i++) {
+		measure("by-hand", by_hand);
+		measure("pieces", by_frags);
+		measure("in-place", in_place);
+	}
+	devio_nic_close(n);
+	return finish();
+}
