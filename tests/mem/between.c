@@ -38,3 +38,23 @@ void mt_between(struct devio_mem *dst, struct devio_mem *src, enum mt_how how)
 	for (size_t i = 0; i < sizeof(piece) / sizeof(piece[0]); i++)
 		between_piece(dst, src, piece[i].off, piece[i].src, piece[i].len, how);
 }
+
+void mt_engine(struct devio_ctx *ctx, const char *spec, const char *other)
+{
+	struct devio_mem *a, *b;
+
+	mt_ok(devio_mem_alloc(ctx, spec, 10000, NULL, &a));
+	mt_ok(devio_mem_alloc(ctx, spec, 9000, NULL, &b));
+	mt_between(a, b, MT_ENGINE);
+	devio_mem_free(b);
+	mt_ok(devio_mem_alloc(ctx, "host", 9000, NULL, &b));
+	mt_between(a, b, MT_ENGINE);
+	mt_between(b, a, MT_ENGINE);
+	devio_mem_free(b);
+	if (other) {
+		mt_ok(devio_mem_alloc(ctx, other, 9000, NULL, &b));
+		mt_between(a, b, MT_NOT);
+		devio_mem_free(b);
+	}
+	devio_mem_free(a);
+}

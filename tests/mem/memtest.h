@@ -48,6 +48,8 @@ void mt_random(unsigned char *p, size_t n);
 /* tests/mem/between.c: dv_mem_between() at odd places: by an engine, by the CPU, or not at all (then with what). */
 enum mt_how { MT_ENGINE, MT_CPU, MT_NOT };
 void mt_between(struct devio_mem *dst, struct devio_mem *src, enum mt_how how);
+/* From a device to itself by its engine, to and from host memory with one copy, not to another device (or NULL). */
+void mt_engine(struct devio_ctx *ctx, const char *spec, const char *other);
 
 /* Export, import, the same bytes both ways. shared: a write there is seen here. */
 void mt_roundtrip(struct devio_ctx *ctx, struct devio_mem *m, bool shared);
