@@ -17,7 +17,6 @@
 #include <devio/base.h>
 #include <devio/ctx.h>
 #include <devio/mem.h>
-#include <devio/ring.h>
 #include <devio/sock.h>
 
 #ifdef __cplusplus
@@ -111,26 +110,6 @@ struct devio_frag {
  */
 DEVIO_API int devio_sock_recv_frags(struct devio_sock *sock, struct devio_frag *frags, unsigned int max, uint64_t bytes,
 				    int64_t timeout_ns);
-
-/** The same on a ring. */
-struct devio_frags_io {
-	size_t sz;
-	struct devio_sock *sock;
-	struct devio_frag *frags; /* max of them, the caller's: borrowed until the completion ... */
-	unsigned int max;
-	void *host;               /* ... and `bytes` bytes for what arrives in ordinary memory */
-	uint64_t bytes;
-	uint64_t cookie;
-};
-
-/**
- * Queues a receive of pieces where they lie, behind the earlier receives of
- * the stream. It completes as soon as there are some: `result` is their bytes
- * (0 at the end of the stream), `frags` their number. Errors of the call as
- * devio_ring_recv() and devio_sock_recv_frags(); -ENOBUFS comes by the
- * completion, and those that were queued behind it end with -ECANCELED.
- */
-DEVIO_API int devio_ring_recv_frags(struct devio_ring *ring, const struct devio_frags_io *io);
 
 /**
  * Gives n pieces back to the NIC, in any order; those without a token are

@@ -99,6 +99,27 @@ struct devio_sock_io {
 };
 DEVIO_API int devio_ring_sock_io(struct devio_ring *ring, const struct devio_sock_io *io);
 
+/** A receive of pieces where they lie: devio_sock_recv_frags() on a ring. */
+struct devio_frag;
+struct devio_frags_io {
+	size_t sz;
+	struct devio_sock *sock;
+	struct devio_frag *frags; /* max of them, the caller's: borrowed until the completion ... */
+	unsigned int max;
+	void *host;               /* ... and `bytes` bytes for what arrives in ordinary memory */
+	uint64_t bytes;
+	uint64_t cookie;
+};
+
+/**
+ * Queues a receive of pieces where they lie, behind the earlier receives of
+ * the stream. It completes as soon as there are some: `result` is their bytes
+ * (0 at the end of the stream), `frags` their number. Errors of the call as
+ * devio_ring_recv() and devio_sock_recv_frags(); -ENOBUFS comes by the
+ * completion, and those that were queued behind it end with -ECANCELED.
+ */
+DEVIO_API int devio_ring_recv_frags(struct devio_ring *ring, const struct devio_frags_io *io);
+
 /** Hands queued operations to the kernel in one system call. Returns their number or -errno. */
 DEVIO_API int devio_ring_submit(struct devio_ring *ring);
 

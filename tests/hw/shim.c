@@ -107,6 +107,8 @@ MAKES(cuMemcpyHtoDAsync_v2, (unsigned long long dst, const void *src, size_t len
       (dst, src, len, stream), SHIM_CALLS, 0)
 MAKES(cuMemcpyDtoHAsync_v2, (void *dst, unsigned long long src, size_t len, void *stream), (dst, src, len, stream),
       SHIM_CALLS, 0)
+MAKES(cuMemcpyDtoDAsync_v2, (unsigned long long dst, unsigned long long src, size_t len, void *stream),
+      (dst, src, len, stream), SHIM_CALLS, 0)
 MAKES(cuStreamCreate, (void **stream, unsigned int flags), (stream, flags), SHIM_STREAMS, 1)
 ENDS(cuStreamDestroy_v2, (void *stream), (stream), SHIM_STREAMS, -1)
 ENDS(cuStreamSynchronize, (void *stream), (stream), SHIM_CALLS, 0)
