@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # One page for each object and tool; the names of their functions become pages
 # that lead there.
-dist_man_MANS += docs/man/devio.7 docs/man/devio-bench.1 docs/man/devio-cp.1 docs/man/devio-nc.1 docs/man/devio-serve.1 \
+dist_man_MANS += docs/man/devio.7 docs/man/devio-bench.1 docs/man/devio-cp.1 docs/man/devio-nc.1 docs/man/devio-nicd.8 docs/man/devio-serve.1 \
 	docs/man/devio_completion.3 docs/man/devio_ctx.3 \
 	docs/man/devio_file.3 docs/man/devio_mem.3 docs/man/devio_nic.3 docs/man/devio_ring.3 docs/man/devio_sock.3 docs/man/devio_stat.3 docs/man/devio_uring.3
 EXTRA_DIST += docs/bench.md docs/hw.md docs/perf.md docs/python.md docs/man/aliases NEWS CONTRIBUTING.md

@@ -148,7 +148,7 @@ static const char *const reasons[DEVIO_WHY_MAX] = {
 	[DEVIO_WHY_NET_DRIVER] = "the NIC's driver is not known to have queue management operations (bnxt_en, mlx5_core, "
 				 "gve and fbnic have, and igb with the series in kernel/)",
 	[DEVIO_WHY_NET_SPLIT] = "the NIC does not separate headers from payload (ethtool -G INTERFACE tcp-data-split on)",
-	[DEVIO_WHY_NET_RIGHTS] = "binding a queue of the NIC takes CAP_NET_ADMIN",
+	[DEVIO_WHY_NET_RIGHTS] = "binding a queue of the NIC takes CAP_NET_ADMIN, or a devio-nicd",
 	[DEVIO_WHY_NET_UNKNOWN] = "the interface of the connection cannot be found or asked",
 	[DEVIO_WHY_NET_RECV] = "the path only receives",
 	[DEVIO_WHY_NET_SETUP] = "the NIC is not set up to receive into device memory: devio_nic_open() does it (devio-nc --nic)",

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <net/if.h>
 #include <sys/socket.h>
 #include "ctx.h"
@@ -19,20 +20,17 @@
 
 /* ------------------------------------------------------------- preflight */
 
-static int check_device(struct devio_nic *nic)
+static int check_device(const struct devio_nic *nic, const struct dv_netdev *d, bool alone)
 {
-	struct dv_netdev d = { .ifindex = nic->ifindex, .split = -1 };
-
-	memcpy(d.name, nic->ifname, sizeof(d.name));
-	dv_netdev_ask(&d);
-	if (!d.on_bus)
+	if (!d->on_bus)
 		return dv_err(-EOPNOTSUPP, "nic %s: it is a virtual interface: name the NIC itself", nic->ifname);
-	if (!d.bind_rx)
+	if (!d->bind_rx)
 		return dv_err(-EOPNOTSUPP, "nic %s: the kernel cannot bind a dma-buf to a queue: boot Linux 6.12 or newer "
 			      "with CONFIG_NET_DEVMEM", nic->ifname);
-	if (!d.right)
-		return dv_err(-EPERM, "nic %s: setting it up takes CAP_NET_ADMIN: sudo, or setcap cap_net_admin+ep on the "
-			      "program", nic->ifname);
+	if (!d->right)
+		return dv_err(-EPERM, "nic %s: setting it up takes CAP_NET_ADMIN (sudo, or setcap cap_net_admin+ep on the "
+			      "program) or a devio-nicd, which does it for others%s%s", nic->ifname,
+			      alone ? "" : "; none listens at ", alone ? "" : dv_nicclient_socket());
 	return 0;
 }
 
@@ -110,10 +108,10 @@ static int split_headers(struct devio_nic *nic)
 			   "an XDP program must go)", nic->ifname, *why ? why : "the kernel gives no words", nic->ifname) : 0;
 }
 
-static int bind_memory(struct devio_nic *nic)
+int dv_nic_dmabuf(struct devio_nic *nic, int *fd)
 {
-	int fd, rc = dv_mem_dmabuf(nic->mem, &fd, &nic->mem_off);
-	int64_t size = rc ? rc : dv_dmabuf_size(fd);
+	int rc = dv_mem_dmabuf(nic->mem, fd, &nic->mem_off);
+	int64_t size = rc ? rc : dv_dmabuf_size(*fd);
 
 	if (rc)
 		return rc;
@@ -122,6 +120,15 @@ static int bind_memory(struct devio_nic *nic)
 		return dv_err(-EINVAL, "nic %s: mem %s is %llu bytes of a dma-buf of %lld, and the NIC gets all of it: take a "
 			      "memory that is as large", nic->ifname, nic->mem->spec, (unsigned long long)nic->mem->size,
 			      (long long)size);
+	return 0;
+}
+
+static int bind_memory(struct devio_nic *nic)
+{
+	int fd, rc = dv_nic_dmabuf(nic, &fd);
+
+	if (rc)
+		return rc;
 	rc = dv_netbind_rx(&nic->bind, nic->ifindex, fd, nic->first, nic->queues);
 	if (!rc) {
 		nic->id = nic->bind.id;
@@ -181,6 +188,11 @@ static void put_back(struct devio_nic *nic)
 {
 	bool up = dv_nic_is_up(nic->ifname);
 
+	if (nic->daemon >= 0) {
+		if (dv_nicclient_close(nic))
+			dv_log(nic->ctx, DEVIO_LOG_ERROR, "%s", devio_errmsg());
+		return;
+	}
 	/* Traffic first, then the binding, then what the binding needs. */
 	if (nic->was.rss_size)
 		(void)dv_ethtool_rss_set(nic->ifname, nic->was.rss, nic->was.rss_size);
@@ -215,6 +227,9 @@ void dv_nic_put(struct devio_nic *nic)
 {
 	if (atomic_fetch_sub_explicit(&nic->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	if (nic->daemon >= 0)
+		close(nic->daemon);
+	pthread_mutex_destroy(&nic->talk);
 	dv_mem_put(nic->mem);
 	dv_ctx_put(nic->ctx);
 	free(nic);
@@ -240,7 +255,8 @@ static int nic_new(struct devio_ctx *ctx, const char *ifname, struct devio_mem *
 	memcpy(nic->was.ifname, nic->ifname, sizeof(nic->ifname));
 	nic->queues = o->queues ? o->queues : 1;
 	nic->steer = o->steer;
-	nic->journal = -1;
+	nic->journal = nic->daemon = -1;
+	pthread_mutex_init(&nic->talk, NULL);
 	*out = nic;
 	return 0;
 }
@@ -251,7 +267,7 @@ static int check_args(struct devio_ctx *ctx, const struct devio_mem *mem, const 
 		return dv_err(-EINVAL, "nic: the context, the memory or the place for the handle is NULL");
 	if (mem->ctx != ctx)
 		return dv_err(-EINVAL, "nic: mem %s belongs to another context", mem->spec);
-	if (o->flags || o->steer < 0 || o->steer > DEVIO_STEER_USER || o->queues > 1024)
+	if (o->flags & ~DEVIO_NIC_NO_DAEMON || o->steer < 0 || o->steer > DEVIO_STEER_USER || o->queues > 1024)
 		return dv_err(-EINVAL, "nic: unknown flags 0x%x or steering %d, or %u queues", o->flags, o->steer, o->queues);
 	if (!(mem->caps & DEVIO_MEM_EXPORT))
 		return dv_err(-EOPNOTSUPP, "nic: mem %s cannot be exported as a dma-buf: take one that can", mem->spec);
@@ -260,11 +276,8 @@ static int check_args(struct devio_ctx *ctx, const struct devio_mem *mem, const 
 
 static int set_up(struct devio_nic *nic)
 {
-	int fd, rc = check_device(nic);
+	int rc, fd = dv_nic_journal(nic->ifname, nic->ifindex);
 
-	if (rc)
-		return rc;
-	fd = dv_nic_journal(nic->ifname, nic->ifindex);
 	if (fd < 0)
 		return fd;
 	nic->journal = fd;
@@ -283,6 +296,22 @@ static int set_up(struct devio_nic *nic)
 	return rc;
 }
 
+/* By this process's own right, or by devio-nicd. */
+static int do_open(struct devio_nic *nic, bool alone)
+{
+	struct dv_netdev d = { .ifindex = nic->ifindex, .split = -1 };
+	int rc = 1;
+
+	memcpy(d.name, nic->ifname, sizeof(d.name));
+	dv_netdev_ask(&d);
+	if (!d.right && !alone)
+		rc = dv_nicclient_open(nic);
+	if (rc <= 0)
+		return rc;
+	rc = check_device(nic, &d, alone);
+	return rc ? rc : set_up(nic);
+}
+
 DEVIO_API int devio_nic_open(struct devio_ctx *ctx, const char *ifname, struct devio_mem *mem,
 			     const struct devio_nic_opts *opts, struct devio_nic **out)
 {
@@ -296,7 +325,7 @@ DEVIO_API int devio_nic_open(struct devio_ctx *ctx, const char *ifname, struct d
 		rc = nic_new(ctx, ifname, mem, &o, &nic);
 	if (rc)
 		return rc;
-	rc = set_up(nic);
+	rc = do_open(nic, o.flags & DEVIO_NIC_NO_DAEMON);
 	if (rc) {
 		dv_nic_put(nic);
 		return rc;
@@ -338,6 +367,8 @@ DEVIO_API int devio_nic_steer(struct devio_nic *nic, struct devio_sock *s)
 
 	if (rc || nic->steer != DEVIO_STEER_RULES)
 		return rc;
+	if (nic->daemon >= 0)
+		return dv_nicclient_steer(nic, s->fd);
 	if (nic->was.nr_rules == DV_JOURNAL_RULES)
 		return dv_err(-ENOSPC, "nic %s: %u rules are made: make one for a listener's port", nic->ifname,
 			      nic->was.nr_rules);

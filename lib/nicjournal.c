@@ -115,8 +115,7 @@ static int dir_of(char *buf, size_t size)
 	return make_dir(buf);
 }
 
-/* Names are known in one network namespace: its number goes before them. */
-static unsigned long netns(void)
+unsigned long dv_journal_netns(void)
 {
 	struct stat st;
 
@@ -128,7 +127,7 @@ static int path_of(const char *ifname, unsigned int ifindex, char *buf, size_t s
 	int rc = dir_of(buf, size);
 	size_t at = strlen(buf);
 
-	if (!rc && snprintf(buf + at, size - at, "/nic-%lu-%u-%s", netns(), ifindex, ifname) >= (int)(size - at))
+	if (!rc && snprintf(buf + at, size - at, "/nic-%lu-%u-%s", dv_journal_netns(), ifindex, ifname) >= (int)(size - at))
 		rc = -ENAMETOOLONG;
 	return rc;
 }
@@ -225,7 +224,7 @@ void dv_journal_leave(int fd)
 
 int dv_journal_each(int (*fn)(void *arg, const char *ifname, unsigned int ifindex), void *arg)
 {
-	unsigned long ns, here = netns();
+	unsigned long ns, here = dv_journal_netns();
 	char path[PATH_MAX], ifname[16];
 	unsigned int ifindex;
 	const struct dirent *d;

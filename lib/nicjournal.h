@@ -47,6 +47,8 @@ int dv_journal_add(int fd, const char *line);
 void dv_journal_end(int fd, const char *ifname, unsigned int ifindex);
 /* Leaves the file for the next one. */
 void dv_journal_leave(int fd);
+/* Names are known in one network namespace: its number. */
+unsigned long dv_journal_netns(void);
 /* Calls fn for each interface with a journal in this network namespace; stops if it returns non-zero. */
 int dv_journal_each(int (*fn)(void *arg, const char *ifname, unsigned int ifindex), void *arg);
 

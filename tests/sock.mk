@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Tests of connections.
-EXTRA_DIST += tests/sockrig.h
+EXTRA_DIST += tests/sockrig.h tests/unit/nicdrig.h
 if HAVE_CMOCKA
-sock_tests = tests/unit/test-flow tests/unit/test-netdev tests/unit/test-devmem tests/sys/test-sock tests/sys/test-sock-args tests/sys/test-sock-life
+sock_tests = tests/unit/test-flow tests/unit/test-netdev tests/unit/test-devmem tests/unit/test-nicd tests/unit/test-nicclient tests/sys/test-sock tests/sys/test-sock-args tests/sys/test-sock-life
 check_PROGRAMS += $(sock_tests)
 TESTS += $(sock_tests)
 endif
@@ -13,6 +13,11 @@ tests_unit_test_netdev_CFLAGS = $(unit_cflags)
 tests_unit_test_netdev_LDADD = $(unit_libs)
 tests_unit_test_devmem_CFLAGS = $(unit_cflags)
 tests_unit_test_devmem_LDADD = $(unit_libs)
+tests_unit_test_nicd_CFLAGS = $(unit_cflags)
+tests_unit_test_nicd_LDADD = lib/libdevio.la $(CMOCKA_LIBS)
+tests_unit_test_nicclient_SOURCES = tests/unit/test-nicclient.c tests/unit/nicdrig.h tests/unit/fake.c tests/unit/fake.h
+tests_unit_test_nicclient_CFLAGS = $(unit_cflags)
+tests_unit_test_nicclient_LDADD = $(unit_libs) -lpthread
 tests_sys_test_sock_CFLAGS = $(sys_cflags)
 tests_sys_test_sock_LDADD = $(sys_libs) -lpthread
 tests_sys_test_sock_args_CFLAGS = $(sys_cflags)

@@ -20,4 +20,9 @@ bin_PROGRAMS += tools/devio-serve
 tools_devio_serve_LDADD = lib/libdevio.la
 tools_devio_serve_SOURCES = tools/devio-serve.c tools/serve.h tools/serve-run.c tools/serve-conn.c tools/serve-room.c \
 	tools/serve-file.c tools/opts.c tools/opts.h tools/toolmem.c tools/toolmem.h lib/load/wire.h
+
+sbin_PROGRAMS += tools/devio-nicd
+tools_devio_nicd_LDADD = lib/libdevio.la
+tools_devio_nicd_SOURCES = tools/devio-nicd.c tools/nicd.h tools/nicd-run.c tools/nicd-client.c tools/nicd-rights.c \
+	tools/opts.c tools/opts.h lib/nicwire.h
 include tools/bench.mk

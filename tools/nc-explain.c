@@ -26,7 +26,7 @@ const char *nc_cure(unsigned int reason, const char *ifname, char *buf, size_t s
 		snprintf(buf, size, "devio-nc --nic=%s, or devio_nic_open()", *ifname ? ifname : "INTERFACE");
 		return buf;
 	case DEVIO_WHY_NET_RIGHTS:
-		return "run with CAP_NET_ADMIN (sudo, or setcap cap_net_admin+ep on the program)";
+		return "run with CAP_NET_ADMIN (sudo, or setcap cap_net_admin+ep on the program), or with a devio-nicd";
 	case DEVIO_WHY_NO_URING:
 		return "sysctl kernel.io_uring_disabled=0, and a seccomp filter that allows io_uring";
 	case DEVIO_WHY_NET_UNKNOWN:

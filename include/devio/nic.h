@@ -37,8 +37,9 @@ struct devio_nic_opts {
 	size_t sz;
 	int steer;             /* enum devio_steer */
 	unsigned int queues;   /* receive queues to bind; 1 if 0. Taken from the top, never queue 0 */
-	unsigned int flags;    /* must be 0 */
+	unsigned int flags;    /* DEVIO_NIC_* */
 };
+#define DEVIO_NIC_NO_DAEMON (1u << 0) /* by this process's own right, or not at all */
 
 struct devio_nic_info {
 	size_t sz;
@@ -60,11 +61,15 @@ struct devio_nic_info {
  * Sets the interface up to receive into mem, all of whose dma-buf becomes the
  * NIC's until devio_nic_close(): transfers go to other memories, or use the
  * pieces where they lie (devio_sock_recv_frags()). mem is held meanwhile.
- * Needs CAP_NET_ADMIN. May interrupt the interface's traffic for seconds.
+ * Needs CAP_NET_ADMIN, or a devio-nicd, which then does it: found at
+ * /run/devio/nic.sock or $DEVIO_NICD_SOCKET. If that ends, it puts the interface
+ * back, and connections go on in ordinary memory. May interrupt the interface's
+ * traffic for seconds.
  * Errors, each with its cure: -ENODEV (no such interface), -EOPNOTSUPP (a
  * virtual one, or its driver, the kernel or the steering cannot), -EPERM,
- * -EBUSY (set up by another process, or no queue is free), -EEXIST (XDP),
- * -EINVAL. After an error nothing is left changed.
+ * -EACCES (devio-nicd does not do this for you), -EBUSY (set up by another
+ * process, or no queue is free), -EEXIST (XDP), -EINVAL, -ETIMEDOUT,
+ * -ECONNRESET (devio-nicd). After an error nothing is left changed.
  */
 DEVIO_API int devio_nic_open(struct devio_ctx *ctx, const char *ifname, struct devio_mem *mem,
 			     const struct devio_nic_opts *opts, struct devio_nic **nic);

@@ -68,11 +68,13 @@ rule "lib/kern/ knows errors and the kernel" '^lib/kern/' \
 rule "lib/topo/ knows neither ring nor path" '^lib/topo/' \
 	"$own|lib/(topo|mem|err|ctx)\\.h|lib/kern/.*\\.h|lib/topo/[^/]+\\.h"
 rule "lib/load/ is a user of the public headers" '^lib/load/' "$own|lib/err\\.h|lib/load/[^/]+\\.h|<json-c/.*|<archive(_entry)?\\.h>"
-grep -vE '^tools/bench-(cpu|eng-uring)\.c ' "$tmp/all" >"$tmp/rest"
+grep -vE '^tools/(bench-(cpu|eng-uring)|nicd-rights)\.c ' "$tmp/all" >"$tmp/rest"
 tools='config\.h|include/devio\.h|tools/[^/]+\.h|<json-c/.*'
-grep -vE '^tools/serve[-.]' "$tmp/rest" >"$tmp/tools"
+grep -vE '^tools/(serve[-.]|nicd[-.]|devio-nicd\.c)' "$tmp/rest" >"$tmp/tools"
 rule "tools/ include <devio.h> and libc" '^tools/' "$tools" "$tmp/tools"
 rule "tools/serve-*.c speak the loader's protocol" '^tools/serve[-.]' "$tools|lib/load/wire\\.h" "$tmp/rest"
+rule "tools/nicd-*.c speak the library's with its daemon" '^tools/(nicd[-.]|devio-nicd\.c)' "$tools|lib/nicwire\.h" "$tmp/rest"
+rule "tools/nicd-rights.c gives rights up" '^tools/nicd-rights\.c$' "$tools|<linux/capability\.h>"
 rule "tools/bench-eng-uring.c, which is compared with, has an io_uring" '^tools/bench-eng-uring\.c$' "$tools|<liburing\\.h>"
 rule "tools/bench-cpu.c counts with perf_event_open" '^tools/bench-cpu\.c$' "$tools|<linux/perf_event\\.h>"
 grep -vE '^examples/(own-ring|loader)\.c ' "$tmp/all" >"$tmp/rest"

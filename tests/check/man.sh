@@ -42,9 +42,9 @@ for page in "${pages[@]}"; do
 	fi
 done
 
-for tool in devio-cp devio-probe devio-bench devio-nc devio-serve; do
+for tool in devio-cp devio-probe devio-bench devio-nc devio-nicd devio-serve; do
 	[[ -x $BUILD/tools/$tool ]] || continue
-	page=docs/man/$tool.1
+	page=$(echo docs/man/"$tool".[18])
 	bad=$("$BUILD/tools/$tool" --help 2>/dev/null | grep -oE -- '(^|[ ,])--[a-z][a-z0-9-]*' | tr -d ' ,' | grep -vx -- --usage | sort -u |
 		while read -r option; do
 			sed 's/\\-/-/g' "$page" 2>/dev/null | grep -qE -- "$option([^a-z0-9-]|$)" || echo "$option"

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 # libFuzzer programs, --enable-fuzz with clang; tests/fuzz/run runs them.
 EXTRA_DIST += tests/fuzz/run tests/fuzz/fuzz_text.c tests/fuzz/fuzz_opts.c tests/fuzz/fuzz_ring.c \
-	tests/fuzz/fuzz_load.c tests/fuzz/fuzz_wire.c
+	tests/fuzz/fuzz_load.c tests/fuzz/fuzz_wire.c tests/fuzz/fuzz_nicwire.c
 if ENABLE_FUZZ
-noinst_PROGRAMS += tests/fuzz/fuzz_text tests/fuzz/fuzz_opts tests/fuzz/fuzz_ring tests/fuzz/fuzz_load tests/fuzz/fuzz_wire
+noinst_PROGRAMS += tests/fuzz/fuzz_text tests/fuzz/fuzz_opts tests/fuzz/fuzz_ring tests/fuzz/fuzz_load tests/fuzz/fuzz_wire \
+	tests/fuzz/fuzz_nicwire
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_text_SOURCES = tests/fuzz/fuzz_text.c tools/opts.c tools/opts.h
 tests_fuzz_fuzz_text_LDADD = lib/libdv.la
@@ -21,6 +22,8 @@ tests_fuzz_fuzz_load_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c
 tests_fuzz_fuzz_wire_LDADD = lib/load/libdvload.la lib/libdv.la
 tests_fuzz_fuzz_wire_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_nicwire_SOURCES = tests/fuzz/fuzz_nicwire.c
+tests_fuzz_fuzz_nicwire_LDFLAGS = $(fuzz_ldflags)
 endif
 
 # Seeds of the fuzzers.

@@ -12,69 +12,11 @@
  *   devmem-lib revoke SPEC      vfio: the memory taken back while receiving and sending
  *   devmem-lib undo SPEC        a close, an error, a kill -9: as it was before
  *   devmem-lib errors SPEC      what has to be refused, and why
+ *   devmem-lib state SPEC       what the interface is set to, for scripts
  */
 #include "devmem-lib.h"
-#include <linux/ethtool.h>
-#include <linux/sockios.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
 
 #define BLOCK MIB
-
-struct devio_ctx *ctx;
-static char *scratch; /* BLOCK */
-
-static void to_log(void *arg, enum devio_log_level level, const char *text)
-{
-	(void)arg;
-	(void)level;
-	printf("# log: %s\n", text);
-}
-
-void must(int rc, const char *what)
-{
-	if (rc >= 0)
-		return;
-	printf("# %s\n", devio_errmsg());
-	errno = -rc;
-	die(what);
-}
-
-struct devio_mem *memory(const char *spec, uint64_t size)
-{
-	struct devio_mem *m;
-
-	must(devio_mem_alloc(ctx, spec, size, NULL, &m), spec);
-	return m;
-}
-
-struct devio_nic *set_up(struct devio_mem *area)
-{
-	struct devio_nic_opts o = DEVIO_OPTS(o);
-	struct devio_nic *n;
-
-	o.steer = DEVIO_STEER_RSS;
-	must(devio_nic_open(ctx, NIC, area, &o, &n), "devio_nic_open");
-	await_link();
-	return n;
-}
-
-struct devio_sock *take(int listener)
-{
-	struct devio_sock_opts o = DEVIO_OPTS(o);
-	struct devio_sock *s;
-
-	o.flags = DEVIO_SOCK_TAKE;
-	o.idle_ns = 30000000000;
-	must(devio_sock_import(ctx, accept(listener, NULL, NULL), &o, &s), "devio_sock_import");
-	return s;
-}
-
-bool memory_right(struct devio_mem *m, uint64_t off, uint64_t pos, uint32_t len)
-{
-	must(devio_mem_copy_out(m, off, scratch, len), "devio_mem_copy_out");
-	return same(scratch, pos, len);
-}
 
 static void told(const char *what, const struct devio_nic *n, double start, uint64_t bytes)
 {
@@ -306,35 +248,13 @@ static int test_slow(const char *spec)
 	return finish();
 }
 
-/* What the interface is set to, as text. */
-static void look(char *buf, size_t size)
+static int print_state(void)
 {
-	struct ethtool_rxfh_indir *t = calloc(1, sizeof(*t) + 4096);
-	struct ifreq ifr = { .ifr_data = (void *)t };
-	int ret, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	static struct mem probe;
-	struct binding b;
-	size_t n;
+	static char now[8192];
 
-	if (!probe.size)
-		probe = mem_open("udmabuf", MIB);
-	await_link();
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), NIC);
-	t->cmd = ETHTOOL_GRXFHINDIR;
-	n = ioctl(fd, SIOCETHTOOL, &ifr) ? 0 : t->size;
-	t->cmd = ETHTOOL_GRXFHINDIR;
-	if (n && ioctl(fd, SIOCETHTOOL, &ifr))
-		n = 0;
-	buf[0] = '\0';
-	for (size_t i = 0; i < n; i++)
-		snprintf(buf + strlen(buf), size - strlen(buf), "%u ", t->ring_index[i]);
-	/* Without header split a binding is refused, a second one too, with another error. */
-	ret = bind_rx(&b, nic, probe.fd, QUEUE);
-	if (!ret)
-		unbind(&b);
-	snprintf(buf + strlen(buf), size - strlen(buf), "bind: %d", ret);
-	close(fd);
-	free(t);
+	look(now, sizeof(now));
+	printf("state: %s\n", now);
+	return 0;
 }
 
 static int test_undo(const char *spec)
@@ -418,14 +338,9 @@ static int test_errors(const char *spec)
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "", *arg = argc > 2 ? argv[2] : "";
-	struct devio_ctx_opts co = DEVIO_OPTS(co);
 	int n = argc > 3 ? atoi(argv[3]) : 1500;
 
-	start_up();
-	scratch = host_memory(BLOCK);
-	co.log = to_log;
-	co.log_level = DEVIO_LOG_INFO;
-	must(devio_ctx_open(&co, &ctx), "devio_ctx_open");
+	begin();
 	if (!strcmp(what, "rx"))
 		return test_rx(arg, n);
 	if (!strcmp(what, "late"))
@@ -442,6 +357,8 @@ int main(int argc, char **argv)
 		return test_undo(arg);
 	if (!strcmp(what, "errors"))
 		return test_errors(arg);
+	if (!strcmp(what, "state"))
+		return print_state();
 	fprintf(stderr, "usage: see the top of tests/vm/devmem-lib.c\n");
 	return 2;
 }

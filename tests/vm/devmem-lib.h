@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of tests/vm/devmem-lib share. */
+/* What the parts of tests/vm/devmem-lib and tests/vm/devmem-trouble share. */
 #ifndef DEVMEM_LIB_H
 #define DEVMEM_LIB_H
 
@@ -10,6 +10,8 @@
 
 extern struct devio_ctx *ctx;
 
+/* The context, which tells what it does. */
+void begin(void);
 /* Ends the test with the library's sentence if rc is an error. */
 void must(int rc, const char *what);
 struct devio_mem *memory(const char *spec, uint64_t size);
@@ -24,6 +26,8 @@ bool memory_right(struct devio_mem *m, uint64_t off, uint64_t pos, uint32_t len)
 /* devmem-lib-ring.c */
 void pieces_on_ring(struct devio_nic *n, uint64_t bytes);
 int test_late(const char *spec);
+/* What NIC is set to, as text. */
+void look(char *buf, size_t size);
 
 /* devmem-lib-hard.c */
 int test_stuck(const char *spec);

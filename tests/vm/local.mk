@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 EXTRA_DIST += docs/lab.md tests/vm/ask-host tests/vm/demo tests/vm/fetch-deb tests/vm/find-bytes \
-	tests/vm/guest tests/vm/lab-demo tests/vm/lab-nc-nic tests/vm/lab-stack tests/vm/lab-unplug tests/vm/lab-wire tests/vm/qmp tests/vm/rows \
+	tests/vm/guest tests/vm/lab-demo tests/vm/lab-nc-nic tests/vm/lab-nicd tests/vm/lab-stack tests/vm/lab-unplug tests/vm/lab-wire tests/vm/qmp tests/vm/rows \
 	tests/vm/run
 
 # Whether the lab itself works; it needs nothing of the library.
@@ -23,9 +23,9 @@ tests_vm_devmem_tcp_LDADD = $(URING_LIBS) -lpthread
 
 # The same by the library.
 check_PROGRAMS += tests/vm/devmem-lib
-tests_vm_devmem_lib_SOURCES = tests/vm/devmem-lib.c tests/vm/devmem-lib.h tests/vm/devmem-lib-hard.c \
-	tests/vm/devmem-lib-ring.c tests/vm/devmem-tcp.h tests/vm/devmem-nl.c tests/vm/devmem-peer.c \
+devmem_rig = tests/vm/devmem-lib.h tests/vm/devmem-rig.c tests/vm/devmem-tcp.h tests/vm/devmem-nl.c tests/vm/devmem-peer.c \
 	tests/vm/uring-dmabuf.h tests/vm/uring-dmabuf-mem.c
+tests_vm_devmem_lib_SOURCES = tests/vm/devmem-lib.c tests/vm/devmem-lib-hard.c tests/vm/devmem-lib-ring.c $(devmem_rig)
 tests_vm_devmem_lib_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
 tests_vm_devmem_lib_LDADD = lib/libdevio.la $(URING_LIBS) -lpthread
 

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* devio-nicd: every right but CAP_NET_ADMIN is given up. */
+#include "config.h"
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <linux/capability.h>
+#include "nicd.h"
+
+bool nicd_rights(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	const uint32_t only = 1u << CAP_NET_ADMIN;
+
+	/* Fails behind the last one that the kernel knows, and without CAP_SETPCAP: then there is little to give up. */
+	for (int cap = 0; cap < 64; cap++)
+		if (cap != CAP_NET_ADMIN)
+			(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	memset(data, 0, sizeof(data));
+	if (syscall(SYS_capget, &head, data))
+		return false;
+	data[0].effective = data[0].permitted &= only;
+	data[1].effective = data[1].permitted = data[0].inheritable = data[1].inheritable = 0;
+	(void)syscall(SYS_capset, &head, data);
+	return data[0].effective;
+}
