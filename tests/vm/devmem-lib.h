@@ -22,12 +22,12 @@ struct devio_sock *take(int listener);
 
 /* Does the memory hold the pattern's bytes from pos on? */
 bool memory_right(struct devio_mem *m, uint64_t off, uint64_t pos, uint32_t len);
+/* What NIC is set to, as text. */
+void look(char *buf, size_t size);
 
 /* devmem-lib-ring.c */
 void pieces_on_ring(struct devio_nic *n, uint64_t bytes);
 int test_late(const char *spec);
-/* What NIC is set to, as text. */
-void look(char *buf, size_t size);
 
 /* devmem-lib-hard.c */
 int test_stuck(const char *spec);

@@ -188,10 +188,10 @@ static void peer_receives(struct peer *p, int fd)
 {
 	struct timeval patience = { .tv_sec = 20 }; /* a reset may be lost, and nobody sends it again */
 	char *buf = host_memory(256 * KIB);
-	ssize_t ret;
+	ssize_t ret = 0;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	while ((ret = recv(fd, buf, 256 * KIB, 0)) > 0) {
+	while (!(p->reset && p->done >= p->bytes) && (ret = recv(fd, buf, 256 * KIB, 0)) > 0) {
 		if (!same(buf, p->done, ret)) {
 			p->error = EILSEQ;
 			break;
@@ -205,6 +205,7 @@ static void peer_receives(struct peer *p, int fd)
 
 static void *peer_main(void *arg)
 {
+	const struct linger now = { .l_onoff = 1 };
 	struct peer *p = arg;
 	int fds[64], one = 1;
 
@@ -217,8 +218,11 @@ static void *peer_main(void *arg)
 		peer_receives(p, fds[0]);
 	else
 		peer_sends(p, fds);
-	for (int i = 0; i < p->connections; i++)
+	for (int i = 0; i < p->connections; i++) {
+		if (p->reset)
+			setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 		close(fds[i]);
+	}
 	return NULL;
 }
 

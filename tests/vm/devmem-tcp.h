@@ -52,6 +52,7 @@ struct peer {
 	uint64_t bytes;
 	bool odd;      /* write by many sizes, and wait in between */
 	bool receives; /* the other direction */
+	bool reset;    /* after `bytes` it resets */
 	volatile bool stop;
 	uint64_t done;
 	int error;

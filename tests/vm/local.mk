@@ -36,6 +36,11 @@ tests_vm_devmem_cost_SOURCES = tests/vm/devmem-cost.c tests/vm/devmem-lib.h test
 tests_vm_devmem_cost_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
 tests_vm_devmem_cost_LDADD = lib/libdevio.la $(URING_LIBS) -lpthread
 
+check_PROGRAMS += tests/vm/devmem-trouble
+tests_vm_devmem_trouble_SOURCES = tests/vm/devmem-trouble.c tests/vm/devmem-trouble.h tests/vm/devmem-disturb.c $(devmem_rig)
+tests_vm_devmem_trouble_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
+tests_vm_devmem_trouble_LDADD = lib/libdevio.la $(URING_LIBS) -lpthread
+
 # All rows on emulated machines: minutes, and the first time a kernel build.
 .PHONY: check-lab
 check-lab: all $(check_PROGRAMS)

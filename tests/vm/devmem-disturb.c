@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/vm/devmem-trouble: what happens to a NIC, and the operations on rings beside which it does. */
+#include "devmem-trouble.h"
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#define TIMES 3
+#define PAUSE_US 1500000
+
+static void *disturb_main(void *arg)
+{
+	struct disturber *d = arg;
+
+	usleep(500000);
+	d->f();
+	await_link();
+	d->done = true;
+	return NULL;
+}
+
+void disturb(struct disturber *d)
+{
+	pthread_create(&d->thread, NULL, disturb_main, d);
+}
+
+void link_here(void)
+{
+	for (int i = 0; i < TIMES; i++) {
+		run("ip link set " NIC " down && sleep 0.3 && ip link set " NIC " up");
+		await_link();
+		usleep(PAUSE_US);
+	}
+}
+
+void link_there(void)
+{
+	for (int i = 0; i < TIMES; i++) {
+		run("ip -n peer link set eth1 down && sleep 0.3 && ip -n peer link set eth1 up");
+		await_link();
+		usleep(PAUSE_US);
+	}
+}
+
+void ring_sizes(void)
+{
+	static const unsigned int sizes[] = { 512, 128, 1024, 256 };
+
+	for (int i = 0; i < 4; i++) {
+		is(set_rx_ring(nic, sizes[i]), 0, "a ring of another size");
+		await_link();
+		usleep(PAUSE_US);
+	}
+}
+
+void other_mtu(void)
+{
+	static const int sizes[] = { 1400, 9000, 1500 };
+
+	for (int i = 0; i < TIMES; i++) {
+		run("ip link set " NIC " mtu %d", sizes[i]);
+		await_link();
+		usleep(PAUSE_US);
+	}
+}
+
+/* ethtool -r */
+void negotiate(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret;
+	struct ethtool_value v = { .cmd = ETHTOOL_NWAY_RST };
+	struct ifreq ifr = { .ifr_data = (void *)&v };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), NIC);
+	for (int i = 0; i < TIMES; i++) {
+		ret = ioctl(fd, SIOCETHTOOL, &ifr);
+		is(ret ? -errno : 0, 0, "negotiated again");
+		await_link();
+		usleep(PAUSE_US);
+	}
+	close(fd);
+}
+
+/* The bound queue is nobody else's to bind; the other one is, and restarts. */
+void other_bindings(void)
+{
+	struct mem m = mem_open("udmabuf", 4 * MIB);
+	struct binding b;
+
+	for (int i = 0; i < 2 * TIMES; i++) {
+		is(bind_rx(&b, nic, m.fd, QUEUE), -EEXIST, "the queue is bound");
+		is(bind_rx(&b, nic, m.fd, 0), 0, "the other one is not");
+		usleep(PAUSE_US / 2);
+		unbind(&b);
+	}
+}
+
+/* With the link down: the driver is not told, and would go on with a device that knows nothing any more. */
+void pci_reset(void)
+{
+	for (int i = 0; i < TIMES; i++) {
+		run("ip link set " NIC " down && echo 1 >/sys/class/net/" NIC "/device/reset && ip link set " NIC " up");
+		await_link();
+		usleep(PAUSE_US);
+	}
+}
+
+/* -------------------------------------------------------------------- sending */
+
+void send_checked(const char *spec, int n, int port, void (*f)(void))
+{
+	struct peer p = { .receives = true, .port = port };
+	int listener = listen_on(true, port), at = 0, bad = 0, got = 0;
+	struct devio_mem *src = memory(spec, PERIOD);
+	struct disturber d = { .f = f };
+	struct devio_completion done[16];
+	double start = seconds();
+	struct devio_ring *r;
+	struct devio_sock *s;
+
+	must(devio_mem_copy_in(src, 0, pattern, PERIOD), "devio_mem_copy_in");
+	must(devio_ring_open(ctx, NULL, &r), "ring");
+	peer_start(&p);
+	s = take(listener);
+	if (f)
+		disturb(&d);
+	for (int i = 0; i < n; i++)
+		must(devio_ring_send(r, s, src, 0, PERIOD, (uint64_t)i), "devio_ring_send");
+	/* system() in the other thread may interrupt it. */
+	while (at < n && ((got = devio_ring_wait(r, done, 1, 16, 60000000000)) > 0 || got == -EINTR))
+		for (int i = 0; i < got; i++, at++) {
+			char text[300];
+
+			if (done[i].cookie == (uint64_t)at && done[i].result == PERIOD)
+				continue;
+			(void)devio_completion_text(&done[i], text, sizeof(text));
+			printf("# %d: %s\n", at, text);
+			bad++;
+		}
+	if (got < 0)
+		printf("# %d: %s\n", got, devio_errmsg());
+	ok(at == n && !bad, "sends complete, in order", bad ? bad : at);
+	devio_ring_close(r);
+	devio_sock_shutdown(s, DEVIO_SHUT_SEND);
+	if (f)
+		pthread_join(d.thread, NULL);
+	pthread_join(p.thread, NULL);
+	printf("# %d MiB sent in %.1f s\n", n, seconds() - start);
+	ok(p.done == (uint64_t)n * PERIOD && !p.error, "the peer got every byte", p.error ? p.error : (long)p.done);
+	devio_sock_close(s);
+	devio_mem_free(src);
+	close(listener);
+}
+
+void reset_sending(const char *spec, int port)
+{
+	struct peer p = { .receives = true, .reset = true, .bytes = 5 * MIB, .port = port };
+	int listener = listen_on(true, port), at = 0, good = 0, told = 0, got = 0;
+	struct devio_mem *src = memory(spec, PERIOD);
+	struct devio_completion done[64];
+	struct devio_ring *r;
+	struct devio_sock *s;
+
+	must(devio_mem_copy_in(src, 0, pattern, PERIOD), "devio_mem_copy_in");
+	must(devio_ring_open(ctx, NULL, &r), "ring");
+	peer_start(&p);
+	s = take(listener);
+	for (int i = 0; i < 64; i++)
+		must(devio_ring_send(r, s, src, 0, PERIOD, (uint64_t)i), "devio_ring_send");
+	while (at < 64 && (got = devio_ring_wait(r, done, 1, 64, 30000000000)) > 0)
+		for (int i = 0; i < got; i++, at++) {
+			good += done[i].result == PERIOD;
+			told += (done[i].result == -ECONNRESET || done[i].result == -EPIPE || done[i].result == -EIO ||
+				 done[i].result == -ECANCELED) && done[i].reason;
+		}
+	printf("# %d sends went well, %d have an error with a reason\n", good, told);
+	ok(at == 64 && good + told == 64 && told, "all complete", at);
+	devio_ring_close(r);
+	pthread_join(p.thread, NULL);
+	ok(p.error != EILSEQ, "the peer got nothing wrong", p.error);
+	devio_sock_close(s);
+	devio_mem_free(src);
+	close(listener);
+}
+
+/* ----------------------------------------------------------------------- many */
+
+void many_pieces(int n)
+{
+	struct peer p = { .bytes = 300007, .port = 4805, .connections = n, .odd = true };
+	struct lane *l = calloc((size_t)n, sizeof(*l));
+	int listener = listen_on(true, p.port), open_ones = n, failed = 0;
+	struct pollfd pollers[64];
+	uint64_t total = 0, wrong = 0;
+
+	peer_start(&p);
+	for (int i = 0; i < n; i++) {
+		l[i].s = take(listener);
+		pollers[i] = (struct pollfd){ .fd = devio_sock_fd(l[i].s), .events = POLLIN };
+	}
+	while (open_ones && poll(pollers, (nfds_t)n, 20000) > 0)
+		for (int i = 0; i < n; i++) {
+			int ret = pollers[i].revents ? step(&l[i], 0) : 1;
+
+			if (ret > 0 || ret == -EAGAIN)
+				continue;
+			failed += ret < 0;
+			pollers[i].fd = -1;
+			open_ones--;
+		}
+	pthread_join(p.thread, NULL);
+	for (int i = 0; i < n; i++) {
+		total += l[i].pos;
+		wrong += l[i].wrong;
+		devio_sock_close(l[i].s);
+	}
+	ok(!open_ones && !failed && total == (uint64_t)n * p.bytes, "all streams came whole, as pieces", (long)total);
+	ok(!wrong, "every byte in its place", (long)wrong);
+	close(listener);
+	free(l);
+}
+
+void many_on_ring(const char *spec, int n)
+{
+	struct peer p = { .bytes = 300007, .port = 4806, .connections = n, .odd = true };
+	struct lane *l = calloc((size_t)n, sizeof(*l));
+	struct devio_mem *dst = memory(spec, (uint64_t)n * 64 * KIB);
+	int listener = listen_on(true, p.port), open_ones = n, failed = 0, got = 1;
+	struct devio_completion done[64];
+	uint64_t total = 0, wrong = 0;
+	struct devio_ring *r;
+
+	must(devio_ring_open(ctx, NULL, &r), "ring");
+	peer_start(&p);
+	for (int i = 0; i < n; i++) {
+		l[i].s = take(listener);
+		must(devio_ring_recv(r, l[i].s, dst, (uint64_t)i * 64 * KIB, 64 * KIB, (uint64_t)i), "devio_ring_recv");
+	}
+	while (open_ones && (got = devio_ring_wait(r, done, 1, 64, 30000000000)) > 0)
+		for (int k = 0; k < got; k++) {
+			uint64_t i = done[k].cookie;
+
+			failed += done[k].result < 0;
+			if (done[k].result <= 0) {
+				open_ones--;
+				continue;
+			}
+			l[i].wrong += !memory_right(dst, i * 64 * KIB, l[i].pos, (uint32_t)done[k].result);
+			l[i].pos += (uint64_t)done[k].result;
+			must(devio_ring_recv(r, l[i].s, dst, i * 64 * KIB, 64 * KIB, i), "devio_ring_recv");
+		}
+	pthread_join(p.thread, NULL);
+	for (int i = 0; i < n; i++) {
+		total += l[i].pos;
+		wrong += l[i].wrong;
+		devio_sock_close(l[i].s);
+	}
+	ok(!open_ones && !failed && total == (uint64_t)n * p.bytes, "all streams came whole, on a ring", (long)total);
+	ok(!wrong, "every byte in its place", (long)wrong);
+	devio_ring_close(r);
+	devio_mem_free(dst);
+	close(listener);
+	free(l);
+}
