@@ -94,13 +94,13 @@ struct dv_txbind {
 struct dv_tx {
 	struct msghdr msg;
 	struct iovec iov;
-	union {
-		char buf[CMSG_SPACE(sizeof(uint32_t))];
-		struct cmsghdr align;
-	} control;
 	uint32_t next;             /* the kernel's number of the next send ... */
 	bool early;                /* ... which is over already: its end was told before its beginning */
 	struct dv_txbind *bind[DV_TX_MEMS];
+	union {
+		char buf[CMSG_SPACE(sizeof(uint32_t))];
+		struct cmsghdr align;
+	} control;                 /* at the end: a cmsghdr has no size of its own */
 };
 
 void dv_tx_free(struct devio_ctx *ctx, struct dv_tx *tx);

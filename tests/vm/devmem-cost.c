@@ -26,7 +26,7 @@ void must(int rc, const char *what)
 
 static double cpu_ns(void)
 {
-	unsigned long long irq, softirq;
+	unsigned long long irq = 0, softirq = 0;
 	FILE *stat = fopen("/proc/stat", "re");
 	struct timespec ts;
 
