@@ -121,7 +121,8 @@ static void on_pool(void *arg, const void *attrs, int len)
 {
 	const struct wanted *w = arg;
 
-	if (dv_genl_num(attrs, len, DV_POOL_DMABUF, UINT64_MAX) != w->binding)
+	if (w->binding ? dv_genl_num(attrs, len, DV_POOL_DMABUF, UINT64_MAX) != w->binding :
+	    dv_genl_num(attrs, len, DV_POOL_IFINDEX, 0) != w->ifindex || !nla_find(attrs, len, DV_POOL_IO_URING))
 		return;
 	if (w->c->inflight == UINT64_MAX)
 		w->c->inflight = w->c->inflight_mem = 0;

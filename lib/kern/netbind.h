@@ -29,7 +29,7 @@ struct dv_netqueue {
 };
 int dv_netqueue_get(unsigned int ifindex, unsigned int queue, struct dv_netqueue *q);
 
-/* Counters of one receive queue and of the page pool that a binding feeds; UINT64_MAX: the driver does not tell. */
+/* Counters of one receive queue and of the page pool that a binding (0: the interface's rings) feeds; UINT64_MAX: the driver does not tell. */
 struct dv_netcount {
 	uint64_t packets, bytes, alloc_fail, hw_drops;
 	uint64_t inflight, inflight_mem; /* buffers that are out, and their bytes */

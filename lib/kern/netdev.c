@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <linux/capability.h>
 #include <linux/ethtool.h>
@@ -24,6 +25,7 @@
 /* linux/netdev.h, which the headers of Debian 12 lack. */
 #define NETDEV_CMD_BIND_RX 13
 #define NETDEV_CMD_BIND_TX 15
+#define FIRST_USER_NS 0xEFFFFFFDU /* PROC_USER_INIT_INO of linux/nsfs.h */
 
 /* Sends msg, which is freed, and gives each answer to fn. 0 or a negative error. */
 static int ask(struct nl_sock *sk, struct nl_msg *msg, nl_recvmsg_msg_cb_t fn, void *arg)
@@ -190,12 +192,20 @@ static bool may_bind(void)
 	return !syscall(SYS_capget, &head, data) && data[0].effective & (1u << CAP_NET_ADMIN);
 }
 
+static bool in_first_user_ns(void)
+{
+	struct stat st;
+
+	return !stat("/proc/self/ns/user", &st) && st.st_ino == FIRST_USER_NS;
+}
+
 void dv_netdev_ask(struct dv_netdev *d)
 {
 	struct nl_sock *sk = nl_socket_alloc();
 
 	ask_driver(d);
 	d->right = may_bind();
+	d->first_user_ns = in_first_user_ns();
 	if (sk && !genl_connect(sk)) {
 		ask_family(sk, d);
 		ask_split(sk, d);

@@ -14,6 +14,7 @@ struct dv_netdev {
 	bool bind_rx, bind_tx;     /* the kernel's netdev family can bind dma-bufs */
 	int split;                 /* headers apart from payload: 1 on, 0 off, -1 not known or not possible */
 	bool right;                /* this process may bind queues */
+	bool first_user_ns;        /* ... and this is the user namespace in which the kernel wants the right for a ring's */
 };
 
 /* The interface by which the peer of the connected socket fd is reached: name and ifindex alone. 0 or -errno. */

@@ -18,6 +18,7 @@ enum dv_net_what {
 	DV_NET_RECVMSG, DV_NET_SENDMSG, /* addr: a struct msghdr, which stays valid until the end; len is not used */
 	DV_NET_POLL_ERR,                /* the error queue has something */
 	DV_NET_PAUSE,                   /* nothing but patience; any result */
+	DV_NET_RECV_ZC,                 /* addr: the number of the ring's queue; io_uring only: many answers, the last without more */
 };
 struct dv_net {
 	enum dv_net_what what;

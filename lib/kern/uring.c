@@ -11,6 +11,7 @@
 #include "err.h"
 #include "kern/uring.h"
 #include "kern/uapi/uring_dmabuf.h"
+#include "kern/uapi/zcrx.h"
 
 #ifndef IORING_SETUP_SINGLE_ISSUER
 #define IORING_SETUP_SINGLE_ISSUER (1U << 12)
@@ -26,6 +27,24 @@ static const unsigned int setup_own[] = {
 	0
 };
 
+#define ZCRX_SETUP (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED | IORING_SETUP_CQE32 | \
+		    IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP)
+#define ZCRX_CQES 16384 /* one for each packet: where there is no room the kernel stops and begins again */
+
+static int setup_zcrx(struct dv_queue *q, unsigned int entries)
+{
+	struct io_uring_params p = { .flags = ZCRX_SETUP, .cq_entries = entries < ZCRX_CQES / 4 ? ZCRX_CQES : 4 * entries };
+	int rc = io_uring_queue_init_params(2 * entries, &q->own, &p);
+
+	if (rc)
+		return dv_err(rc == -EINVAL || rc == -ENOSYS ? -EOPNOTSUPP : rc, "ring: DEVIO_RING_ZCRX: io_uring of this kernel "
+			      "or for this process does not go so far (%s): Linux 6.16, kernel.io_uring_disabled=0",
+			      dv_errno_name(rc));
+	q->uring = &q->own;
+	q->disabled = q->big = true;
+	return 0;
+}
+
 static int setup(struct dv_queue *q, unsigned int entries, unsigned int flags)
 {
 	size_t i = flags & DV_QUEUE_SHARED ? 1 : 0;
@@ -38,6 +57,7 @@ static int setup(struct dv_queue *q, unsigned int entries, unsigned int flags)
 		if (rc)
 			continue;
 		q->uring = &q->own;
+		q->plain = true;
 		q->disabled = p.flags & IORING_SETUP_R_DISABLED;
 	}
 	return rc;
@@ -45,12 +65,14 @@ static int setup(struct dv_queue *q, unsigned int entries, unsigned int flags)
 
 int dv_queue_init(struct dv_queue *q, unsigned int entries, unsigned int flags)
 {
-	int rc = flags & DV_QUEUE_NO_URING ? -ENOSYS : setup(q, entries, flags);
+	int rc = flags & DV_QUEUE_NO_URING ? -ENOSYS : flags & DV_QUEUE_ZCRX ? setup_zcrx(q, entries) : setup(q, entries, flags);
 
 	q->event_fd = -1;
 	q->entries = entries;
 	if (!rc)
 		return 0;
+	if (flags & DV_QUEUE_ZCRX)
+		return rc == -ENOSYS ? dv_err(-EOPNOTSUPP, "ring: DEVIO_RING_ZCRX takes io_uring, which the context does not use") : rc;
 	/* Descriptors used up: threads would hide a problem that the caller can solve. */
 	if (rc == -EMFILE || rc == -ENFILE)
 		return dv_err(rc, "ring: io_uring_setup: no descriptor is free (see RLIMIT_NOFILE)");
@@ -250,6 +272,11 @@ static void prepare(struct io_uring_sqe *sqe, const struct dv_net *n)
 		break;
 	case DV_NET_SENDMSG:
 		io_uring_prep_sendmsg(sqe, n->fd, addr, (unsigned int)n->flags);
+		break;
+	case DV_NET_RECV_ZC:
+		io_uring_prep_rw(DV_IORING_OP_RECV_ZC, sqe, n->fd, NULL, n->len, 0);
+		sqe->ioprio = IORING_RECV_MULTISHOT;
+		sqe->splice_fd_in = (int32_t)n->addr;
 		break;
 	case DV_NET_PAUSE:
 		io_uring_prep_timeout(sqe, n->patience, 0, 0);

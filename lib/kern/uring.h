@@ -20,6 +20,7 @@ struct dv_queue {
 	struct io_uring own;
 	bool borrowed;             /* the application's: it submits and reaps */
 	bool disabled;             /* made with R_DISABLED: enable before the first submission */
+	bool plain, big;           /* ours, with completions of 16 bytes; with those of 32 */
 	int no_uring;              /* -errno of io_uring_setup where the pool works */
 	unsigned int entries;      /* I/Os in flight at most */
 	int event_fd;              /* registered eventfd, -1 until asked for */
@@ -40,6 +41,7 @@ struct dv_rw {
 
 #define DV_QUEUE_NO_URING (1u << 0)  /* do not even try io_uring */
 #define DV_QUEUE_SHARED   (1u << 1)  /* several threads take turns */
+#define DV_QUEUE_ZCRX     (1u << 2)  /* as zero-copy receive wants it, or -EOPNOTSUPP */
 
 /*
  * entries: I/Os in flight at most, 32002 at most; the submission queue has room
@@ -157,6 +159,15 @@ static inline struct io_uring_sqe *dv_queue_sqe(struct dv_queue *q)
 static inline const struct io_uring_cqe *dv_queue_cqe(const struct dv_queue *q, unsigned int head)
 {
 	return &q->own.cq.cqes[head & q->own.cq.ring_mask];
+}
+
+/* The same of a big one, which has 16 bytes more. */
+static inline const struct io_uring_cqe *dv_queue_big_cqe(const struct dv_queue *q, unsigned int head, uint64_t *more)
+{
+	const struct io_uring_cqe *cqe = &q->own.cq.cqes[(head & q->own.cq.ring_mask) << 1];
+
+	__builtin_memcpy(more, cqe + 1, sizeof(*more));
+	return cqe;
 }
 
 /* 0, or -EAGAIN when no queue entry is free. */
