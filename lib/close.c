@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "ctx.h"
 #include "err.h"
+#include "nic.h"
 #include "path.h"
 #include "regs.h"
 
@@ -73,6 +74,7 @@ static void free_forked(struct devio_ring *r)
 		dv_pool_forget(r->q.pool);
 	else
 		dv_queue_exit(&r->q);
+	dv_nic_ring_closed(r, true);
 	dv_ring_free(r);
 }
 
@@ -111,6 +113,7 @@ void dv_ring_free_idle(struct devio_ring *r)
 		(void)dv_queue_unregister(&r->q, r->slots.buf);
 	dv_slots_unpin(&r->slots);
 	dv_queue_exit(&r->q);
+	dv_nic_ring_closed(r, false);
 	dv_ring_free(r);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sock-devmem: what a connection knows of payload in device memory. Received:
- * pieces of the NIC's memory with the kernel's tokens. Sent: the memory's
+ * sock-devmem: what a connection knows of payload in device memory. Received
+ * (by sock-zcrx too): pieces of the NIC's memory with the kernel's tokens. Sent: the memory's
  * binding, and the kernel's count of the sends that it has to tell of.
  */
 #ifndef DV_DEVMEM_H
@@ -37,6 +37,9 @@ struct dv_rx {
 	char *bounce;              /* of as many: for memories that no engine copies between */
 	char control[DV_RX_PIECES * CMSG_SPACE(sizeof(struct dv_dmabuf_cmsg)) + 128];
 	struct dv_piece piece[DV_RX_PIECES];
+	/* sock-zcrx: those that wait to be put where they belong, and their bytes. */
+	unsigned int nr_piece;
+	uint32_t piece_bytes;
 	struct dv_back back;
 	/* Pieces that the application has: tokens of ours, which never come again. */
 	struct dv_lent *lent;
@@ -111,6 +114,9 @@ uint32_t dv_tx_overlap(uint32_t first, uint32_t n, uint32_t lo, uint32_t hi);
 int dv_rx_can(struct devio_ring *r, const struct dv_op *op, uint8_t *why);
 int dv_rx_issue(struct devio_ring *r, struct dv_op *op);
 void dv_rx_frame(struct dv_part *p);
+/* The first nr of the connection's pieces to byte x of op and on, and the counting of it: how many bytes the CPU
+ * copied, when they are there, or -errno. */
+int dv_rx_place(struct devio_ring *r, struct dv_op *op, uint64_t x, int nr);
 int dv_rx_landed(struct devio_ring *r, struct dv_part *p, uint32_t n);
 int dv_tx_can(struct devio_ring *r, const struct dv_op *op, uint8_t *why);
 int dv_tx_issue(struct devio_ring *r, struct dv_op *op);

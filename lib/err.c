@@ -144,7 +144,7 @@ static const char *const reasons[DEVIO_WHY_MAX] = {
 	[DEVIO_WHY_EOF] = "the file ended first",
 	[DEVIO_WHY_NET_VIRTUAL] = "the connection goes by loopback or a virtual interface: only a NIC can put payload into "
 				  "device memory",
-	[DEVIO_WHY_NET_KERNEL] = "the kernel cannot bind a dma-buf to a queue of a NIC (Linux 6.12; to send 6.16)",
+	[DEVIO_WHY_NET_KERNEL] = "the kernel cannot bind a dma-buf to a queue of a NIC (Linux 6.12; to send, and for sock-zcrx, 6.16)",
 	[DEVIO_WHY_NET_DRIVER] = "the NIC's driver is not known to have queue management operations (bnxt_en, mlx5_core, "
 				 "gve and fbnic have, and igb with the series in kernel/)",
 	[DEVIO_WHY_NET_SPLIT] = "the NIC does not separate headers from payload (ethtool -G INTERFACE tcp-data-split on)",
@@ -160,6 +160,8 @@ static const char *const reasons[DEVIO_WHY_MAX] = {
 	[DEVIO_WHY_NET_STEER] = "the payload did not come by a queue that is bound to device memory",
 	[DEVIO_WHY_REVOKED] = "the owner of the memory took it back, and with it bytes that were received or to be sent",
 	[DEVIO_WHY_NET_UNREADABLE] = "the payload lies in device memory of a NIC, which this path cannot read",
+	[DEVIO_WHY_NET_RING] = "the NIC was set up for the receives of one ring by sock-zcrx, or for all by sock-devmem, and this is "
+			       "not that way (see devio_nic_opts.ring)",
 };
 
 DEVIO_API const char *devio_reason_text(unsigned int reason)

@@ -281,17 +281,41 @@ static inline bool enough_copied(struct devio_ring *r)
 	return r->copied >= COPY_TURN && r->sink != r->sink_begin;
 }
 
+/* Completions of 32 bytes: some tell of a piece of a stream, and that more will follow. */
+static void reap_big(struct devio_ring *r)
+{
+	unsigned int head = *r->q.own.cq.khead, tail = io_uring_smp_load_acquire(r->q.own.cq.ktail);
+
+	while (head != tail && !enough_copied(r)) {
+		uint64_t off;
+		const struct io_uring_cqe *cqe = dv_queue_big_cqe(&r->q, head++, &off);
+
+		if (cqe->flags & IORING_CQE_F_MORE)
+			dv_flow_piece(r, (struct dv_part *)(uintptr_t)cqe->user_data, cqe->res, off);
+		else
+			dv_ring_event(r, cqe->user_data, cqe->res);
+	}
+	io_uring_smp_store_release(r->q.own.cq.khead, head);
+	dv_flow_pieces(r);
+}
+
+static void reap_pool(struct devio_ring *r)
+{
+	void *data;
+	int res;
+
+	while (dv_pool_reap(r->q.pool, &data, &res))
+		dv_ring_event(r, (uintptr_t)data, res);
+}
+
 void dv_fast_reap(struct devio_ring *r)
 {
 	unsigned int head, tail;
 	struct sums sums = { 0 };
-	void *data;
-	int res;
 
 	r->copied = 0;
-	if (!r->q.uring) {
-		while (dv_pool_reap(r->q.pool, &data, &res))
-			dv_ring_event(r, (uintptr_t)data, res);
+	if (!r->q.plain) {
+		(r->q.big ? reap_big : reap_pool)(r);
 		return;
 	}
 	head = *r->q.own.cq.khead;

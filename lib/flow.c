@@ -7,7 +7,7 @@
 #include "err.h"
 #include "path.h"
 
-static enum devio_reason reason_of(int err)
+enum devio_reason dv_flow_reason(int err)
 {
 	switch (err) {
 	case -ECONNRESET:
@@ -18,6 +18,8 @@ static enum devio_reason reason_of(int err)
 		return DEVIO_WHY_TIMEOUT;
 	case -ENODEV:
 		return DEVIO_WHY_REVOKED;
+	case -EFAULT:
+		return DEVIO_WHY_NET_UNREADABLE;
 	default:
 		return DEVIO_WHY_NET;
 	}
@@ -34,8 +36,9 @@ void dv_flow_recancel(struct devio_ring *r)
 	r->owes_cancel = false;
 	for (unsigned int i = 0; i < r->nr_ops; i++) {
 		const struct dv_op *op = &r->ops[i];
+		const struct dv_part *io = op->active && op->sock ? dv_flow_of(op)->io : NULL;
 
-		if (op->active && op->sock && dv_op_dead(op) && dv_flow_of(op)->io && dv_flow_of(op)->io->op == op)
+		if (io && io->op == op && (dv_op_dead(op) || io->enough))
 			dv_flow_cancel_io(r, dv_flow_of(op));
 	}
 }
@@ -60,28 +63,27 @@ static void end(struct devio_ring *r, struct dv_part *p, uint32_t payload)
 		dv_part_finish(r, p, payload);
 }
 
-/* The part ends before its end. */
-static void give_up(struct devio_ring *r, struct dv_part *p, int err, enum devio_reason why)
+void dv_flow_give_up(struct devio_ring *r, struct dv_part *p, int err, enum devio_reason why)
 {
 	struct dv_op *op = p->op;
 
 	leave(dv_flow_of(op), p);
 	if (!op->write)
-		op->issued = p->x; /* there is no later part */
+		op->issued = p->x + p->done; /* there is no later part */
 	dv_op_fail(op, p->x + p->done, err, why);
-	end(r, p, p->done);
+	end(r, p, p->path->piecewise ? 0 : p->done); /* pieces were counted when they came */
 }
 
-static void give_up_dead(struct devio_ring *r, struct dv_part *p)
+void dv_flow_give_up_dead(struct devio_ring *r, struct dv_part *p)
 {
 	const struct dv_flow *fl = dv_flow_of(p->op);
 
 	if (fl->err)
-		give_up(r, p, fl->err, fl->why);
+		dv_flow_give_up(r, p, fl->err, fl->why);
 	else if (p->op->canceled)
-		give_up(r, p, -ECANCELED, DEVIO_WHY_CANCELED);
+		dv_flow_give_up(r, p, -ECANCELED, DEVIO_WHY_CANCELED);
 	else
-		give_up(r, p, p->op->err, p->op->fail_reason);
+		dv_flow_give_up(r, p, p->op->err, p->op->fail_reason);
 }
 
 /*
@@ -104,8 +106,7 @@ static void to_kernel(const struct dv_part *p, struct dv_net *n)
 	n->flags = flags_of(p);
 }
 
-/* The part's step to the kernel, or to the list of those for which there is no room. */
-static void submit(struct devio_ring *r, struct dv_part *p)
+void dv_flow_submit(struct devio_ring *r, struct dv_part *p)
 {
 	struct devio_sock *s = p->op->sock;
 	struct dv_flow *fl = dv_flow_of(p->op);
@@ -124,8 +125,10 @@ static void submit(struct devio_ring *r, struct dv_part *p)
 			p->path->frame(p, &n);
 	}
 	if (s->opts.idle_ns && p->step != DV_STEP_MOVE_NOW && p->step != DV_STEP_PAUSE) {
-		fl->patience.tv_sec = s->opts.idle_ns / 1000000000;
-		fl->patience.tv_nsec = s->opts.idle_ns % 1000000000;
+		int64_t ns = p->path->piecewise ? dv_flow_zc_patience(p) : s->opts.idle_ns;
+
+		fl->patience.tv_sec = ns / 1000000000;
+		fl->patience.tv_nsec = ns % 1000000000;
 		n.patience = &fl->patience;
 	}
 	fl->io = p;
@@ -136,7 +139,7 @@ static void submit(struct devio_ring *r, struct dv_part *p)
 		p->next = r->stalled;
 		r->stalled = p;
 	} else {
-		give_up(r, p, rc, DEVIO_WHY_NO_URING);
+		dv_flow_give_up(r, p, rc, DEVIO_WHY_NO_URING);
 	}
 }
 
@@ -169,7 +172,7 @@ static void take_slot(struct devio_ring *r, struct dv_part *p)
 		return;
 	}
 	if (rc) {
-		give_up(r, p, rc, DEVIO_WHY_NO_SLOT);
+		dv_flow_give_up(r, p, rc, DEVIO_WHY_NO_SLOT);
 		return;
 	}
 	p->addr = (uintptr_t)p->slot.buf;
@@ -177,7 +180,7 @@ static void take_slot(struct devio_ring *r, struct dv_part *p)
 	if (p->op->write)
 		copy(r, p);
 	else
-		submit(r, p);
+		dv_flow_submit(r, p);
 }
 
 static void go_on(struct devio_ring *r, struct dv_part *p)
@@ -189,7 +192,7 @@ static void go_on(struct devio_ring *r, struct dv_part *p)
 		return;
 	}
 	p->step = DV_STEP_MOVE_NOW;
-	submit(r, p);
+	dv_flow_submit(r, p);
 }
 
 /* Nothing can be moved now; meanwhile others need the slot more. */
@@ -198,13 +201,13 @@ static void await(struct devio_ring *r, struct dv_part *p)
 	if (p->slot.buf && !p->done)
 		dv_slots_put(&r->slots, &p->slot);
 	p->step = DV_STEP_POLL;
-	submit(r, p);
+	dv_flow_submit(r, p);
 }
 
 static void pause_part(struct devio_ring *r, struct dv_part *p)
 {
 	p->step = DV_STEP_PAUSE;
-	submit(r, p);
+	dv_flow_submit(r, p);
 }
 
 /*
@@ -214,14 +217,15 @@ static void pause_part(struct devio_ring *r, struct dv_part *p)
 static void unreadable(struct devio_ring *r, struct dv_part *p)
 {
 	struct dv_op *op = p->op;
+	const struct devio_nic *nic = op->forced || dv_rx_open(op->sock) ? NULL : op->sock->rx->nic;
 
-	if (op->forced || dv_rx_open(op->sock)) {
-		give_up(r, p, -EFAULT, DEVIO_WHY_NET_UNREADABLE);
+	if (!nic || (nic->by_ring && nic->ring != r)) {
+		dv_flow_give_up(r, p, -EFAULT, DEVIO_WHY_NET_UNREADABLE);
 		return;
 	}
 	leave(dv_flow_of(op), p);
 	op->issued = p->x;
-	op->path = &dv_path_sock_devmem;
+	op->path = nic->by_ring ? &dv_path_sock_zcrx : &dv_path_sock_devmem;
 	op->better = op->reason = 0;
 	dv_part_finish(r, p, 0);
 }
@@ -241,20 +245,20 @@ static void failed(struct devio_ring *r, struct dv_part *p, int err)
 	if (err != -ECANCELED && err != -EAGAIN && err != -EINTR && !fl->err) {
 		/* The kernel tells it once and calls it the end of the stream afterwards. */
 		fl->err = err;
-		fl->why = reason_of(err);
+		fl->why = dv_flow_reason(err);
 	}
 	if (fl->err || dv_op_dead(p->op))
-		give_up_dead(r, p);
+		dv_flow_give_up_dead(r, p);
 	else if (err == -ECANCELED && p->op->sock->opts.idle_ns)
-		give_up(r, p, -ETIMEDOUT, DEVIO_WHY_TIMEOUT);
+		dv_flow_give_up(r, p, -ETIMEDOUT, DEVIO_WHY_TIMEOUT);
 	else if (err == -ECANCELED)
-		give_up(r, p, -ECANCELED, DEVIO_WHY_CANCELED);
+		dv_flow_give_up(r, p, -ECANCELED, DEVIO_WHY_CANCELED);
 	else if (err == -EAGAIN && p->path->frame && p->step == DV_STEP_MOVE_NOW && p->op->write && p->pauses)
 		pause_part(r, p);
 	else if (err == -EAGAIN)
 		await(r, p);
 	else
-		submit(r, p);
+		dv_flow_submit(r, p);
 }
 
 /* Bytes of the stream that have left the socket are lost: nothing after them has its place. */
@@ -324,7 +328,7 @@ static void sent(struct devio_ring *r, struct dv_part *p, uint32_t n)
 		leave(fl, p);
 		end(r, p, p->len);
 	} else if (fl->err || dv_op_dead(op)) {
-		give_up_dead(r, p);
+		dv_flow_give_up_dead(r, p);
 	} else if (p->step == DV_STEP_MOVE_NOW && fl->count == 1 && p->slot.buf) {
 		/* The slot does not wait for the rest, which is copied again. */
 		op->issued = p->x + p->done;
@@ -332,7 +336,7 @@ static void sent(struct devio_ring *r, struct dv_part *p, uint32_t n)
 		dv_part_finish(r, p, p->done);
 	} else {
 		p->step = p->step == DV_STEP_MOVE_NOW ? DV_STEP_POLL : DV_STEP_MOVE;
-		submit(r, p);
+		dv_flow_submit(r, p);
 	}
 }
 
@@ -346,11 +350,11 @@ static void resume(struct devio_ring *r, struct dv_part *p)
 	p->pauses++;
 	p->step = DV_STEP_MOVE_NOW;
 	if (fl->err || dv_op_dead(p->op))
-		give_up_dead(r, p);
+		dv_flow_give_up_dead(r, p);
 	else if (p->op->sock->opts.idle_ns && p->pauses * (int64_t)dv_flow_pause.tv_nsec > p->op->sock->opts.idle_ns)
-		give_up(r, p, -ETIMEDOUT, DEVIO_WHY_TIMEOUT);
+		dv_flow_give_up(r, p, -ETIMEDOUT, DEVIO_WHY_TIMEOUT);
 	else
-		submit(r, p);
+		dv_flow_submit(r, p);
 }
 
 void dv_flow_event(struct devio_ring *r, struct dv_part *p, int res)
@@ -362,10 +366,12 @@ void dv_flow_event(struct devio_ring *r, struct dv_part *p, int res)
 		dv_flow_held(r, p, res);
 	else if (p->step == DV_STEP_PAUSE)
 		resume(r, p);
+	else if (p->path->piecewise)
+		dv_flow_zc_ended(r, p, res);
 	else if (res < 0)
 		failed(r, p, res);
 	else if (p->step == DV_STEP_POLL && (dv_op_dead(p->op) || dv_flow_of(p->op)->err))
-		give_up_dead(r, p);
+		dv_flow_give_up_dead(r, p);
 	else if (p->step == DV_STEP_POLL)
 		go_on(r, p);
 	else if (send && !res)
@@ -386,11 +392,11 @@ void dv_flow_retry(struct devio_ring *r, struct dv_part *p)
 	if (p->step == DV_STEP_HELD)
 		dv_flow_watch(r, p, false);
 	else if (dv_flow_of(p->op)->err || dv_op_dead(p->op))
-		give_up_dead(r, p);
+		dv_flow_give_up_dead(r, p);
 	else if (p->step == DV_STEP_SLOT)
 		take_slot(r, p);
 	else
-		submit(r, p);
+		dv_flow_submit(r, p);
 	dv_flow_go(r, s, send);
 	dv_sock_put(s);
 }
@@ -410,9 +416,9 @@ void dv_flow_copied(struct devio_ring *r, struct dv_part *p, int err)
 		p->step = DV_STEP_READY;
 		dv_flow_go(r, op->sock, true);
 	} else if (fl->err || dv_op_dead(op)) {
-		give_up_dead(r, p);
+		dv_flow_give_up_dead(r, p);
 	} else {
-		submit(r, p);
+		dv_flow_submit(r, p);
 	}
 }
 
@@ -428,7 +434,7 @@ void dv_flow_part(struct devio_ring *r, struct dv_part *p)
 	struct dv_flow *fl = dv_flow_of(p->op);
 
 	if (!p->op->write) {
-		submit(r, p);
+		dv_flow_submit(r, p);
 		return;
 	}
 	fl->line[(fl->first + fl->count++) % DV_FLOW_LINE] = p;
@@ -445,12 +451,12 @@ void dv_flow_kick(struct devio_ring *r, struct dv_flow *fl)
 	if (fl->err || dv_op_dead(p->op)) {
 		/* Its operation ends first, and with it perhaps the one whose part is next. */
 		fl->again = true;
-		give_up_dead(r, p);
+		dv_flow_give_up_dead(r, p);
 		return;
 	}
 	/* With MSG_ZEROCOPY io_uring would wait in a thread, one for each connection. */
 	if (p->step == DV_STEP_READY)
 		p->step = p->path->frame ? DV_STEP_MOVE_NOW : DV_STEP_MOVE;
-	submit(r, p);
+	dv_flow_submit(r, p);
 	fl->again |= !fl->io;
 }

@@ -189,6 +189,9 @@ static int prepare(struct devio_sock *s)
 
 	if (rc == -EOPNOTSUPP)
 		return dv_err(rc, "sock: the connection's interface was not set up in this context: devio_nic_open()");
+	if (!rc && s->rx->nic->by_ring)
+		return dv_err(-EOPNOTSUPP, "sock: the interface was set up for a ring, which alone receives: devio_ring_recv() there, "
+			      "or devio_nic_open() without a ring");
 	if (!rc)
 		rc = dv_lent_init(s->rx, s->rx->nic->mem->size);
 	return rc ? dv_err(rc, "sock: no memory for the connection's pieces") : 0;

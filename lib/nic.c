@@ -17,6 +17,8 @@
 #include "sock.h"
 
 #define ON 2 /* ETHTOOL_TCP_DATA_SPLIT_ENABLED */
+#define QUEUE_TRIES 40
+#define QUEUE_PAUSE_US 50000
 
 /* ------------------------------------------------------------- preflight */
 
@@ -24,6 +26,8 @@ static int check_device(const struct devio_nic *nic, const struct dv_netdev *d, 
 {
 	if (!d->on_bus)
 		return dv_err(-EOPNOTSUPP, "nic %s: it is a virtual interface: name the NIC itself", nic->ifname);
+	if (nic->by_ring)
+		return dv_nic_ring_can(nic, d->right && d->first_user_ns);
 	if (!d->bind_rx)
 		return dv_err(-EOPNOTSUPP, "nic %s: the kernel cannot bind a dma-buf to a queue: boot Linux 6.12 or newer "
 			      "with CONFIG_NET_DEVMEM", nic->ifname);
@@ -57,6 +61,18 @@ static int find_queues(struct devio_nic *nic)
 			      "ethtool -L %s combined %u", nic->ifname, n, nic->queues, nic->ifname, nic->queues + 1);
 	return dv_err(-EBUSY, "nic %s: no %u queues in a row are free: another program has bound them (ynl netdev, or "
 		      "ethtool -L for more)", nic->ifname, nic->queues);
+}
+
+/* The queue of a ring that was closed comes free a little later. */
+static int await_queues(struct devio_nic *nic)
+{
+	int rc = find_queues(nic);
+
+	for (int i = 0; i < QUEUE_TRIES && rc == -EBUSY; i++) {
+		usleep(QUEUE_PAUSE_US);
+		rc = find_queues(nic);
+	}
+	return rc;
 }
 
 static int choose_steering(struct devio_nic *nic)
@@ -123,13 +139,10 @@ int dv_nic_dmabuf(struct devio_nic *nic, int *fd)
 	return 0;
 }
 
-static int bind_memory(struct devio_nic *nic)
+static int bind_queues(struct devio_nic *nic, int fd)
 {
-	int fd, rc = dv_nic_dmabuf(nic, &fd);
+	int rc = dv_netbind_rx(&nic->bind, nic->ifindex, fd, nic->first, nic->queues);
 
-	if (rc)
-		return rc;
-	rc = dv_netbind_rx(&nic->bind, nic->ifindex, fd, nic->first, nic->queues);
 	if (!rc) {
 		nic->id = nic->bind.id;
 		return 0;
@@ -139,6 +152,15 @@ static int bind_memory(struct devio_nic *nic)
 		      rc == -EEXIST ? ": detach the XDP program (ip link set dev IF xdp off)" :
 		      rc == -EOPNOTSUPP ? ": the driver restarts no single queues, or the memory is not to be reached by "
 		      "the NIC (a device's own memory needs the series in kernel/)" : "");
+}
+
+static int bind_memory(struct devio_nic *nic)
+{
+	int fd, rc = dv_nic_dmabuf(nic, &fd);
+
+	if (rc)
+		return rc;
+	return nic->by_ring ? dv_nic_ring_bind(nic, fd) : bind_queues(nic, fd);
 }
 
 /* RSS to the queues, or away from them: bound queues must not get what others receive. */
@@ -167,24 +189,27 @@ static int set_rss(struct devio_nic *nic)
 	return rc;
 }
 
-/* RSS leaves the queues before they are bound, and comes to them when they are. */
+/*
+ * RSS leaves the queues before they are bound, and comes to them when they are. A ring's queue cannot be given back
+ * before the ring: getting it is the last step that may fail.
+ */
 static int change(struct devio_nic *nic)
 {
 	bool up = dv_nic_is_up(nic->ifname);
 	int rc = split_headers(nic);
 
-	if (!rc && nic->steer == DEVIO_STEER_RULES)
+	if (!rc && (nic->steer == DEVIO_STEER_RULES || (nic->by_ring && nic->steer == DEVIO_STEER_RSS)))
 		rc = set_rss(nic);
 	if (!rc)
 		rc = bind_memory(nic);
-	if (!rc && nic->steer == DEVIO_STEER_RSS)
+	if (!rc && !nic->by_ring && nic->steer == DEVIO_STEER_RSS)
 		rc = set_rss(nic);
 	if (!rc)
 		dv_nic_settle(nic->ifname, up);
 	return rc;
 }
 
-static void put_back(struct devio_nic *nic)
+void dv_nic_put_back(struct devio_nic *nic)
 {
 	bool up = dv_nic_is_up(nic->ifname);
 
@@ -232,6 +257,7 @@ void dv_nic_put(struct devio_nic *nic)
 	pthread_mutex_destroy(&nic->talk);
 	dv_mem_put(nic->mem);
 	dv_ctx_put(nic->ctx);
+	pthread_mutex_destroy(&nic->undo);
 	free(nic);
 }
 
@@ -255,14 +281,19 @@ static int nic_new(struct devio_ctx *ctx, const char *ifname, struct devio_mem *
 	memcpy(nic->was.ifname, nic->ifname, sizeof(nic->ifname));
 	nic->queues = o->queues ? o->queues : 1;
 	nic->steer = o->steer;
+	nic->by_ring = o->ring;
+	nic->ring = o->ring;
 	nic->journal = nic->daemon = -1;
 	pthread_mutex_init(&nic->talk, NULL);
+	pthread_mutex_init(&nic->undo, NULL);
 	*out = nic;
 	return 0;
 }
 
 static int check_args(struct devio_ctx *ctx, const struct devio_mem *mem, const struct devio_nic_opts *o, const void *out)
 {
+	int rc;
+
 	if (!ctx || !mem || !out)
 		return dv_err(-EINVAL, "nic: the context, the memory or the place for the handle is NULL");
 	if (mem->ctx != ctx)
@@ -271,7 +302,8 @@ static int check_args(struct devio_ctx *ctx, const struct devio_mem *mem, const 
 		return dv_err(-EINVAL, "nic: unknown flags 0x%x or steering %d, or %u queues", o->flags, o->steer, o->queues);
 	if (!(mem->caps & DEVIO_MEM_EXPORT))
 		return dv_err(-EOPNOTSUPP, "nic: mem %s cannot be exported as a dma-buf: take one that can", mem->spec);
-	return dv_ctx_forked(ctx);
+	rc = dv_ctx_forked(ctx);
+	return rc ? rc : dv_nic_ring_check(ctx, o);
 }
 
 static int set_up(struct devio_nic *nic)
@@ -281,7 +313,7 @@ static int set_up(struct devio_nic *nic)
 	if (fd < 0)
 		return fd;
 	nic->journal = fd;
-	rc = find_queues(nic);
+	rc = await_queues(nic);
 	if (!rc)
 		rc = choose_steering(nic);
 	if (!rc)
@@ -290,7 +322,7 @@ static int set_up(struct devio_nic *nic)
 		char text[400];
 
 		snprintf(text, sizeof(text), "%.399s", devio_errmsg());
-		put_back(nic);
+		dv_nic_put_back(nic);
 		dv_err_plain(rc, text);
 	}
 	return rc;
@@ -304,7 +336,8 @@ static int do_open(struct devio_nic *nic, bool alone)
 
 	memcpy(d.name, nic->ifname, sizeof(d.name));
 	dv_netdev_ask(&d);
-	if (!d.right && !alone)
+	/* A ring's queue is its own process's to register. */
+	if (!d.right && !alone && !nic->by_ring)
 		rc = dv_nicclient_open(nic);
 	if (rc <= 0)
 		return rc;
@@ -354,7 +387,7 @@ DEVIO_API void devio_nic_close(struct devio_nic *nic)
 	pthread_mutex_unlock(&nic->ctx->lock);
 	/* In a forked child the parent's NIC is not ours to change. */
 	if (nic->ctx->fork_gen == dv_fork_gen)
-		put_back(nic);
+		(nic->by_ring ? dv_nic_ring_leave : dv_nic_put_back)(nic);
 	dv_nic_put(nic);
 }
 
@@ -411,7 +444,7 @@ DEVIO_API int devio_nic_get_info(struct devio_nic *nic, struct devio_nic_info *i
 	for (unsigned int q = 0; q < nic->queues; q++) {
 		struct dv_netcount c;
 
-		(void)dv_netcount_get(nic->ifindex, nic->first + q, nic->id, &c);
+		(void)dv_netcount_get(nic->ifindex, nic->first + q, nic->by_ring ? 0 : nic->id, &c);
 		i.packets = plus(i.packets, c.packets);
 		i.bytes = plus(i.bytes, c.bytes);
 		i.alloc_fail = plus(i.alloc_fail, c.alloc_fail);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <devio/nic.h>
 #include "kern/netbind.h"
+#include "kern/zcrx.h"
 #include "nicjournal.h"
 
 struct devio_nic {
@@ -26,6 +27,13 @@ struct devio_nic {
 	struct dv_nicstate was;
 	int daemon;                /* -1: this process has set it up itself */
 	pthread_mutex_t talk;      /* one request at a time */
+	/* Set up for one ring, which has it in ring->nics and holds it until it is closed. */
+	bool by_ring;
+	_Atomic(struct devio_ring *) ring; /* NULL: closed */
+	struct devio_nic *ring_next;
+	struct dv_zcrx zc;         /* the ring's thread alone */
+	pthread_mutex_t undo;      /* guards `closed`; of nic's and ring's close the later one puts back */
+	bool closed;
 };
 
 /* The one that was opened for the interface, held; NULL: none. */
@@ -44,6 +52,21 @@ const char *dv_nicclient_socket(void);
 int dv_nicclient_open(struct devio_nic *nic);
 int dv_nicclient_steer(struct devio_nic *nic, int sock);
 int dv_nicclient_close(struct devio_nic *nic);
+/* Everything, as devio_nic_close() does. */
+void dv_nic_put_back(struct devio_nic *nic);
+
+/* lib/nicring.c: a NIC for one ring */
+int dv_nic_ring_check(const struct devio_ctx *ctx, const struct devio_nic_opts *o);
+/* Does the kernel know it, and may this process? d tells the rights. */
+int dv_nic_ring_can(const struct devio_nic *nic, bool right);
+/* The queue becomes the ring's and fills the dma-buf fd. */
+int dv_nic_ring_bind(struct devio_nic *nic, int fd);
+/* devio_nic_close(): what can be put back while the ring lives, or all. */
+void dv_nic_ring_leave(struct devio_nic *nic);
+/* The ring has been closed; in a forked child its memory is let go of, and no more. */
+void dv_nic_ring_closed(struct devio_ring *r, bool forked);
+/* Buffers for which there was no room on their way to the NIC. */
+void dv_nic_ring_refill(struct devio_ring *r);
 
 /* lib/nicundo.c: as it was before. -errno: the first thing that could not be put back. */
 int dv_nic_undo(const struct dv_nicstate *was);

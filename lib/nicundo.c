@@ -69,11 +69,13 @@ int dv_nic_undo(const struct dv_nicstate *was)
 			rc = dv_err(err, "nic %s: rule %u stays: ethtool -N %s delete %u", was->ifname, was->rules[i],
 				    was->ifname, was->rules[i]);
 	}
+	/* When this works, a dead process's queue has been given back, and others' traffic may come to it. */
+	err = was->has_split ? undo_split(was) : 0;
+	rc = rc ? rc : err;
 	err = was->rss_size ? dv_ethtool_rss_set(was->ifname, was->rss, was->rss_size) : 0;
 	if (err && !rc)
 		rc = dv_err(err, "nic %s: the RSS table cannot be put back: ethtool -X %s default", was->ifname, was->ifname);
-	err = was->has_split ? undo_split(was) : 0;
-	return rc ? rc : err;
+	return rc;
 }
 
 static int no_journal(const char *ifname, int err)

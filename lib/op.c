@@ -77,8 +77,8 @@ static enum devio_path carried_by(const struct dv_op *op)
 /* The bytes came in ordinary memory: what was hoped for did not happen. */
 static void tell_unsteered(struct devio_completion *c)
 {
+	c->better = c->path;
 	c->path = DEVIO_PATH_SOCK_BOUNCE;
-	c->better = DEVIO_PATH_SOCK_DEVMEM;
 	if (c->result >= 0)
 		c->reason = DEVIO_WHY_NET_STEER;
 }
@@ -103,7 +103,7 @@ static void fill_completion(const struct dv_op *op, struct devio_completion *c)
 		c->better = op->path->id;
 		c->reason = DEVIO_WHY_ALIGN;
 	}
-	if (c->path == DEVIO_PATH_SOCK_DEVMEM && !op->write && c->good && !op->landed)
+	if ((c->path == DEVIO_PATH_SOCK_DEVMEM || c->path == DEVIO_PATH_SOCK_ZCRX) && !op->write && c->good && !op->landed)
 		tell_unsteered(c);
 	c->frags = op->nr_frags;
 	c->resv0 = 0;

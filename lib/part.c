@@ -23,6 +23,8 @@ struct dv_part *dv_part_get(struct devio_ring *r, struct dv_op *op, uint64_t x, 
 	p->buf = -1;
 	p->done = 0;
 	p->zc_n = p->zc_left = p->pauses = 0;
+	p->since = 0;
+	p->enough = false;
 	p->x = x;
 	p->skip = 0;
 	p->take = take;

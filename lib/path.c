@@ -95,9 +95,11 @@ static uint8_t against(struct devio_ring *r, struct dv_pair *pair, const struct 
 	return why;
 }
 
-/* A path that this kind of memory never has is not "better, but not taken". */
-static bool worth_telling(uint8_t why, const struct devio_mem *m)
+/* A path that this kind of memory never has, or the other one of a NIC, is not "better, but not taken". */
+static bool worth_telling(const struct dv_path *p, uint8_t why, const struct devio_mem *m)
 {
+	if (why == DEVIO_WHY_NET_RING && p->id == DEVIO_PATH_SOCK_DEVMEM)
+		return false;
 	if (why == DEVIO_WHY_NO_P2P_PAGES || why == DEVIO_WHY_NOT_HOST)
 		return false;
 	return why != DEVIO_WHY_NO_EXPORT || !(m->caps & (DEVIO_MEM_HOST_PAGES | DEVIO_MEM_P2P_PAGES));
@@ -112,7 +114,7 @@ static void tell_forced(struct devio_ring *r, struct dv_op *op, struct dv_pair *
 		const struct dv_path *p = dv_paths_of(op)[i];
 		bool can = dv_pair_can(r, pair, p, op);
 
-		if (!can && (op->better || !worth_telling(pair->why[p->id], op->mem)))
+		if (!can && (op->better || !worth_telling(p, pair->why[p->id], op->mem)))
 			continue;
 		op->better = p->id;
 		op->reason = can ? DEVIO_WHY_FORCED : pair->why[p->id];
@@ -172,7 +174,7 @@ int dv_path_choose(struct devio_ring *r, struct dv_op *op, int want)
 		why = against(r, pair, p, op);
 		if (!why)
 			return 0;
-		if (!first && worth_telling(why, op->mem)) {
+		if (!first && worth_telling(p, why, op->mem)) {
 			first = why;
 			op->better = p->id;
 			op->reason = why;

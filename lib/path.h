@@ -41,6 +41,7 @@ struct dv_path {
 	const char *name;
 	enum devio_path id;
 	bool direct;               /* no copy through host memory */
+	bool piecewise;            /* the kernel gives several answers to a request: lib/flowzc.c */
 	/* Can it serve op's endpoint and memory at all? Called once per pair. 0, or -errno and *why. */
 	int (*can)(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why);
 	/* Is this operation of a shape that it serves? 0 or the reason against it. */

@@ -6,6 +6,7 @@
 #include <time.h>
 #include "ctx.h"
 #include "err.h"
+#include "nic.h"
 #include "path.h"
 #include "regs.h"
 
@@ -30,9 +31,11 @@ static int check_opts(struct devio_ring_opts *o)
 		o->staging = DEFAULT_STAGING < o->slot ? o->slot : DEFAULT_STAGING;
 	if (!o->dmabuf_slots)
 		o->dmabuf_slots = DEFAULT_DMABUF_SLOTS;
-	if (o->entries > MAX_ENTRIES || o->flags & ~DEVIO_RING_SHARED || o->dmabuf_slots > 4096)
+	if (o->entries > MAX_ENTRIES || o->flags & ~(DEVIO_RING_SHARED | DEVIO_RING_ZCRX) || o->dmabuf_slots > 4096)
 		return dv_err(-EINVAL, "ring: entries %u, flags 0x%x or dmabuf_slots %u are out of range",
 			      o->entries, o->flags, o->dmabuf_slots);
+	if (o->flags == (DEVIO_RING_SHARED | DEVIO_RING_ZCRX))
+		return dv_err(-EINVAL, "ring: DEVIO_RING_ZCRX is for one thread: not with DEVIO_RING_SHARED");
 	if (o->slot & (o->slot - 1) || o->slot < MIN_SLOT || o->slot > MAX_SLOT || o->staging < o->slot ||
 	    o->staging > (1ULL << 30))
 		return dv_err(-EINVAL, "ring: slot %u must be a power of two from 64 KiB to 64 MiB, and staging %llu "
@@ -103,7 +106,8 @@ int dv_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts, stru
 {
 	struct devio_ring_opts o = *opts;
 	unsigned int how = (ctx->flags & DEVIO_CTX_NO_URING ? DV_QUEUE_NO_URING : 0) |
-			   (o.flags & DEVIO_RING_SHARED ? DV_QUEUE_SHARED : 0);
+			   (o.flags & DEVIO_RING_SHARED ? DV_QUEUE_SHARED : 0) |
+			   (o.flags & DEVIO_RING_ZCRX ? DV_QUEUE_ZCRX : 0);
 	struct devio_ring *r;
 	int rc = check_opts(&o);
 
@@ -230,6 +234,8 @@ void dv_ring_progress(struct devio_ring *r)
 		dv_regs_sweep(r);
 	if (r->owes_cancel)
 		dv_flow_recancel(r);
+	if (r->owes_refill)
+		dv_nic_ring_refill(r);
 }
 
 static unsigned int ready(const struct devio_ring *r)
@@ -255,7 +261,7 @@ int dv_ring_step(struct devio_ring *r, unsigned int want, int64_t timeout_ns)
 	unsigned int n = ready(r) >= want || !timeout_ns ? 0 : wait_for(r, want);
 	int rc = 0;
 
-	if (r->copying && (timeout_ns < 0 || timeout_ns > COPY_POLL_NS))
+	if ((r->copying || r->owes_refill) && (timeout_ns < 0 || timeout_ns > COPY_POLL_NS))
 		timeout_ns = COPY_POLL_NS;
 	if (n || dv_queue_ready(&r->q) || r->nr_io) {
 		dv_stat_add(&r->stat.enters, 1);

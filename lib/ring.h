@@ -20,6 +20,7 @@ struct dv_path;
 struct dv_pair;
 struct devio_file;
 struct devio_sock;
+struct devio_nic;
 
 /* How a part moves its bytes; falls back downwards when the kernel refuses. */
 enum dv_way {
@@ -73,6 +74,8 @@ struct dv_part {
 	struct dv_part *held;      /* sock-devmem: the next that the kernel still reads from */
 	uint32_t pauses;           /* ... and how often this one found no room though there was said to be some */
 	uint32_t zc_first, zc_n, zc_left; /* its sends, by the kernel's count; how many the kernel has not let go of */
+	int64_t since;             /* sock-zcrx: when it last got bytes, 0 before it is asked */
+	bool enough;               /* ... and its request was cancelled, since it has some */
 	struct dv_slot slot;
 	struct dv_copy copy[DV_PART_COPIES];
 	struct devio_mem *copy_mem[DV_PART_COPIES];
@@ -101,7 +104,7 @@ struct dv_op {
 	int err;                   /* ... and how */
 	uint32_t parts;            /* in flight */
 	uint64_t by_way[4];        /* bytes that went each way */
-	uint64_t landed;           /* sock-devmem: bytes that the NIC wrote into device memory */
+	uint64_t landed;           /* sock-devmem, sock-zcrx: bytes that the NIC wrote into device memory */
 	struct devio_frag *frags;  /* the caller's, for pieces where they lie; NULL: in place */
 	void *frag_host;
 	uint32_t max_frags, nr_frags;
@@ -147,8 +150,11 @@ struct devio_ring {
 	uint32_t dmabuf_slots;
 	bool timer_armed;
 	bool owes_cancel;          /* a cancellation found no room */
+	bool owes_refill;          /* sock-zcrx: buffers wait for room on their way back to the NIC */
 	bool closing;              /* connections are aborted rather than waited for */
 	unsigned int closings;     /* dv_closings when the caches were last swept */
+	struct dv_part *zc_part;   /* sock-zcrx: whose pieces are collected */
+	struct devio_nic *nics;    /* that were set up for this ring */
 	struct __kernel_timespec timer;
 	struct devio_ring *next, **prev; /* in ctx->rings */
 	struct devio_stat stat;    /* written by the ring's thread alone, relaxed */

@@ -50,8 +50,9 @@ struct devio_sock {
 	int fd;
 	bool listening;
 	_Atomic uint8_t nic_why[2]; /* lib/path/sock_nic.c: enum devio_reason, 0 if not asked yet */
+	_Atomic uint8_t zcrx_why;   /* lib/path/sock_zcrx.c: the same */
 	struct devio_sock_opts opts;
-	struct dv_rx *rx;          /* sock-devmem: NULL until it is used; the flow's alone */
+	struct dv_rx *rx;          /* sock-devmem, sock-zcrx: NULL until it is used; the flow's alone */
 	struct dv_tx *tx;
 	struct dv_flow flow[2];    /* receive, send */
 };
@@ -127,6 +128,22 @@ void dv_flow_watch(struct devio_ring *r, struct dv_part *p, bool pause);
 void dv_flow_held(struct devio_ring *r, struct dv_part *p, int res);
 /* What the kernel tells now: the number of sends that have ended. */
 unsigned int dv_flow_reap(struct devio_sock *s);
+
+/* The part ends before its end, for this reason or for that of its operation or stream. */
+void dv_flow_give_up(struct devio_ring *r, struct dv_part *p, int err, enum devio_reason why);
+void dv_flow_give_up_dead(struct devio_ring *r, struct dv_part *p);
+/* The part's step to the kernel, or to the list of those for which there is no room. */
+void dv_flow_submit(struct devio_ring *r, struct dv_part *p);
+enum devio_reason dv_flow_reason(int err);
+
+/* lib/flowzc.c: receives that the kernel answers in pieces */
+/* One of several answers: res bytes at off. Collected, until dv_flow_pieces() puts them where they belong. */
+void dv_flow_piece(struct devio_ring *r, struct dv_part *p, int res, uint64_t off);
+void dv_flow_pieces(struct devio_ring *r);
+/* The last answer. */
+void dv_flow_zc_ended(struct devio_ring *r, struct dv_part *p, int res);
+/* Nanoseconds that are left of the idle time-out. */
+int64_t dv_flow_zc_patience(struct dv_part *p);
 
 /* lib/flow.c, for the paths */
 /* Is the line of sends too long for one more, or (alone) not empty? */

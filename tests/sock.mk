@@ -2,7 +2,7 @@
 # Tests of connections.
 EXTRA_DIST += tests/sockrig.h tests/unit/nicdrig.h
 if HAVE_CMOCKA
-sock_tests = tests/unit/test-flow tests/unit/test-netdev tests/unit/test-devmem tests/unit/test-nicd tests/unit/test-nicclient tests/sys/test-sock tests/sys/test-sock-args tests/sys/test-sock-life
+sock_tests = tests/unit/test-flow tests/unit/test-netdev tests/unit/test-devmem tests/unit/test-zcrx tests/unit/test-nicd tests/unit/test-nicclient tests/sys/test-sock tests/sys/test-sock-args tests/sys/test-sock-life
 check_PROGRAMS += $(sock_tests)
 TESTS += $(sock_tests)
 endif
@@ -11,6 +11,9 @@ tests_unit_test_flow_CFLAGS = $(unit_cflags)
 tests_unit_test_flow_LDADD = $(unit_libs)
 tests_unit_test_netdev_CFLAGS = $(unit_cflags)
 tests_unit_test_netdev_LDADD = $(unit_libs)
+tests_unit_test_zcrx_SOURCES = tests/unit/test-zcrx.c tests/unit/fake.c tests/unit/fake.h
+tests_unit_test_zcrx_CFLAGS = $(unit_cflags)
+tests_unit_test_zcrx_LDADD = $(unit_libs)
 tests_unit_test_devmem_CFLAGS = $(unit_cflags)
 tests_unit_test_devmem_LDADD = $(unit_libs)
 tests_unit_test_nicd_CFLAGS = $(unit_cflags)

@@ -87,6 +87,7 @@ enum devio_reason {
 	DEVIO_WHY_NET_STEER,       /* the payload did not come by a queue of device memory */
 	DEVIO_WHY_REVOKED,         /* the owner took the memory back, and bytes with it */
 	DEVIO_WHY_NET_UNREADABLE,  /* the payload lies in device memory, which this path cannot read */
+	DEVIO_WHY_NET_RING,        /* the NIC was set up for one ring's sock-zcrx, or not for this ring */
 	DEVIO_WHY_MAX
 };
 

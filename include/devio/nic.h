@@ -9,7 +9,8 @@
  * devio_nic_open() or by devio_nic_restore().
  *
  * Connections of the same context that go by the interface then receive by
- * the path sock-devmem. Sending by it needs none of this, and no right.
+ * the path sock-devmem, or, where a ring was named, on that ring by sock-zcrx.
+ * Sending by sock-devmem needs none of this, and no right.
  */
 #ifndef DEVIO_NIC_H
 #define DEVIO_NIC_H
@@ -24,6 +25,7 @@ extern "C" {
 #endif
 
 struct devio_nic;
+struct devio_ring;
 
 /** How connections get to the bound queues. */
 enum devio_steer {
@@ -38,6 +40,12 @@ struct devio_nic_opts {
 	int steer;             /* enum devio_steer */
 	unsigned int queues;   /* receive queues to bind; 1 if 0. Taken from the top, never queue 0 */
 	unsigned int flags;    /* DEVIO_NIC_* */
+	/*
+	 * NULL: sock-devmem. Or a ring with DEVIO_RING_ZCRX, whose thread this
+	 * is: receives on it go by sock-zcrx, and no others can take the payload.
+	 * One queue. The kernel gives the queue back when the ring is closed.
+	 */
+	struct devio_ring *ring;
 };
 #define DEVIO_NIC_NO_DAEMON (1u << 0) /* by this process's own right, or not at all */
 
@@ -61,10 +69,10 @@ struct devio_nic_info {
  * Sets the interface up to receive into mem, all of whose dma-buf becomes the
  * NIC's until devio_nic_close(): transfers go to other memories, or use the
  * pieces where they lie (devio_sock_recv_frags()). mem is held meanwhile.
- * Needs CAP_NET_ADMIN, or a devio-nicd, which then does it: found at
- * /run/devio/nic.sock or $DEVIO_NICD_SOCKET. If that ends, it puts the interface
- * back, and connections go on in ordinary memory. May interrupt the interface's
- * traffic for seconds.
+ * Needs CAP_NET_ADMIN (for a ring in the initial user namespace), or, but not
+ * for a ring, a devio-nicd, which then does it: found at /run/devio/nic.sock or
+ * $DEVIO_NICD_SOCKET. If that ends, it puts the interface back, and connections
+ * go on in ordinary memory. May interrupt the interface's traffic for seconds.
  * Errors, each with its cure: -ENODEV (no such interface), -EOPNOTSUPP (a
  * virtual one, or its driver, the kernel or the steering cannot), -EPERM,
  * -EACCES (devio-nicd does not do this for you), -EBUSY (set up by another
@@ -84,7 +92,11 @@ DEVIO_API int devio_nic_steer(struct devio_nic *nic, struct devio_sock *sock);
 /** Fills info (set info->sz first). */
 DEVIO_API int devio_nic_get_info(struct devio_nic *nic, struct devio_nic_info *info);
 
-/** Puts everything back; NULL is allowed. Connections go on in ordinary memory. */
+/**
+ * Puts everything back; NULL is allowed. Connections go on in ordinary memory.
+ * With a ring that is open, traffic leaves the queue now; the rest is put back
+ * by devio_ring_close(). Either may come first.
+ */
 DEVIO_API void devio_nic_close(struct devio_nic *nic);
 
 /**
@@ -110,8 +122,8 @@ struct devio_frag {
  * Returns the number of pieces, 0 at the end of the stream; -EAGAIN: none
  * within timeout_ns (< 0: for ever); -ENOBUFS: as many pieces of it are out as
  * one connection may have: release some; -EBUSY: the stream is in use;
- * -EOPNOTSUPP: no devio_nic_open() for its interface; -ENODEV: the memory was
- * taken back by its owner, and bytes of the stream with it.
+ * -EOPNOTSUPP: no devio_nic_open() for its interface, or one for a ring;
+ * -ENODEV: the memory was taken back by its owner, and bytes of the stream with it.
  */
 DEVIO_API int devio_sock_recv_frags(struct devio_sock *sock, struct devio_frag *frags, unsigned int max, uint64_t bytes,
 				    int64_t timeout_ns);

@@ -33,6 +33,12 @@ struct devio_ring_opts {
 };
 
 #define DEVIO_RING_SHARED (1u << 0) /* several threads use the ring, one at a time */
+/*
+ * The ring can receive by sock-zcrx (devio_nic_opts.ring): io_uring or
+ * -EOPNOTSUPP, and one thread. Every completion of the kernel is twice as
+ * large, so do not set it for nothing.
+ */
+#define DEVIO_RING_ZCRX (1u << 1)
 
 /** Opens a ring. Errors: -EINVAL, -E2BIG, -ENOMEM, -EMFILE. Falls back to threads without io_uring. */
 DEVIO_API int devio_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts,
@@ -40,7 +46,9 @@ DEVIO_API int devio_ring_open(struct devio_ctx *ctx, const struct devio_ring_opt
 
 /**
  * Cancels what is in flight, waits for it (the kernel may still be writing
- * into the memory until then), frees the ring. NULL is allowed.
+ * into the memory until then), frees the ring. A NIC that was set up for it
+ * and closed before is put back now; one that was not closed yet receives into
+ * ordinary memory from here on. NULL is allowed.
  */
 DEVIO_API void devio_ring_close(struct devio_ring *ring);
 

@@ -28,7 +28,7 @@ struct devio_stat {
 	uint64_t dmabuf_hits;     /* registration cache */
 	uint64_t dmabuf_misses;
 	uint64_t dmabuf_evictions;
-	/* Received by sock-devmem: */
+	/* Received by sock-devmem and sock-zcrx: */
 	uint64_t linear;          /* bytes that arrived in ordinary memory and were copied */
 	uint64_t frags;           /* pieces in device memory ... */
 	uint64_t frag_bytes;      /* ... and their bytes */

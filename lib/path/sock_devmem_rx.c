@@ -16,6 +16,10 @@ int dv_rx_can(struct devio_ring *r, const struct dv_op *op, uint8_t *why)
 
 	(void)r;
 	*why = DEVIO_WHY_NO_SLOT;
+	if (!rc && op->sock->rx->nic->by_ring) {
+		*why = DEVIO_WHY_NET_RING;
+		return -EBUSY;
+	}
 	return rc;
 }
 
@@ -173,10 +177,10 @@ static void give_back(struct devio_ring *r, struct dv_rx *rx, int fd, int nr)
 	dv_stat_add(&r->stat.returned, frags);
 }
 
-static int place(struct devio_ring *r, struct dv_part *p, int nr)
+int dv_rx_place(struct devio_ring *r, struct dv_op *op, uint64_t x, int nr)
 {
-	struct dv_rx *rx = p->op->sock->rx;
-	uint64_t x = p->x, linear = 0;
+	struct dv_rx *rx = op->sock->rx;
+	uint64_t first = x, linear = 0;
 	struct pending w = { .nr = 0 };
 	int rc = 0, next, err;
 
@@ -184,18 +188,18 @@ static int place(struct devio_ring *r, struct dv_part *p, int nr)
 		uint32_t len = run_of(rx->piece, nr, i, &next);
 
 		if (rx->piece[i].linear) {
-			rc = scatter(&w, p->op, x, rx->linear + linear, len);
+			rc = scatter(&w, op, x, rx->linear + linear, len);
 			linear += len;
 		} else {
-			rc = gather(&w, rx, p->op, x, rx->piece[i].off - rx->nic->mem_off, len);
+			rc = gather(&w, rx, op, x, rx->piece[i].off - rx->nic->mem_off, len);
 		}
 		x += len;
 	}
 	err = wait_all(&w);
-	p->op->landed += x - p->x - linear;
+	op->landed += x - first - linear;
 	r->copied += w.by_cpu;
 	dv_stat_add(&r->stat.linear, linear);
-	dv_stat_add(&r->stat.frag_bytes, x - p->x - linear);
+	dv_stat_add(&r->stat.frag_bytes, x - first - linear);
 	return rc ? rc : err ? err : (int)w.by_cpu;
 }
 
@@ -234,7 +238,7 @@ int dv_rx_landed(struct devio_ring *r, struct dv_part *p, uint32_t n)
 	nr = dv_rx_parse(&rx->msg, n, rx->nic->id, rx->nic->mem_off + rx->nic->mem->size, rx->piece);
 	if (nr < 0)
 		return account_fails(nr, n);
-	rc = place(r, p, nr);
+	rc = dv_rx_place(r, p->op, p->x, nr);
 	give_back(r, rx, s->fd, nr);
 	return rc;
 }

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * sock-devmem and sock-zcrx: the NIC itself reads and writes device memory.
- * What is here is their preflight, which tells what stands in the way.
- */
+/* sock-devmem: the NIC itself reads and writes device memory. Its preflight, and its two sides in one. */
 #include "config.h"
 #include <errno.h>
 #include "devmem.h"
@@ -69,19 +66,6 @@ static void frame(struct dv_part *p, struct dv_net *n)
 	n->flags |= MSG_SOCK_DEVMEM;
 }
 
-static int can_zcrx(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
-{
-	(void)pair;
-	(void)blocked(op, why);
-	if (*why == DEVIO_WHY_NO_EXPORT)
-		return -EOPNOTSUPP;
-	if (op->write)
-		*why = DEVIO_WHY_NET_RECV;
-	else if (!r->q.uring)
-		*why = DEVIO_WHY_NO_URING;
-	return -EOPNOTSUPP;
-}
-
 const struct dv_path dv_path_sock_devmem = {
 	.name = "sock-devmem",
 	.id = DEVIO_PATH_SOCK_DEVMEM,
@@ -91,11 +75,4 @@ const struct dv_path dv_path_sock_devmem = {
 	.issue = issue,
 	.frame = frame,
 	.landed = dv_rx_landed,
-};
-
-const struct dv_path dv_path_sock_zcrx = {
-	.name = "sock-zcrx",
-	.id = DEVIO_PATH_SOCK_ZCRX,
-	.direct = true,
-	.can = can_zcrx,
 };
