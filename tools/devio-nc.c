@@ -355,6 +355,7 @@ static void close_all(void)
 		devio_sock_close(job.socks[i]);
 	free(job.socks);
 	devio_sock_close(job.listener);
+	devio_ring_close(job.ring);
 	nc_close_nic(&job);
 	nc_close_ends(&job);
 	devio_ctx_close(job.ctx);

@@ -61,10 +61,29 @@ static int put_head(struct nc_job *job, unsigned int flow)
 	return n < 0 ? fail(job, n) : 0;
 }
 
+/* By the ring where that alone reaches what the NIC received. */
+static ssize_t recv_head(struct nc_job *job, struct devio_sock *sock)
+{
+	struct devio_completion c = { .cookie = 0 };
+	char text[512];
+	int rc;
+
+	if (!job->ring)
+		return devio_sock_recv(sock, job->mem, 0, sizeof(struct head), NULL);
+	rc = devio_ring_recv(job->ring, sock, job->mem, 0, sizeof(struct head), 0);
+	while (!rc || rc == -EINTR)
+		rc = nc_stop ? nc_fail(job, NC_FAILED, "interrupted") : devio_ring_wait(job->ring, &c, 1, 1, SLICE_NS);
+	if (rc > 0 && c.result < 0) {
+		devio_completion_text(&c, text, sizeof(text));
+		nc_fail(job, nc_status(job, c.result), "%s", text);
+	}
+	return rc < 0 ? rc : c.result;
+}
+
 /* Which flow it is; the first tells how much there is of all. */
 static int get_head(struct nc_job *job, struct devio_sock *sock, bool first)
 {
-	ssize_t n = devio_sock_recv(sock, job->mem, 0, sizeof(struct head), NULL);
+	ssize_t n = recv_head(job, sock);
 	struct head h = { .flow = 0 };
 
 	if (n < 0 || devio_mem_copy_out(job->mem, 0, &h, sizeof(h)))

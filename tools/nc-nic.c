@@ -26,6 +26,11 @@ int nc_open_nic(struct nc_job *job)
 	if (!job->o.nic)
 		return 0;
 	no.steer = job->o.steer;
+	if (job->o.path == DEVIO_PATH_SOCK_ZCRX) {
+		if (nc_open_ring(job))
+			return -1;
+		no.ring = job->ring;
+	}
 	rc = devio_mem_alloc(job->ctx, job->place.spec, job->o.area, NULL, &job->area);
 	if (!rc)
 		rc = devio_nic_open(job->ctx, job->o.nic, job->area, &no, &job->nic);

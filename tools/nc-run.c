@@ -138,13 +138,22 @@ static void lay_out(struct nc_job *job)
 	}
 }
 
-static int open_run(struct nc_job *job)
+int nc_open_ring(struct nc_job *job)
 {
 	struct devio_ring_opts ro = DEVIO_OPTS(ro);
+	int rc = 0;
 
 	ro.entries = job->nr_lanes * job->o.depth;
-	if (devio_ring_open(job->ctx, &ro, &job->ring))
-		return nc_fail(job, NC_FAILED, "the ring: %s", devio_errmsg());
+	ro.flags = job->o.path == DEVIO_PATH_SOCK_ZCRX ? DEVIO_RING_ZCRX : 0;
+	if (!job->ring)
+		rc = devio_ring_open(job->ctx, &ro, &job->ring);
+	return rc ? nc_fail(job, nc_status(job, rc), "the ring: %s", devio_errmsg()) : 0;
+}
+
+static int open_run(struct nc_job *job)
+{
+	if (nc_open_ring(job))
+		return -1;
 	job->lanes = calloc(job->nr_lanes, sizeof(*job->lanes));
 	job->blocks = calloc((size_t)job->nr_lanes * job->o.depth, sizeof(*job->blocks));
 	if (!job->lanes || !job->blocks)
@@ -166,6 +175,7 @@ int nc_run(struct nc_job *job)
 		nc_fail(job, NC_FAILED, "interrupted after %llu bytes sent and %llu received",
 			(unsigned long long)job->sent, (unsigned long long)job->received);
 	devio_ring_close(job->ring);
+	job->ring = NULL;
 	free(job->lanes);
 	free(job->blocks);
 	return *job->error ? -1 : 0;

@@ -116,6 +116,8 @@ int nc_confirmed(struct nc_job *job, struct devio_sock *sock);
 /* The part of flow `index`: bytes [*start, *end) of the total. */
 void nc_stripe(const struct nc_job *job, unsigned int index, uint64_t *start, uint64_t *end);
 
+/* The ring, if there is none yet; for --path=sock-zcrx it comes before the NIC. */
+int nc_open_ring(struct nc_job *job);
 int nc_run(struct nc_job *job);
 /* Begins what the lane can begin now. 0 or -1. */
 int nc_lane_go(struct nc_job *job, struct nc_lane *lane);
