@@ -156,7 +156,7 @@ void send_checked(const char *spec, int n, int port, void (*f)(void))
 
 void reset_sending(const char *spec, int port)
 {
-	struct peer p = { .receives = true, .reset = true, .bytes = 5 * MIB, .port = port };
+	struct peer p = { .receives = true, .resets = true, .bytes = 5 * MIB, .port = port };
 	int listener = listen_on(true, port), at = 0, good = 0, told = 0, got = 0;
 	struct devio_mem *src = memory(spec, PERIOD);
 	struct devio_completion done[64];

@@ -64,7 +64,7 @@ static int device_fd(void)
 	return -1;
 }
 
-static void bar_memory(bool on)
+void bar_memory(bool on)
 {
 	const off_t command = (7ull << 40) + 4; /* the configuration space's region */
 	int fd = device_fd();

@@ -13,6 +13,7 @@
  *   devmem-lib undo SPEC        a close, an error, a kill -9: as it was before
  *   devmem-lib errors SPEC      what has to be refused, and why
  *   devmem-lib state SPEC       what the interface is set to, for scripts
+ *   devmem-lib zcrx-... SPEC    sock-zcrx: see devmem-lib-zcrx.c
  */
 #include "devmem-lib.h"
 
@@ -359,6 +360,8 @@ int main(int argc, char **argv)
 		return test_errors(arg);
 	if (!strcmp(what, "state"))
 		return print_state();
+	if (!strncmp(what, "zcrx-", 5))
+		return test_zc(what + 5, arg, n);
 	fprintf(stderr, "usage: see the top of tests/vm/devmem-lib.c\n");
 	return 2;
 }

@@ -7,6 +7,7 @@
 #include <devio.h>
 
 #define AREA (16 * MIB)
+#define BLOCK MIB
 
 extern struct devio_ctx *ctx;
 
@@ -20,7 +21,7 @@ struct devio_nic *set_up(struct devio_mem *area);
 /* The next connection of a plain listener, 30 s patient. */
 struct devio_sock *take(int listener);
 
-/* Does the memory hold the pattern's bytes from pos on? */
+/* Does the memory hold the pattern's bytes from pos on? len is BLOCK at most. */
 bool memory_right(struct devio_mem *m, uint64_t off, uint64_t pos, uint32_t len);
 /* What NIC is set to, as text. */
 void look(char *buf, size_t size);
@@ -30,7 +31,18 @@ void pieces_on_ring(struct devio_nic *n, uint64_t bytes);
 int test_late(const char *spec);
 
 /* devmem-lib-hard.c */
+void bar_memory(bool on);
 int test_stuck(const char *spec);
 int test_revoked(const char *spec);
+
+/* devmem-lib-zcrx.c, devmem-lib-zcend.c */
+int test_zc(const char *what, const char *spec, int mtu);
+int test_zc_ends(const char *spec);
+int test_zc_order(const char *spec);
+int test_zc_revoked(const char *spec);
+struct devio_ring *zc_ring(void);
+/* NIC receives into area for the ring, all of RSS. */
+struct devio_nic *zc_nic(struct devio_mem *area, struct devio_ring *r);
+int zc_recv(struct devio_ring *r, struct devio_sock *s, struct devio_mem *m, uint64_t off, uint64_t len, uint64_t cookie);
 
 #endif

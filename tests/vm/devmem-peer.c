@@ -191,7 +191,7 @@ static void peer_receives(struct peer *p, int fd)
 	ssize_t ret = 0;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	while (!(p->reset && p->done >= p->bytes) && (ret = recv(fd, buf, 256 * KIB, 0)) > 0) {
+	while (!(p->resets && p->done >= p->bytes) && (ret = recv(fd, buf, 256 * KIB, 0)) > 0) {
 		if (!same(buf, p->done, ret)) {
 			p->error = EILSEQ;
 			break;
@@ -218,8 +218,10 @@ static void *peer_main(void *arg)
 		peer_receives(p, fds[0]);
 	else
 		peer_sends(p, fds);
+	while (p->holds && !p->stop)
+		usleep(10000);
 	for (int i = 0; i < p->connections; i++) {
-		if (p->reset)
+		if (p->resets)
 			setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 		close(fds[i]);
 	}

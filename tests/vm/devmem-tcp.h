@@ -52,7 +52,8 @@ struct peer {
 	uint64_t bytes;
 	bool odd;      /* write by many sizes, and wait in between */
 	bool receives; /* the other direction */
-	bool reset;    /* after `bytes` it resets */
+	bool holds;    /* having sent all, keep the connection until `stop` */
+	bool resets;   /* ... and end it by a reset */
 	volatile bool stop;
 	uint64_t done;
 	int error;

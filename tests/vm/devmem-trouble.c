@@ -262,7 +262,7 @@ static int test_slow(const char *spec)
 
 static void reset_receiving(const char *spec, bool in_place, int port)
 {
-	struct peer p = { .bytes = 3 * MIB + 12345, .port = port, .reset = true };
+	struct peer p = { .bytes = 3 * MIB + 12345, .port = port, .resets = true };
 	struct devio_mem *dst = memory(spec, 4 * MIB);
 	int listener = listen_on(true, port);
 	struct devio_completion done = { .result = 0 };
