@@ -17,7 +17,6 @@
  */
 #include "devmem-lib.h"
 
-#define BLOCK MIB
 
 static void told(const char *what, const struct devio_nic *n, double start, uint64_t bytes)
 {
