@@ -2,7 +2,11 @@
 # Tests of connections.
 EXTRA_DIST += tests/sockrig.h tests/unit/nicdrig.h
 if HAVE_CMOCKA
+<<<<<<< ours
 sock_tests = tests/unit/test-flow tests/unit/test-netdev tests/unit/test-devmem tests/unit/test-zcrx tests/unit/test-nicd tests/unit/test-nicclient tests/sys/test-sock tests/sys/test-sock-args tests/sys/test-sock-life
+=======
+sock_tests = tests/unit/test-flow tests/unit/test-netdev tests/unit/test-devmem tests/unit/test-zcrx tests/unit/test-refill tests/sys/test-sock tests/sys/test-sock-args tests/sys/test-sock-life
+>>>>>>> theirs
 check_PROGRAMS += $(sock_tests)
 TESTS += $(sock_tests)
 endif
@@ -12,6 +16,8 @@ tests_unit_test_flow_LDADD = $(unit_libs)
 tests_unit_test_netdev_CFLAGS = $(unit_cflags)
 tests_unit_test_netdev_LDADD = $(unit_libs)
 tests_unit_test_zcrx_SOURCES = tests/unit/test-zcrx.c tests/unit/fake.c tests/unit/fake.h
+tests_unit_test_refill_CFLAGS = $(unit_cflags)
+tests_unit_test_refill_LDADD = $(unit_libs)
 tests_unit_test_zcrx_CFLAGS = $(unit_cflags)
 tests_unit_test_zcrx_LDADD = $(unit_libs)
 tests_unit_test_devmem_CFLAGS = $(unit_cflags)

@@ -122,7 +122,7 @@ static void test_unknown_values(void **state)
 	f.flags = 0;
 	f.path = 1000;
 	must_fail(call(2, &f), -EINVAL);
-	r.flags = 2;
+	r.flags = 4;
 	must_fail(call(3, &r), -EINVAL);
 }
 
