@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 
 #define TIMES 3
-#define PAUSE_US 1500000
+#define PAUSE_US 1000000
 
 static void *disturb_main(void *arg)
 {
