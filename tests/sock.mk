@@ -2,11 +2,7 @@
 # Tests of connections.
 EXTRA_DIST += tests/sockrig.h tests/unit/nicdrig.h
 if HAVE_CMOCKA
-<<<<<<< ours
-sock_tests = tests/unit/test-flow tests/unit/test-netdev tests/unit/test-devmem tests/unit/test-zcrx tests/unit/test-nicd tests/unit/test-nicclient tests/sys/test-sock tests/sys/test-sock-args tests/sys/test-sock-life
-=======
-sock_tests = tests/unit/test-flow tests/unit/test-netdev tests/unit/test-devmem tests/unit/test-zcrx tests/unit/test-refill tests/sys/test-sock tests/sys/test-sock-args tests/sys/test-sock-life
->>>>>>> theirs
+sock_tests = tests/unit/test-flow tests/unit/test-netdev tests/unit/test-devmem tests/unit/test-zcrx tests/unit/test-refill tests/unit/test-nicd tests/unit/test-nicclient tests/sys/test-sock tests/sys/test-sock-args tests/sys/test-sock-life
 check_PROGRAMS += $(sock_tests)
 TESTS += $(sock_tests)
 endif
