@@ -103,28 +103,32 @@ int dv_ethtool_queues(const char *ifname)
 	return rc ? rc : (int)(ch.rx_count + ch.combined_count);
 }
 
-struct indir {
-	struct ethtool_rxfh_indir head;
-	uint32_t ring_index[DV_RSS_MAX];
-};
+static struct ethtool_rxfh_indir *indir_new(uint32_t cmd)
+{
+	struct ethtool_rxfh_indir *in = calloc(1, sizeof(*in) + DV_RSS_MAX * sizeof(in->ring_index[0]));
+
+	if (in)
+		in->cmd = cmd;
+	return in;
+}
 
 int dv_ethtool_rss_get(const char *ifname, uint32_t *table)
 {
-	struct indir *in = calloc(1, sizeof(*in));
+	struct ethtool_rxfh_indir *in = indir_new(ETHTOOL_GRXFHINDIR);
 	int rc = -ENOMEM;
 
 	if (!in)
 		return rc;
-	in->head.cmd = ETHTOOL_GRXFHINDIR;
+	/* Without room it tells the size. */
 	rc = call(ifname, in);
-	if (!rc && (!in->head.size || in->head.size > DV_RSS_MAX))
-		rc = in->head.size ? -E2BIG : -EOPNOTSUPP;
-	in->head.cmd = ETHTOOL_GRXFHINDIR;
+	if (!rc && (!in->size || in->size > DV_RSS_MAX))
+		rc = in->size ? -E2BIG : -EOPNOTSUPP;
+	in->cmd = ETHTOOL_GRXFHINDIR;
 	if (!rc)
 		rc = call(ifname, in);
 	if (!rc) {
-		memcpy(table, in->ring_index, in->head.size * sizeof(*table));
-		rc = (int)in->head.size;
+		memcpy(table, in->ring_index, in->size * sizeof(*table));
+		rc = (int)in->size;
 	}
 	free(in);
 	return rc;
@@ -132,13 +136,12 @@ int dv_ethtool_rss_get(const char *ifname, uint32_t *table)
 
 int dv_ethtool_rss_set(const char *ifname, const uint32_t *table, unsigned int n)
 {
-	struct indir *in = n > DV_RSS_MAX ? NULL : calloc(1, sizeof(*in));
+	struct ethtool_rxfh_indir *in = n > DV_RSS_MAX ? NULL : indir_new(ETHTOOL_SRXFHINDIR);
 	int rc;
 
 	if (!in)
 		return n > DV_RSS_MAX ? -E2BIG : -ENOMEM;
-	in->head.cmd = ETHTOOL_SRXFHINDIR;
-	in->head.size = n;
+	in->size = n;
 	memcpy(in->ring_index, table, n * sizeof(*table));
 	rc = call(ifname, in);
 	free(in);
