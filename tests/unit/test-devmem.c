@@ -182,7 +182,7 @@ static int count_one(void *arg, const char *ifname, unsigned int ifindex)
 
 static void journal_file(void **state)
 {
-	char dir[] = "/tmp/devio-journal-XXXXXX";
+	char dir[] = "journal-XXXXXX";
 	int fd, other, n = 0;
 
 	(void)state;

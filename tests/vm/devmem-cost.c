@@ -10,19 +10,9 @@
 
 #define CHUNK (256 * KIB)
 
-struct devio_ctx *ctx;
 static char *buf;          /* CHUNK */
 static struct devio_mem *dst;
 static uint64_t total;
-
-void must(int rc, const char *what)
-{
-	if (rc >= 0)
-		return;
-	printf("# %s\n", devio_errmsg());
-	errno = -rc;
-	die(what);
-}
 
 static double cpu_ns(void)
 {
@@ -145,27 +135,23 @@ static void measure(const char *what, uint64_t (*way)(int fd))
 
 int main(int argc, char **argv)
 {
-	struct devio_nic_opts o = DEVIO_OPTS(o);
-	struct devio_nic *n;
 	struct devio_mem *area;
+	struct devio_nic *n;
 
 	if (argc != 4) {
 		fprintf(stderr, "usage: devmem-cost SPEC MTU MIB\n");
 		return 2;
 	}
-	start_up();
+	begin();
 	set_mtu(atoi(argv[2]));
 	total = strtoull(argv[3], NULL, 0) * MIB;
 	buf = host_memory(CHUNK);
-	must(devio_ctx_open(NULL, &ctx), "devio_ctx_open");
-	must(devio_mem_alloc(ctx, argv[1], MIB, NULL, &dst), argv[1]);
-	must(devio_mem_alloc(ctx, argv[1], AREA, NULL, &area), argv[1]);
+	dst = memory(argv[1], MIB);
+	area = memory(argv[1], AREA);
 	measure("warm-up", by_recv);
 	measure("recv-copy", by_recv);
 	measure("recv-copy", by_recv);
-	o.steer = DEVIO_STEER_RSS;
-	must(devio_nic_open(ctx, NIC, area, &o, &n), "devio_nic_open");
-	await_link();
+	n = set_up(area);
 	for (int i = 0; i < 2; i++) {
 		measure("by-hand", by_hand);
 		measure("pieces", by_frags);

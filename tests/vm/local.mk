@@ -32,8 +32,7 @@ tests_vm_devmem_lib_LDADD = lib/libdevio.la $(URING_LIBS) -lpthread
 
 # What receiving costs; measured by hand (docs/perf.md).
 check_PROGRAMS += tests/vm/devmem-cost
-tests_vm_devmem_cost_SOURCES = tests/vm/devmem-cost.c tests/vm/devmem-lib.h tests/vm/devmem-tcp.h tests/vm/devmem-nl.c tests/vm/devmem-peer.c \
-	tests/vm/uring-dmabuf.h tests/vm/uring-dmabuf-mem.c
+tests_vm_devmem_cost_SOURCES = tests/vm/devmem-cost.c $(devmem_rig)
 tests_vm_devmem_cost_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
 tests_vm_devmem_cost_LDADD = lib/libdevio.la $(URING_LIBS) -lpthread
 
