@@ -183,14 +183,15 @@ int nc_connect(struct nc_job *job)
 	return 0;
 }
 
+/* The state is asked for first: what is not confirmed once the connection has ended will never be. */
 int nc_confirmed(struct nc_job *job, struct devio_sock *sock)
 {
 	int fd = devio_sock_fd(sock), left = 0, err = 0;
 	struct tcp_info info = { .tcpi_state = 0 };
 	socklen_t len = sizeof(err), infolen = sizeof(info);
 
-	if (ioctl(fd, TIOCOUTQ, &left) || getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) ||
-	    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &infolen))
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) ||
+	    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &infolen) || ioctl(fd, TIOCOUTQ, &left))
 		return nc_fail(job, NC_FAILED, "the connection: %s", strerror(errno));
 	if (!left)
 		return 1;

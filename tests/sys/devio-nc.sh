@@ -132,6 +132,17 @@ for size in 0 1 4096 4097 16385; do
 	rm -f dst
 done 2>&1
 verdict "more flows than there is to carry" "$bad"
+# The connection may end between two looks at it.
+bad=''
+for flows in 1 3; do
+	listener /dev/null -o dst --flows $flows
+	bad+=$(export LD_PRELOAD=$BUILD/tests/sys/.libs/liblateconfirm.so ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0
+		nc_is 0 localhost "$port" -i src --flows $flows)
+	bad+=$(ended 0; cmp src dst)
+	rm -f dst
+done
+[[ -e $BUILD/tests/sys/.libs/liblateconfirm.so ]] || bad+="nothing was late"
+verdict "the last confirmation and the end at once" "$bad"
 
 listener /dev/null --sink --verify --path sock-bounce
 verdict "--verify knows the pattern" "$(nc_is 0 localhost "$port" --pattern 5000001 -b 100001; ended 0
