@@ -73,8 +73,8 @@ struct dv_lent {
 /* Ours for the kernel's: 0: as many are out as may be. The kernel's for ours: false if it is not out. */
 uint64_t dv_lent_put(struct dv_rx *rx, uint32_t token);
 bool dv_lent_take(struct dv_rx *rx, uint64_t ours, uint32_t *token);
-/* Makes the table: no connection may have more than half of the memory. 0 or -ENOMEM. */
-int dv_lent_init(struct dv_rx *rx, uint64_t mem_size);
+/* Makes the table: no connection may have more than half of the NIC's buffers. 0 or -ENOMEM. */
+int dv_lent_init(struct dv_rx *rx, uint64_t buffers);
 /* How many more may go out. */
 uint32_t dv_lent_room(const struct dv_rx *rx);
 

@@ -9,9 +9,9 @@
 #include "devmem.h"
 #include "err.h"
 
-int dv_lent_init(struct dv_rx *rx, uint64_t mem_size)
+int dv_lent_init(struct dv_rx *rx, uint64_t buffers)
 {
-	uint64_t n = mem_size / 4096 / 2;
+	uint64_t n = buffers / 2;
 
 	if (rx->lent)
 		return 0;
@@ -90,6 +90,7 @@ static int wait_in(int fd, int64_t end)
 	return n > 0 || (n < 0 && errno == EINTR) ? 0 : n ? -errno : -EAGAIN;
 }
 
+/* With no end to wait for the call itself waits: that saves two. A descriptor may be non-blocking all the same. */
 static ssize_t receive(struct devio_sock *s, uint32_t bytes, unsigned int pieces, int64_t timeout_ns)
 {
 	int64_t end = timeout_ns < 0 ? -1 : now_ns() + timeout_ns;
@@ -100,7 +101,7 @@ static ssize_t receive(struct devio_sock *s, uint32_t bytes, unsigned int pieces
 		ssize_t n;
 
 		dv_rx_prepare(rx, NULL, bytes, pieces);
-		n = recvmsg(s->fd, &rx->msg, MSG_SOCK_DEVMEM | MSG_DONTWAIT);
+		n = recvmsg(s->fd, &rx->msg, MSG_SOCK_DEVMEM | (end < 0 ? 0 : MSG_DONTWAIT));
 		if (n >= 0)
 			return n;
 		if (errno != EAGAIN && errno != EINTR)
@@ -193,7 +194,7 @@ static int prepare(struct devio_sock *s)
 		return dv_err(-EOPNOTSUPP, "sock: the interface was set up for a ring, which alone receives: devio_ring_recv() there, "
 			      "or devio_nic_open() without a ring");
 	if (!rc)
-		rc = dv_lent_init(s->rx, s->rx->nic->mem->size);
+		rc = dv_lent_init(s->rx, s->rx->nic->mem->size / s->rx->nic->buffer);
 	return rc ? dv_err(rc, "sock: no memory for the connection's pieces") : 0;
 }
 

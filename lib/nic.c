@@ -139,9 +139,14 @@ int dv_nic_dmabuf(struct devio_nic *nic, int *fd)
 	return 0;
 }
 
+static int try_queues(struct devio_nic *nic, int fd, uint32_t buffer)
+{
+	return dv_netbind_rx(&nic->bind, nic->ifindex, fd, nic->first, nic->queues, buffer);
+}
+
 static int bind_queues(struct devio_nic *nic, int fd)
 {
-	int rc = dv_netbind_rx(&nic->bind, nic->ifindex, fd, nic->first, nic->queues);
+	int rc = dv_nic_bind_buffers(nic, fd, try_queues);
 
 	if (!rc) {
 		nic->id = nic->bind.id;
@@ -280,6 +285,7 @@ static int nic_new(struct devio_ctx *ctx, const char *ifname, struct devio_mem *
 	snprintf(nic->ifname, sizeof(nic->ifname), "%s", ifname);
 	memcpy(nic->was.ifname, nic->ifname, sizeof(nic->ifname));
 	nic->queues = o->queues ? o->queues : 1;
+	nic->buffer = o->buffer;
 	nic->steer = o->steer;
 	nic->by_ring = o->ring;
 	nic->ring = o->ring;
@@ -302,7 +308,9 @@ static int check_args(struct devio_ctx *ctx, const struct devio_mem *mem, const 
 		return dv_err(-EINVAL, "nic: unknown flags 0x%x or steering %d, or %u queues", o->flags, o->steer, o->queues);
 	if (!(mem->caps & DEVIO_MEM_EXPORT))
 		return dv_err(-EOPNOTSUPP, "nic: mem %s cannot be exported as a dma-buf: take one that can", mem->spec);
-	rc = dv_ctx_forked(ctx);
+	rc = dv_nic_buffer_check(o->buffer);
+	if (!rc)
+		rc = dv_ctx_forked(ctx);
 	return rc ? rc : dv_nic_ring_check(ctx, o);
 }
 
@@ -440,6 +448,7 @@ DEVIO_API int devio_nic_get_info(struct devio_nic *nic, struct devio_nic_info *i
 	i.queue = nic->first;
 	i.queues = nic->queues;
 	i.binding = nic->id;
+	i.buffer = nic->buffer;
 	i.rules = nic->was.nr_rules;
 	for (unsigned int q = 0; q < nic->queues; q++) {
 		struct dv_netcount c;

@@ -18,6 +18,7 @@ struct devio_nic {
 	char ifname[16];
 	unsigned int ifindex;
 	unsigned int first, queues;
+	uint32_t buffer;           /* bytes of a receive buffer; 0: to be chosen */
 	int steer;
 	struct devio_mem *mem;
 	uint64_t mem_off;          /* of byte 0 of mem in the dma-buf */
@@ -54,6 +55,17 @@ int dv_nicclient_steer(struct devio_nic *nic, int sock);
 int dv_nicclient_close(struct devio_nic *nic);
 /* Everything, as devio_nic_close() does. */
 void dv_nic_put_back(struct devio_nic *nic);
+
+/*
+ * lib/nicbuf.c: the size of receive buffers. The smallest that holds a packet's
+ * payload, if a memory of size bytes has two for each descriptor, or a page.
+ * check: 0, or -EINVAL with its sentence. bind_buffers calls bind with the size
+ * (0: a page) that was asked for, or with the one for the interface and, if
+ * that fails, a page; nic->buffer is then what was taken. What bind returned last.
+ */
+uint32_t dv_nic_buffer_for(uint32_t payload, uint64_t size, uint32_t descriptors);
+int dv_nic_buffer_check(uint32_t buffer);
+int dv_nic_bind_buffers(struct devio_nic *nic, int fd, int (*bind)(struct devio_nic *nic, int fd, uint32_t buffer));
 
 /* lib/nicring.c: a NIC for one ring */
 int dv_nic_ring_check(const struct devio_ctx *ctx, const struct devio_nic_opts *o);

@@ -160,7 +160,7 @@ static int talk(struct devio_nic *nic, const struct dv_nicd_request *q, int pass
 static int ask(struct devio_nic *nic)
 {
 	struct dv_nicd_request q = { .magic = DV_NICD_MAGIC, .version = DV_NICD_VERSION, .op = DV_NICD_OPEN,
-				     .steer = (uint32_t)nic->steer, .queues = nic->queues, .size = nic->mem->size,
+				     .steer = (uint32_t)nic->steer, .queues = nic->queues, .buffer = nic->buffer, .size = nic->mem->size,
 				     .netns = dv_journal_netns() };
 	struct dv_nicd_answer a;
 	int fd, rc = dv_nic_dmabuf(nic, &fd);
@@ -176,6 +176,7 @@ static int ask(struct devio_nic *nic)
 	nic->first = a.queue;
 	nic->steer = (int)a.steer;
 	nic->id = a.binding;
+	nic->buffer = a.buffer;
 	return 0;
 }
 

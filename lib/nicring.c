@@ -64,10 +64,15 @@ static const char *cure(int rc)
 	}
 }
 
+static int try_queue(struct devio_nic *nic, int fd, uint32_t buffer)
+{
+	return dv_zcrx_open(&nic->zc, &nic->ring->q, nic->ifindex, nic->first, fd, nic->mem->size, buffer);
+}
+
 int dv_nic_ring_bind(struct devio_nic *nic, int fd)
 {
 	struct devio_ring *r = nic->ring;
-	int rc = dv_zcrx_open(&nic->zc, &r->q, nic->ifindex, nic->first, fd, nic->mem->size);
+	int rc = dv_nic_bind_buffers(nic, fd, try_queue);
 
 	if (rc)
 		return dv_err(rc, "nic %s: the ring does not get queue %u with mem %s%s", nic->ifname, nic->first, nic->mem->spec,

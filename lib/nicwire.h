@@ -21,7 +21,7 @@
 
 #define DV_NICD_SOCKET "/run/devio/nic.sock"
 #define DV_NICD_MAGIC 0x646e7664u     /* "dvnd" */
-#define DV_NICD_VERSION 1u
+#define DV_NICD_VERSION 2u
 #define DV_NICD_QUEUES_MAX 1024u
 #define DV_NICD_STEER_MAX 3u          /* enum devio_steer */
 
@@ -31,7 +31,7 @@ struct dv_nicd_request {
 	uint32_t magic, version;
 	uint32_t op;
 	uint32_t steer, queues;       /* OPEN: of devio_nic_opts */
-	uint32_t resv;                /* 0 */
+	uint32_t buffer;              /* OPEN, too */
 	uint64_t size;                /* OPEN: bytes of the memory, which is all of the dma-buf */
 	uint64_t netns;               /* OPEN: the inode of /proc/self/ns/net */
 	char ifname[16];              /* OPEN */
@@ -43,7 +43,7 @@ struct dv_nicd_answer {
 	int32_t err;                  /* 0, or -errno with its sentence in text */
 	char text[448];
 	uint32_t ifindex, steer, queue, queues, binding, rules; /* OPEN, STEER: of devio_nic_info */
-	uint64_t resv;
+	uint32_t buffer, resv;
 };
 
 _Static_assert(sizeof(struct dv_nicd_request) == 56 && sizeof(struct dv_nicd_answer) == 496, "no holes");
@@ -62,12 +62,12 @@ static inline int dv_nicd_get_request(const void *from, size_t n, unsigned int f
 		return -EPROTO;
 	if (q->version != DV_NICD_VERSION)
 		return -EPROTONOSUPPORT;
-	if (n != sizeof(*q) || q->resv || q->op < DV_NICD_OPEN || q->op > DV_NICD_CLOSE)
+	if (n != sizeof(*q) || q->op < DV_NICD_OPEN || q->op > DV_NICD_CLOSE)
 		return -EPROTO;
 	if (fds != (q->op != DV_NICD_CLOSE))
 		return -EBADF;
 	if (q->op != DV_NICD_OPEN)
-		return q->steer || q->queues || q->size || q->netns || memcmp(q->ifname, none.ifname, sizeof(q->ifname)) ?
+		return q->steer || q->queues || q->buffer || q->size || q->netns || memcmp(q->ifname, none.ifname, sizeof(q->ifname)) ?
 		       -EPROTO : 0;
 	if (!memchr(q->ifname, '\0', sizeof(q->ifname)) || !*q->ifname || q->steer > DV_NICD_STEER_MAX || !q->queues ||
 	    q->queues > DV_NICD_QUEUES_MAX || !q->size || q->size > INT64_MAX)
@@ -90,7 +90,7 @@ static inline int dv_nicd_get_answer(const void *from, size_t n, uint32_t op, st
 		return *a->text && (a->op == op || a->op == DV_NICD_REFUSE) ? 0 : -EPROTO;
 	if (a->op != op)
 		return -EPROTO;
-	if (op == DV_NICD_OPEN && (!a->binding || !a->queue || !a->queues || a->queues > DV_NICD_QUEUES_MAX || !a->steer ||
+	if (op == DV_NICD_OPEN && (!a->binding || !a->queue || !a->queues || a->queues > DV_NICD_QUEUES_MAX || !a->steer || !a->buffer ||
 				   a->steer > DV_NICD_STEER_MAX))
 		return -EPROTO;
 	return 0;

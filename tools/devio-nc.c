@@ -18,7 +18,7 @@ static volatile sig_atomic_t at_once; /* a signal ends the program where it stan
 static struct nc_job job;
 
 enum { OPT_DIRECT = 256, OPT_PATTERN, OPT_SINK, OPT_FLOWS, OPT_VERIFY, OPT_CHECKSUM, OPT_JSON, OPT_PROGRESS,
-       OPT_NO_PROGRESS, OPT_NIC, OPT_STEER, OPT_AREA, OPT_RESTORE };
+       OPT_NO_PROGRESS, OPT_NIC, OPT_STEER, OPT_AREA, OPT_BUFFER, OPT_RESTORE };
 
 static const struct argp_option options[] = {
 	{ "listen", 'l', NULL, 0, "Wait for the connection at PORT (0: a free one, which is told on standard error)", 1 },
@@ -38,6 +38,7 @@ static const struct argp_option options[] = {
 	{ "steer", OPT_STEER, "HOW", 0, "What of the interface's traffic gets there: rules, for our connections alone; rss, all of it; "
 	  "user, what you steer; auto: rules if it has them (the default)", 3 },
 	{ "area", OPT_AREA, "SIZE", 0, "Bytes of memory for the NIC (16M)", 3 },
+	{ "buffer", OPT_BUFFER, "SIZE", 0, "Bytes of each of the NIC's receive buffers there: a power of two (as fits its MTU)", 3 },
 	{ "restore", OPT_RESTORE, NULL, 0, "Only put back what a devio-nc that was killed left, of --nic or of all interfaces", 3 },
 	{ "block-size", 'b', "SIZE", 0, "Bytes of one operation (1M)", 3 },
 	{ "depth", 'q', "N", 0, "Operations in flight in each direction of each flow (8)", 3 },
@@ -180,6 +181,9 @@ static error_t parse_value(int key, char *arg, struct argp_state *state, struct 
 		return 0;
 	case OPT_AREA:
 		o->area = parse_size(state, "area", arg, 65536, 1ull << 40);
+		return 0;
+	case OPT_BUFFER:
+		o->buffer = (uint32_t)parse_size(state, "buffer", arg, 4096, 1u << 30);
 		return 0;
 	case OPT_STEER:
 		o->steer = nc_steer_parse(arg);

@@ -26,6 +26,7 @@ int nc_open_nic(struct nc_job *job)
 	if (!job->o.nic)
 		return 0;
 	no.steer = job->o.steer;
+	no.buffer = job->o.buffer;
 	if (job->o.path == DEVIO_PATH_SOCK_ZCRX) {
 		if (nc_open_ring(job))
 			return -1;
@@ -71,8 +72,8 @@ void nc_report_nic(const struct nc_job *job, FILE *out)
 
 	if (!job->nic)
 		return;
-	fprintf(out, "nic: %s, %u queue%s from %u, steered by %s\n", i->ifname, i->queues, i->queues == 1 ? "" : "s", i->queue,
-		steers[i->steer]);
+	fprintf(out, "nic: %s, %u queue%s from %u, steered by %s, buffers of %u bytes\n", i->ifname, i->queues,
+		i->queues == 1 ? "" : "s", i->queue, steers[i->steer], i->buffer);
 	fprintf(out, "pieces: %" PRIu64 " of %" PRIu64 " bytes in device memory, %" PRIu64 " linear bytes\n", job->stat.frags,
 		job->stat.frag_bytes, job->stat.linear);
 	print_count(out, "packets dropped without a buffer", i->alloc_fail);
@@ -96,6 +97,7 @@ void nc_json_nic(struct json_object *report, const struct nc_job *job)
 	json_put_u64(o, "queue", i->queue);
 	json_put_u64(o, "queues", i->queues);
 	json_put_str(o, "steer", steers[i->steer]);
+	json_put_u64(o, "buffer", i->buffer);
 	json_put_u64(o, "pieces", job->stat.frags);
 	json_put_u64(o, "piece_bytes", job->stat.frag_bytes);
 	json_put_u64(o, "linear_bytes", job->stat.linear);

@@ -33,6 +33,7 @@ struct nc_opts {
 	const char *nic;          /* interface to set up, or (restore) to put back; NULL: none, or all */
 	int steer;                /* enum devio_steer */
 	uint64_t area;            /* bytes of memory for the NIC */
+	uint32_t buffer;          /* bytes of each of its receive buffers; 0: as fits the interface */
 	unsigned int depth, flows;
 	int path;                 /* enum devio_path */
 	unsigned int family;      /* DEVIO_SOCK_IPV4, DEVIO_SOCK_IPV6 or 0 */

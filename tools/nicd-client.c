@@ -66,6 +66,7 @@ void nicd_answer(int fd, uint32_t op, int err, const char *text, const struct de
 		a.queues = info->queues;
 		a.binding = info->binding;
 		a.rules = info->rules;
+		a.buffer = info->buffer;
 	}
 	(void)!send(fd, &a, sizeof(a), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
@@ -116,6 +117,7 @@ static int do_open(struct client *c, const struct dv_nicd_request *q, int fd)
 		return rc;
 	o.steer = (int)q->steer;
 	o.queues = q->queues;
+	o.buffer = q->buffer;
 	o.flags = DEVIO_NIC_NO_DAEMON;
 	rc = devio_mem_import_dmabuf(c->ctx, fd, 0, q->size, &c->mem);
 	if (!rc)

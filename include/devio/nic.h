@@ -46,6 +46,14 @@ struct devio_nic_opts {
 	 * One queue. The kernel gives the queue back when the ring is closed.
 	 */
 	struct devio_ring *ring;
+	/*
+	 * Bytes of a receive buffer: a power of two, a page at least, or -EINVAL.
+	 * Each piece that is received has one of its own. 0: large enough for a
+	 * whole packet of the interface, if the memory has two for each
+	 * descriptor, and driver and kernel can (Linux 7.3); or else a page.
+	 */
+	uint32_t buffer;
+	uint32_t resv;
 };
 #define DEVIO_NIC_NO_DAEMON (1u << 0) /* by this process's own right, or not at all */
 
@@ -63,6 +71,8 @@ struct devio_nic_info {
 	uint64_t hw_drops;
 	uint64_t inflight;          /* buffers of mem that are with the NIC, in sockets or with programs ... */
 	uint64_t inflight_bytes;    /* ... and their bytes */
+	uint32_t buffer;            /* bytes of a receive buffer, as chosen */
+	uint32_t resv;
 };
 
 /**

@@ -90,6 +90,13 @@ int dv_ethtool_split_set(unsigned int ifindex, const struct dv_split *s, char *w
 	return rc;
 }
 
+uint32_t dv_ethtool_ring(const char *ifname)
+{
+	struct ethtool_ringparam r = { .cmd = ETHTOOL_GRINGPARAM };
+
+	return call(ifname, &r) ? 0 : r.rx_pending;
+}
+
 int dv_ethtool_queues(const char *ifname)
 {
 	struct ethtool_channels ch = { .cmd = ETHTOOL_GCHANNELS };

@@ -22,6 +22,8 @@ void dv_ethtool_split_parse(const void *attrs, int len, struct dv_split *s);
 
 /* Receive queues in use, or -errno. */
 int dv_ethtool_queues(const char *ifname);
+/* Descriptors of a receive queue; 0: the driver does not tell. */
+uint32_t dv_ethtool_ring(const char *ifname);
 
 #define DV_RSS_MAX 4096
 /* The table into which the hash of a flow points; its size or -errno. */

@@ -27,7 +27,8 @@ static int put_queues(struct nl_msg *msg, unsigned int first, unsigned int n)
 	return 0;
 }
 
-static int bind_it(struct dv_netbind *b, uint8_t cmd, unsigned int ifindex, int fd, unsigned int first, unsigned int n)
+static int bind_it(struct dv_netbind *b, uint8_t cmd, unsigned int ifindex, int fd, unsigned int first, unsigned int n,
+		   uint32_t buffer)
 {
 	struct nl_msg *msg;
 	int rc;
@@ -38,7 +39,7 @@ static int bind_it(struct dv_netbind *b, uint8_t cmd, unsigned int ifindex, int 
 		return rc;
 	msg = dv_genl_msg(&b->nl, "netdev", cmd, 0);
 	if (msg && (nla_put_u32(msg, DV_DMABUF_IFINDEX, ifindex) < 0 || nla_put_u32(msg, DV_DMABUF_FD, (uint32_t)fd) < 0 ||
-		    put_queues(msg, first, n))) {
+		    (buffer && nla_put_u32(msg, DV_DMABUF_RX_PAGE_SIZE, buffer) < 0) || put_queues(msg, first, n))) {
 		nlmsg_free(msg);
 		msg = NULL;
 	}
@@ -50,14 +51,15 @@ static int bind_it(struct dv_netbind *b, uint8_t cmd, unsigned int ifindex, int 
 	return rc;
 }
 
-int dv_netbind_rx(struct dv_netbind *b, unsigned int ifindex, int fd, unsigned int first, unsigned int n)
+int dv_netbind_rx(struct dv_netbind *b, unsigned int ifindex, int fd, unsigned int first, unsigned int n,
+		  uint32_t buffer)
 {
-	return bind_it(b, DV_NETDEV_BIND_RX, ifindex, fd, first, n);
+	return bind_it(b, DV_NETDEV_BIND_RX, ifindex, fd, first, n, buffer);
 }
 
 int dv_netbind_tx(struct dv_netbind *b, unsigned int ifindex, int fd)
 {
-	return bind_it(b, DV_NETDEV_BIND_TX, ifindex, fd, 0, 0);
+	return bind_it(b, DV_NETDEV_BIND_TX, ifindex, fd, 0, 0, 0);
 }
 
 void dv_netbind_close(struct dv_netbind *b)

@@ -13,11 +13,12 @@ struct dv_netbind {
 };
 
 /*
- * Binds the whole dma-buf fd to n receive queues from `first` on, or (tx) to
- * the interface for sending. 0 or the kernel's -errno, its words in b->nl.why;
+ * Binds the whole dma-buf fd to n receive queues from `first` on, which fill
+ * it by buffers of so many bytes (0: a page), or (tx) to the interface for sending. 0 or the kernel's -errno, its words in b->nl.why;
  * on failure nothing is open.
  */
-int dv_netbind_rx(struct dv_netbind *b, unsigned int ifindex, int fd, unsigned int first, unsigned int n);
+int dv_netbind_rx(struct dv_netbind *b, unsigned int ifindex, int fd, unsigned int first, unsigned int n,
+		  uint32_t buffer);
 int dv_netbind_tx(struct dv_netbind *b, unsigned int ifindex, int fd);
 void dv_netbind_close(struct dv_netbind *b);
 

@@ -63,7 +63,8 @@ static int make_region(struct dv_zcrx *z)
 	return 0;
 }
 
-int dv_zcrx_open(struct dv_zcrx *z, struct dv_queue *q, unsigned int ifindex, unsigned int queue, int fd, uint64_t size)
+int dv_zcrx_open(struct dv_zcrx *z, struct dv_queue *q, unsigned int ifindex, unsigned int queue, int fd, uint64_t size,
+		 uint32_t buffer)
 {
 	struct dv_zcrx_region region = { .flags = DV_REGION_TYPE_USER };
 	struct dv_zcrx_area area = { .len = size, .flags = DV_ZCRX_AREA_DMABUF, .dmabuf_fd = (uint32_t)fd };
@@ -78,7 +79,8 @@ int dv_zcrx_open(struct dv_zcrx *z, struct dv_queue *q, unsigned int ifindex, un
 	region.size = z->region_size;
 	for (int i = 0; i < TRIES; i++) {
 		r = (struct dv_zcrx_reg){ .if_idx = ifindex, .if_rxq = queue, .rq_entries = z->entries,
-					  .area_ptr = (uintptr_t)&area, .region_ptr = (uintptr_t)&region };
+					  .area_ptr = (uintptr_t)&area, .region_ptr = (uintptr_t)&region,
+					  .rx_buf_len = buffer };
 		rc = reg(z->ring_fd, DV_IORING_REGISTER_ZCRX_IFQ, &r, 1);
 		if (rc != -EEXIST)
 			break;

@@ -34,10 +34,12 @@ bool dv_zcrx_known(struct dv_queue *q);
 
 /*
  * Gives a receive queue of the interface to q's ring, made with
- * DV_QUEUE_ZCRX; it fills the whole dma-buf fd of size bytes. 0 or the
- * kernel's -errno, which says nothing more.
+ * DV_QUEUE_ZCRX; it fills the whole dma-buf fd of size bytes, by
+ * buffers of so many bytes (0: a page). 0 or the kernel's -errno, which says
+ * nothing more.
  */
-int dv_zcrx_open(struct dv_zcrx *z, struct dv_queue *q, unsigned int ifindex, unsigned int queue, int fd, uint64_t size);
+int dv_zcrx_open(struct dv_zcrx *z, struct dv_queue *q, unsigned int ifindex, unsigned int queue, int fd, uint64_t size,
+		 uint32_t buffer);
 
 /* When the ring is closed; in a forked child the memory is not there. */
 void dv_zcrx_close(struct dv_zcrx *z, bool forked);

@@ -105,7 +105,7 @@ static void lent(void **state)
 	uint32_t token;
 
 	(void)state;
-	assert_int_equal(dv_lent_init(&rx, 4096), 0);
+	assert_int_equal(dv_lent_init(&rx, 1), 0);
 	assert_int_equal(rx.max_lent, DV_LENT_MIN);
 	for (uint32_t i = 0; i < DV_LENT_MIN; i++)
 		assert_true((ours[i] = dv_lent_put(&rx, 100 + i)));
@@ -123,6 +123,28 @@ static void lent(void **state)
 	free(rx.lent);
 	rx.lent = NULL;
 	assert_false(dv_lent_take(&rx, ours[1], &token));
+}
+
+/* A whole packet, if there are two for each descriptor; a page otherwise. */
+static void buffers(void **state)
+{
+	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+
+	(void)state;
+	assert_int_equal(dv_nic_buffer_for(1460, 64u << 20, 256), page);
+	assert_int_equal(dv_nic_buffer_for(4096, 64u << 20, 256), page);
+	if (page < 8192)
+		assert_int_equal(dv_nic_buffer_for(4097, 64u << 20, 256), 8192);
+	if (page < 16384)
+		assert_int_equal(dv_nic_buffer_for(8960, 64u << 20, 256), 16384);
+	assert_int_equal(dv_nic_buffer_for(8960, 16384 * 512 - 1, 256), page);
+	assert_int_equal(dv_nic_buffer_for(0, 1u << 20, 256), page);
+	assert_int_equal(dv_nic_buffer_for(UINT32_MAX, 1ull << 40, 256), 65536);
+	assert_int_equal(dv_nic_buffer_check(0), 0);
+	assert_int_equal(dv_nic_buffer_check(page), 0);
+	assert_int_equal(dv_nic_buffer_check(4 * page), 0);
+	assert_int_equal(dv_nic_buffer_check(page / 2), -EINVAL);
+	assert_int_equal(dv_nic_buffer_check(page + page / 2), -EINVAL);
 }
 
 static void overlaps(void **state)
@@ -281,6 +303,7 @@ int main(void)
 		cmocka_unit_test(pieces),
 		cmocka_unit_test(tokens),
 		cmocka_unit_test(lent),
+		cmocka_unit_test(buffers),
 		cmocka_unit_test(overlaps),
 		cmocka_unit_test(journal_text),
 		cmocka_unit_test(journal_file),

@@ -16,7 +16,7 @@
 
 /* What the daemon does: answers, or the n-th request from 1 on in another way. */
 enum mischief { NONE, SILENT, HANG_UP, SHORT, LONG, MAGIC, OTHER_VERSION, OTHER_OP, POSITIVE, NO_TEXT, ENDLESS_TEXT, NO_BINDING, QUEUE_0,
-		OTHER_IFINDEX, STEER_0, REFUSE };
+		OTHER_IFINDEX, STEER_0, BUFFER_0, REFUSE };
 
 struct daemon {
 	pthread_t thread;
@@ -45,6 +45,8 @@ static void spoil(struct dv_nicd_answer *a, enum mischief m)
 		a->queue = 0;
 	if (m == STEER_0)
 		a->steer = 0;
+	if (m == BUFFER_0)
+		a->buffer = 0;
 	a->ifindex += m == OTHER_IFINDEX;
 }
 
@@ -52,7 +54,7 @@ static void spoil(struct dv_nicd_answer *a, enum mischief m)
 static bool serve(struct daemon *d, int fd)
 {
 	struct dv_nicd_answer a[2] = { { .magic = DV_NICD_MAGIC, .version = DV_NICD_VERSION, .ifindex = if_nametoindex("lo"),
-					 .steer = DEVIO_STEER_RULES, .queue = 3, .queues = 1, .binding = 77 } };
+					 .steer = DEVIO_STEER_RULES, .queue = 3, .queues = 1, .binding = 77, .buffer = 16384 } };
 	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
 	struct dv_nicd_request q;
 	struct iovec iov = { .iov_base = &q, .iov_len = sizeof(q) };
@@ -161,6 +163,7 @@ static void test_mischief(void **state)
 		{ OTHER_VERSION, -EPROTONOSUPPORT, "another version" }, { OTHER_OP, -EPROTO, "nonsense" },
 		{ POSITIVE, -EPROTO, "nonsense" }, { NO_TEXT, -EPROTO, "nonsense" }, { ENDLESS_TEXT, -EPROTO, "nonsense" },
 		{ NO_BINDING, -EPROTO, "nonsense" }, { QUEUE_0, -EPROTO, "nonsense" }, { STEER_0, -EPROTO, "nonsense" },
+		{ BUFFER_0, -EPROTO, "nonsense" },
 		{ OTHER_IFINDEX, -EPROTO, "not asked for" }, { REFUSE, -EBUSY, "in the test's words" },
 	};
 	struct devio_mem *m = a_mem();

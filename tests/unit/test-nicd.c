@@ -50,7 +50,7 @@ static void test_nonsense(void **state)
 	must_refuse(junk, sizeof(q) + 1, fds, 1, -EPROTO, "no request");
 	must_refuse(junk, sizeof(junk), fds, 1, -EPROTO, "no request");
 	must_refuse(junk + sizeof(q), 3000, fds, 3, -EPROTO, "no request");
-	q.version = 2;
+	q.version = DV_NICD_VERSION - 1;
 	must_refuse_open(&q, memfd, -EPROTONOSUPPORT, "another version");
 	q = request_for("lo");
 	q.magic ^= 1;

@@ -5,6 +5,7 @@
  * devio_mem_copy_out(), and what went through the CPU is counted.
  *
  *   devmem-lib rx SPEC MTU      received in place, and as pieces where they lie
+ *   devmem-lib buffers SPEC     receive buffers of several sizes
  *   devmem-lib late SPEC         the NIC set up when the connection is under way
  *   devmem-lib tx SPEC MTU      sent from the memory itself
  *   devmem-lib slow SPEC        pieces that are kept: the cap, and stale tokens
@@ -343,6 +344,8 @@ int main(int argc, char **argv)
 	begin();
 	if (!strcmp(what, "rx"))
 		return test_rx(arg, n);
+	if (!strcmp(what, "buffers"))
+		return test_buffers(arg);
 	if (!strcmp(what, "late"))
 		return test_late(arg);
 	if (!strcmp(what, "tx"))

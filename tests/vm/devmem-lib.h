@@ -30,6 +30,9 @@ void look(char *buf, size_t size);
 void pieces_on_ring(struct devio_nic *n, uint64_t bytes);
 int test_late(const char *spec);
 
+/* devmem-lib-buffers.c */
+int test_buffers(const char *spec);
+
 /* devmem-lib-hard.c */
 void bar_memory(bool on);
 int test_stuck(const char *spec);

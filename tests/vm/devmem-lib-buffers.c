@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* tests/vm/devmem-lib buffers: how large the NIC's receive buffers are, chosen and asked for. */
+#include "devmem-lib.h"
+
+/* The longest piece of a stream whose bytes are all compared. */
+static void take_all(struct devio_nic *n, uint32_t buffer)
+{
+	struct peer p = { .bytes = 4 * MIB, .port = 4997 };
+	struct devio_nic_info i = DEVIO_OPTS(i);
+	int listener = listen_on(true, p.port), wrong = 0, ret;
+	struct devio_frag f[256];
+	struct devio_sock *s;
+	uint32_t longest = 0;
+	uint64_t pos = 0;
+
+	must(devio_nic_get_info(n, &i), "devio_nic_get_info");
+	is((int)i.buffer, (int)buffer, "the size that is told");
+	peer_start(&p);
+	s = take(listener);
+	while ((ret = devio_sock_recv_frags(s, f, 256, UINT64_MAX, 20000000000)) > 0) {
+		for (int k = 0; k < ret; k++) {
+			wrong += !(f[k].mem ? memory_right(f[k].mem, f[k].off, pos, f[k].len) : same(f[k].host, pos, f[k].len));
+			longest = f[k].mem && f[k].len > longest ? f[k].len : longest;
+			pos += f[k].len;
+		}
+		must(devio_sock_release(s, f, (unsigned int)ret), "devio_sock_release");
+	}
+	pthread_join(p.thread, NULL);
+	ok(!ret && pos == p.bytes && !wrong, "every byte where it was said to be", wrong);
+	printf("# buffers of %u bytes: the longest piece has %u\n", i.buffer, longest);
+	ok(longest <= buffer && longest > buffer / 2, "which is what the pieces show", longest);
+	devio_sock_close(s);
+	close(listener);
+}
+
+static void try_one(const char *spec, int mtu, uint64_t size, uint32_t asked, uint32_t wanted)
+{
+	struct devio_mem *area = memory(spec, size);
+	struct devio_nic_opts o = DEVIO_OPTS(o);
+	struct devio_nic *n;
+
+	set_mtu(mtu);
+	o.steer = DEVIO_STEER_RSS;
+	o.buffer = asked;
+	must(devio_nic_open(ctx, NIC, area, &o, &n), "devio_nic_open");
+	await_link();
+	take_all(n, wanted);
+	devio_nic_close(n);
+	devio_mem_free(area);
+}
+
+static void not_possible(const char *spec, uint32_t asked, int err)
+{
+	static char before[8192], after[8192];
+	struct devio_mem *area = memory(spec, MIB);
+	struct devio_nic_opts o = DEVIO_OPTS(o);
+	struct devio_nic *n;
+
+	look(before, sizeof(before));
+	o.steer = DEVIO_STEER_RSS;
+	o.buffer = asked;
+	is(devio_nic_open(ctx, NIC, area, &o, &n), err, "a size that cannot be");
+	printf("# %s\n", devio_errmsg());
+	look(after, sizeof(after));
+	ok(!strcmp(before, after), "nothing was changed", 0);
+	devio_mem_free(area);
+}
+
+int test_buffers(const char *spec)
+{
+	try_one(spec, 9000, AREA, 0, 16384);
+	/* Not enough for two in each descriptor; and as was asked for all the same. */
+	try_one(spec, 9000, 4 * MIB, 0, 4096);
+	try_one(spec, 9000, 8 * MIB, 8192, 8192);
+	try_one(spec, 9000, AREA, 4096, 4096);
+	/* In single pages there are no larger ones. */
+	try_one("udmabuf", 9000, AREA, 0, 4096);
+	set_mtu(1500);
+	not_possible(spec, 5000, -EINVAL);
+	not_possible(spec, 2048, -EINVAL);
+	not_possible(spec, 65536, -ERANGE);
+	return finish();
+}
