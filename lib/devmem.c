@@ -27,12 +27,55 @@ static int piece_of(struct cmsghdr *c, uint32_t binding, uint64_t size, struct d
 	return f.frag_offset > size || f.frag_size > size - f.frag_offset ? -EPROTO : 0;
 }
 
+/* A message as the kernel writes nearly all of them. */
+struct plain {
+	struct cmsghdr head;
+	struct dv_dmabuf_cmsg f;
+};
+
+_Static_assert(sizeof(struct plain) == CMSG_SPACE(sizeof(struct dv_dmabuf_cmsg)), "one behind the other");
+
+/* The first ones that need no second look; in few instructions, as there is one for each packet. Their number. */
+static int plain_ones(const struct msghdr *msg, uint32_t binding, uint64_t size, struct dv_piece *out, uint64_t *sum)
+{
+	const struct plain *m = msg->msg_control, *end = m + msg->msg_controllen / sizeof(*m);
+	struct dv_piece *o = out;
+
+	end = end - m > DV_RX_PIECES ? m + DV_RX_PIECES : end;
+	for (; m < end; m++, o++) {
+		if (m->head.cmsg_len != CMSG_LEN(sizeof(m->f)) || m->head.cmsg_level != SOL_SOCKET ||
+		    m->head.cmsg_type != SO_DEVMEM_DMABUF || m->f.dmabuf_id != binding || m->f.frag_offset > size ||
+		    m->f.frag_size > size - m->f.frag_offset)
+			break;
+		o->linear = false;
+		o->len = m->f.frag_size;
+		o->off = m->f.frag_offset;
+		o->token = m->f.frag_token;
+		*sum += m->f.frag_size;
+	}
+	return (int)(o - out);
+}
+
+/* The message so far into the buffer, or NULL: what the kernel has filled ends there. */
+static struct cmsghdr *message_at(const struct msghdr *msg, size_t at)
+{
+	struct cmsghdr *c = (struct cmsghdr *)(void *)((char *)msg->msg_control + at);
+	size_t left = at < msg->msg_controllen ? msg->msg_controllen - at : 0;
+
+	return left >= sizeof(*c) && c->cmsg_len >= sizeof(*c) && c->cmsg_len <= left ? c : NULL;
+}
+
+static struct cmsghdr *next_message(const struct msghdr *msg, const struct cmsghdr *c)
+{
+	return message_at(msg, (size_t)((const char *)c - (char *)msg->msg_control) + CMSG_ALIGN(c->cmsg_len));
+}
+
 int dv_rx_parse(struct msghdr *msg, uint32_t n, uint32_t binding, uint64_t size, struct dv_piece *out)
 {
 	uint64_t sum = 0;
-	int nr = 0, bad = 0;
+	int nr = plain_ones(msg, binding, size, out, &sum), bad = 0;
 
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+	for (struct cmsghdr *c = message_at(msg, (size_t)nr * sizeof(struct plain)); c; c = next_message(msg, c)) {
 		int rc = nr < DV_RX_PIECES ? piece_of(c, binding, size, &out[nr]) : -EPROTO;
 
 		if (rc == 1)
@@ -107,26 +150,6 @@ void dv_rx_prepare(struct dv_rx *rx, void *host, uint32_t bytes, unsigned int pi
 				   .msg_controllen = pieces < DV_RX_PIECES ? room : sizeof(rx->control) };
 }
 
-bool dv_back_collect(struct dv_back *b, uint32_t token)
-{
-	struct dv_dmabuf_token *last = b->nr ? &b->range[b->nr - 1] : NULL;
-
-	if (b->frags == DV_DONTNEED_FRAGS)
-		return false;
-	if (last && token == last->token_start + last->token_count) {
-		last->token_count++;
-	} else if (last && token + 1 == last->token_start) {
-		last->token_start--;
-		last->token_count++;
-	} else if (b->nr == DV_DONTNEED_TOKENS) {
-		return false;
-	} else {
-		b->range[b->nr++] = (struct dv_dmabuf_token){ token, 1 };
-	}
-	b->frags++;
-	return true;
-}
-
 int dv_back_flush(struct dv_back *b, int fd)
 {
 	int want = (int)b->frags, rc = 0;
@@ -135,17 +158,6 @@ int dv_back_flush(struct dv_back *b, int fd)
 		rc = setsockopt(fd, SOL_SOCKET, SO_DEVMEM_DONTNEED, b->range, b->nr * sizeof(b->range[0]));
 	b->nr = b->frags = 0;
 	return rc < 0 ? -errno : want - rc;
-}
-
-int dv_back_put(struct dv_back *b, int fd, uint32_t token)
-{
-	int rc;
-
-	if (dv_back_collect(b, token))
-		return 0;
-	rc = dv_back_flush(b, fd);
-	(void)dv_back_collect(b, token);
-	return rc;
 }
 
 uint32_t dv_tx_overlap(uint32_t first, uint32_t n, uint32_t lo, uint32_t hi)

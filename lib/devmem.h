@@ -54,11 +54,8 @@ int dv_rx_open(struct devio_sock *s);
 void dv_rx_free(struct dv_rx *rx);
 /* Prepares rx->msg for so many bytes and pieces; what comes in ordinary memory goes to host (NULL: rx->linear). */
 void dv_rx_prepare(struct dv_rx *rx, void *host, uint32_t bytes, unsigned int pieces);
-/* Collects a token to give back; flush gives back what was collected: tokens the kernel did not know, or -errno. */
-int dv_back_put(struct dv_back *b, int fd, uint32_t token);
+/* Gives back what was collected (lent.h): tokens the kernel did not know, or -errno. */
 int dv_back_flush(struct dv_back *b, int fd);
-/* Puts token behind the ranges; false: there is no room. */
-bool dv_back_collect(struct dv_back *b, uint32_t token);
 
 /*
  * A place for a piece that is out. The stream's receiver fills it; whoever
@@ -70,13 +67,8 @@ struct dv_lent {
 };
 #define DV_LENT_MIN 64u
 #define DV_LENT_MAX 16384u
-/* Ours for the kernel's: 0: as many are out as may be. The kernel's for ours: false if it is not out. */
-uint64_t dv_lent_put(struct dv_rx *rx, uint32_t token);
-bool dv_lent_take(struct dv_rx *rx, uint64_t ours, uint32_t *token);
 /* Makes the table: no connection may have more than half of the NIC's buffers. 0 or -ENOMEM. */
 int dv_lent_init(struct dv_rx *rx, uint64_t buffers);
-/* How many more may go out. */
-uint32_t dv_lent_room(const struct dv_rx *rx);
 
 struct dv_frag_sum {
 	uint64_t linear, frags, bytes;

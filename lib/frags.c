@@ -7,6 +7,7 @@
 #include <time.h>
 #include "ctx.h"
 #include "devmem.h"
+#include "lent.h"
 #include "err.h"
 
 int dv_lent_init(struct dv_rx *rx, uint64_t buffers)
@@ -21,46 +22,6 @@ int dv_lent_init(struct dv_rx *rx, uint64_t buffers)
 		return -ENOMEM;
 	rx->max_lent = (uint32_t)n;
 	return 0;
-}
-
-uint32_t dv_lent_room(const struct dv_rx *rx)
-{
-	return rx->max_lent - atomic_load_explicit(&rx->nr_lent, memory_order_acquire);
-}
-
-/* The next free place in turn: mostly the very next, since pieces come back in about the order in which they went. */
-uint64_t dv_lent_put(struct dv_rx *rx, uint32_t token)
-{
-	if (!dv_lent_room(rx))
-		return 0;
-	for (;;) {
-		uint32_t i = rx->next_lent, gen = atomic_load_explicit(&rx->lent[i].gen, memory_order_acquire);
-
-		rx->next_lent = i + 1 < rx->max_lent ? i + 1 : 0;
-		if (gen & 1)
-			continue;
-		atomic_store_explicit(&rx->lent[i].token, token, memory_order_relaxed);
-		atomic_fetch_add_explicit(&rx->nr_lent, 1, memory_order_relaxed);
-		atomic_store_explicit(&rx->lent[i].gen, gen + 1, memory_order_release);
-		return (uint64_t)(gen + 1) << 32 | i;
-	}
-}
-
-bool dv_lent_take(struct dv_rx *rx, uint64_t ours, uint32_t *token)
-{
-	uint32_t i = (uint32_t)ours, gen = (uint32_t)(ours >> 32);
-
-	if (!rx->lent || i >= rx->max_lent || !(gen & 1))
-		return false;
-	if (atomic_load_explicit(&rx->lent[i].gen, memory_order_acquire) != gen)
-		return false;
-	*token = atomic_load_explicit(&rx->lent[i].token, memory_order_relaxed);
-	/* Of two that release the same piece one is right. */
-	if (!atomic_compare_exchange_strong_explicit(&rx->lent[i].gen, &gen, gen + 1, memory_order_acq_rel,
-						     memory_order_relaxed))
-		return false;
-	atomic_fetch_sub_explicit(&rx->nr_lent, 1, memory_order_release);
-	return true;
 }
 
 static void count(uint64_t *counter, uint64_t n)
@@ -114,24 +75,27 @@ static ssize_t receive(struct devio_sock *s, uint32_t bytes, unsigned int pieces
 int dv_frags_fill(struct dv_rx *rx, struct devio_frag *frags, const char *host, uint32_t n, struct dv_frag_sum *sum)
 {
 	struct devio_mem *m = rx->nic->mem;
-	int nr = dv_rx_parse(&rx->msg, n, rx->nic->id, rx->nic->mem_off + m->size, rx->piece);
+	uint64_t mem_off = rx->nic->mem_off, linear = 0, bytes = 0, n_frags = 0;
+	int nr = dv_rx_parse(&rx->msg, n, rx->nic->id, mem_off + m->size, rx->piece);
 
-	*sum = (struct dv_frag_sum){ 0 };
 	for (int i = 0; i < nr; i++) {
 		const struct dv_piece *p = &rx->piece[i];
 
-		frags[i] = (struct devio_frag){ .len = p->len };
 		if (p->linear) {
-			frags[i].host = host + sum->linear;
-			sum->linear += p->len;
+			frags[i] = (struct devio_frag){ .host = host + linear, .len = p->len };
+			linear += p->len;
 			continue;
 		}
 		frags[i].mem = m;
-		frags[i].off = p->off - rx->nic->mem_off;
+		frags[i].host = NULL;
+		frags[i].off = p->off - mem_off;
+		frags[i].len = p->len;
+		frags[i].resv = 0;
 		frags[i].token = dv_lent_put(rx, p->token);
-		sum->bytes += p->len;
-		sum->frags++;
+		bytes += p->len;
+		n_frags++;
 	}
+	*sum = (struct dv_frag_sum){ .linear = linear, .frags = n_frags, .bytes = bytes };
 	return nr;
 }
 

@@ -121,18 +121,28 @@ static int vfio_map(struct devio_mem *m)
 
 /*
  * A BAR is no memory of the CPU: not every machine bears unaligned or wide
- * accesses there. So the middle goes in aligned words and the ends in bytes.
+ * accesses there. So the middle goes in aligned words, four a turn, and the ends
+ * in bytes.
  */
 static void copy_to_bar(volatile void *bar, const unsigned char *host, size_t len)
 {
 	volatile unsigned char *b = bar;
-	uint64_t word;
+	uint64_t words[4];
 
 	for (; len && ((uintptr_t)b & 7); len--)
 		*b++ = *host++;
+	for (; len >= 32; len -= 32, b += 32, host += 32) {
+		volatile uint64_t *to = (volatile uint64_t *)b;
+
+		memcpy(words, host, 32);
+		to[0] = words[0];
+		to[1] = words[1];
+		to[2] = words[2];
+		to[3] = words[3];
+	}
 	for (; len >= 8; len -= 8, b += 8, host += 8) {
-		memcpy(&word, host, 8);
-		*(volatile uint64_t *)b = word;
+		memcpy(words, host, 8);
+		*(volatile uint64_t *)b = words[0];
 	}
 	while (len--)
 		*b++ = *host++;
@@ -143,13 +153,22 @@ static void copy_to_bar(volatile void *bar, const unsigned char *host, size_t le
 static void copy_from_bar(unsigned char *host, const volatile void *bar, size_t len)
 {
 	const volatile unsigned char *b = bar;
-	uint64_t word;
+	uint64_t words[4];
 
 	for (; len && ((uintptr_t)b & 7); len--)
 		*host++ = *b++;
+	for (; len >= 32; len -= 32, b += 32, host += 32) {
+		const volatile uint64_t *from = (const volatile uint64_t *)b;
+
+		words[0] = from[0];
+		words[1] = from[1];
+		words[2] = from[2];
+		words[3] = from[3];
+		memcpy(host, words, 32);
+	}
 	for (; len >= 8; len -= 8, b += 8, host += 8) {
-		word = *(const volatile uint64_t *)b;
-		memcpy(host, &word, 8);
+		words[0] = *(const volatile uint64_t *)b;
+		memcpy(host, words, 8);
 	}
 	while (len--)
 		*host++ = *b++;

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <sys/stat.h>
 #include "devmem.h"
+#include "lent.h"
 #include "test.h"
 
 static struct dv_rx rx;
