@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* sock-devmem, received: what the kernel tells of pieces and tokens. */
 #include "config.h"
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "ctx.h"
@@ -114,6 +116,36 @@ static struct dv_rx *rx_new(struct devio_nic *nic)
 	return rx;
 }
 
+/* The most that the kernel lets a connection grow to by itself. */
+static uint64_t tcp_rmem_max(void)
+{
+	unsigned long long max = 6u << 20;
+	FILE *f = fopen("/proc/sys/net/ipv4/tcp_rmem", "re");
+
+	if (f && fscanf(f, "%*u %*u %llu", &max) != 1)
+		max = 6u << 20;
+	if (f)
+		fclose(f);
+	return max;
+}
+
+void dv_rx_limit(int fd, uint64_t size)
+{
+	uint64_t share = size / DV_RX_SHARE > DV_RX_WAIT_MIN ? size / DV_RX_SHARE : DV_RX_WAIT_MIN;
+	int half = (int)(share / 2 < INT_MAX / 2 ? share / 2 : INT_MAX / 2), now = 0, lock = 0;
+	socklen_t len = sizeof(int);
+
+	/* The application's own choice stays, if it is a smaller one. */
+	if (!getsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &lock, &len) && lock & DV_RCVBUF_LOCK &&
+	    !getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &now, &len) && (uint64_t)now <= share)
+		return;
+	if (!(lock & DV_RCVBUF_LOCK) && share >= tcp_rmem_max())
+		return;
+	/* The kernel doubles it. Who set the NIC up may pass net.core.rmem_max; for others that is the limit. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half)))
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &half, sizeof(half));
+}
+
 int dv_rx_open(struct devio_sock *s)
 {
 	struct devio_nic *nic;
@@ -127,7 +159,10 @@ int dv_rx_open(struct devio_sock *s)
 	if (!nic)
 		return -EOPNOTSUPP;
 	s->rx = rx_new(nic);
-	return s->rx ? 0 : -ENOMEM;
+	if (!s->rx)
+		return -ENOMEM;
+	dv_rx_limit(s->fd, nic->mem->size);
+	return 0;
 }
 
 void dv_rx_free(struct dv_rx *rx)

@@ -52,6 +52,10 @@ int dv_rx_parse(struct msghdr *msg, uint32_t n, uint32_t binding, uint64_t size,
 /* The connection's state, made if its interface has a NIC that was set up. 0, -EOPNOTSUPP or -ENOMEM. */
 int dv_rx_open(struct devio_sock *s);
 void dv_rx_free(struct dv_rx *rx);
+/* No more than a share of a NIC's memory of size bytes waits in the kernel for the connection to receive it. */
+#define DV_RX_SHARE 4
+#define DV_RX_WAIT_MIN (32u << 10)
+void dv_rx_limit(int fd, uint64_t size);
 /* Prepares rx->msg for so many bytes and pieces; what comes in ordinary memory goes to host (NULL: rx->linear). */
 void dv_rx_prepare(struct dv_rx *rx, void *host, uint32_t bytes, unsigned int pieces);
 /* Gives back what was collected (lent.h): tokens the kernel did not know, or -errno. */

@@ -14,6 +14,10 @@
 #define SO_DEVMEM_DMABUF 79
 #define SO_DEVMEM_DONTNEED 80
 #endif
+#ifndef SO_BUF_LOCK
+#define SO_BUF_LOCK 72
+#endif
+#define DV_RCVBUF_LOCK 2
 #define DV_SCM_DEVMEM_TX SO_DEVMEM_DMABUF
 
 #define DV_DONTNEED_TOKENS 128  /* ranges in one call; more is EINVAL */

@@ -60,7 +60,7 @@ own='config\.h|include/devio/[a-z_]+\.h|include/devio\.h'
 rule "lib/ knows paths and providers only through path.h and mem.h" '^lib/[^/]+\.[ch]$' \
 	"$own|lib/[^/]+\\.h|lib/kern/[^/]+\\.h"
 rule "lib/path/ knows neither providers nor other paths" '^lib/path/' \
-	"$own|lib/(path|ring|mem|stat|err|slots|regs|file|sock|ctx|nic|devmem)\\.h|lib/kern/[^/]+\\.h|lib/path/slots\\.h"
+	"$own|lib/(path|ring|mem|stat|err|slots|regs|file|sock|ctx|nic|devmem|lent)\\.h|lib/kern/[^/]+\\.h|lib/path/slots\\.h"
 rule "lib/mem/ knows neither ring nor path nor endpoint" '^lib/mem/' \
 	"config\\.h|include/devio/(base|ctx|mem)\\.h|lib/(mem|err)\\.h|lib/kern/[^/]+\\.h|lib/kern/uapi/[^/]+\\.h|lib/mem/[^/]+\\.h|($kernel)[^ ]*"
 rule "lib/kern/ knows errors and the kernel" '^lib/kern/' \

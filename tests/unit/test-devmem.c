@@ -148,6 +148,34 @@ static void buffers(void **state)
 	assert_int_equal(dv_nic_buffer_check(page + page / 2), -EINVAL);
 }
 
+static int rcvbuf_of(int fd)
+{
+	socklen_t len = sizeof(int);
+	int n = 0;
+
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &n, &len), 0);
+	return n;
+}
+
+/* A quarter of the memory waits in the kernel at most, less if somebody has said so. */
+static void waiting(void **state)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), n, small = 40000;
+
+	(void)state;
+	n = rcvbuf_of(fd);
+	dv_rx_limit(fd, 1ull << 40); /* more than the kernel lets it have */
+	assert_int_equal(rcvbuf_of(fd), n);
+	dv_rx_limit(fd, 1u << 20);
+	assert_int_equal(rcvbuf_of(fd), 1 << 18);
+	dv_rx_limit(fd, 4096);
+	assert_int_equal(rcvbuf_of(fd), DV_RX_WAIT_MIN);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+	dv_rx_limit(fd, 1u << 20);
+	assert_int_equal(rcvbuf_of(fd), 80000);
+	close(fd);
+}
+
 static void overlaps(void **state)
 {
 	(void)state;
@@ -305,6 +333,7 @@ int main(void)
 		cmocka_unit_test(tokens),
 		cmocka_unit_test(lent),
 		cmocka_unit_test(buffers),
+		cmocka_unit_test(waiting),
 		cmocka_unit_test(overlaps),
 		cmocka_unit_test(journal_text),
 		cmocka_unit_test(journal_file),

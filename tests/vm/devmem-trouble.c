@@ -230,10 +230,8 @@ static int test_slow(const char *spec)
 	struct devio_mem *area;
 	struct devio_nic *n = start_with(&area, spec);
 	struct lane l = { .s = NULL }, s = { .s = NULL };
-	int rcvbuf = 512 * KIB;
 
 	/* What waits in its socket is the NIC's memory too, on top of its share: unlimited it can be the rest of it. */
-	setsockopt(listener[0], SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf));
 	peer_start(&slow);
 	s.s = take(listener[0]);
 	while ((ret = devio_sock_recv_frags(s.s, kept + k, 256, UINT64_MAX, 5000000000)) > 0)
