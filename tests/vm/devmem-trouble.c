@@ -230,6 +230,7 @@ static int test_slow(const char *spec)
 	struct devio_mem *area;
 	struct devio_nic *n = start_with(&area, spec);
 	struct lane l = { .s = NULL }, s = { .s = NULL };
+	struct devio_nic_info i = DEVIO_OPTS(i);
 
 	/* What waits in its socket is the NIC's memory too, on top of its share: unlimited it can be the rest of it. */
 	peer_start(&slow);
@@ -244,8 +245,10 @@ static int test_slow(const char *spec)
 	pthread_join(fast.thread, NULL);
 	ok(!ret && l.pos == fast.bytes && !l.wrong, "the other one gets its stream", ret ? ret : (long)l.pos);
 	told(n, "meanwhile");
-	for (int i = 0; i < k; s.pos += kept[i++].len)
-		s.wrong += kept[i].mem ? !memory_right(kept[i].mem, kept[i].off, s.pos, kept[i].len) : 0;
+	must(devio_nic_get_info(n, &i), "devio_nic_get_info");
+	ok(i.inflight < AREA / i.buffer, "not all of the memory is used up", (long)i.inflight);
+	for (int at = 0; at < k; s.pos += kept[at++].len)
+		s.wrong += kept[at].mem ? !memory_right(kept[at].mem, kept[at].off, s.pos, kept[at].len) : 0;
 	printf("# the slow one has kept %lu bytes\n", (long)s.pos);
 	must(devio_sock_release(s.s, kept, (unsigned int)k), "devio_sock_release");
 	ret = run_lane(&s, 20000000000);
