@@ -118,7 +118,7 @@ static inline __attribute__((always_inline)) int
 fast_start(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint64_t mem_off, uint64_t len,
 	   uint64_t file_off, uint64_t cookie, bool write)
 {
-	const struct dv_plan *pl = usual(r, f, m, mem_off, len, file_off, write);
+	const struct dv_plan *pl = __builtin_expect(!r, 0) ? NULL : usual(r, f, m, mem_off, len, file_off, write);
 
 	return pl ? planned_start(r, pl, f, m, mem_off, len, file_off, cookie) : 0;
 }

@@ -225,6 +225,10 @@ static void test_lists(void **state)
 	io.ranges = NULL;
 	must_fail(devio_ring_io(ring, &io), -EINVAL);
 	must_fail(devio_ring_io(ring, NULL), -EINVAL);
+	must_fail(devio_ring_read(NULL, file, mem, 0, 512, 0, 0), -EINVAL);
+	must_fail(devio_ring_write(NULL, file, mem, 0, 512, 0, 0), -EINVAL);
+	must_fail(devio_ring_read(ring, NULL, mem, 0, 512, 0, 0), -EINVAL);
+	must_fail(devio_ring_read(ring, file, NULL, 0, 512, 0, 0), -EINVAL);
 	io.ranges = g;
 	io.sz = 4;
 	must_fail(devio_ring_io(ring, &io), -EINVAL);
