@@ -2,6 +2,7 @@
 /* sock-devmem, received: what the kernel tells of pieces and tokens. */
 #include "config.h"
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,13 +30,17 @@ static int piece_of(struct cmsghdr *c, uint32_t binding, uint64_t size, struct d
 	return f.frag_offset > size || f.frag_size > size - f.frag_offset ? -EPROTO : 0;
 }
 
-/* A message as the kernel writes nearly all of them. */
+/* A message as the kernel writes nearly all of them: a struct cmsghdr, which may only be the last of a struct, and its data. */
 struct plain {
-	struct cmsghdr head;
+	size_t len;
+	int level, type;
 	struct dv_dmabuf_cmsg f;
 };
 
-_Static_assert(sizeof(struct plain) == CMSG_SPACE(sizeof(struct dv_dmabuf_cmsg)), "one behind the other");
+_Static_assert(sizeof(struct plain) == CMSG_SPACE(sizeof(struct dv_dmabuf_cmsg)) &&
+	       offsetof(struct plain, level) == offsetof(struct cmsghdr, cmsg_level) &&
+	       offsetof(struct plain, type) == offsetof(struct cmsghdr, cmsg_type) &&
+	       offsetof(struct plain, f) == CMSG_LEN(0), "one behind the other");
 
 /* The first ones that need no second look; in few instructions, as there is one for each packet. Their number. */
 static int plain_ones(const struct msghdr *msg, uint32_t binding, uint64_t size, struct dv_piece *out, uint64_t *sum)
@@ -45,9 +50,8 @@ static int plain_ones(const struct msghdr *msg, uint32_t binding, uint64_t size,
 
 	end = end - m > DV_RX_PIECES ? m + DV_RX_PIECES : end;
 	for (; m < end; m++, o++) {
-		if (m->head.cmsg_len != CMSG_LEN(sizeof(m->f)) || m->head.cmsg_level != SOL_SOCKET ||
-		    m->head.cmsg_type != SO_DEVMEM_DMABUF || m->f.dmabuf_id != binding || m->f.frag_offset > size ||
-		    m->f.frag_size > size - m->f.frag_offset)
+		if (m->len != CMSG_LEN(sizeof(m->f)) || m->level != SOL_SOCKET || m->type != SO_DEVMEM_DMABUF ||
+		    m->f.dmabuf_id != binding || m->f.frag_offset > size || m->f.frag_size > size - m->f.frag_offset)
 			break;
 		o->linear = false;
 		o->len = m->f.frag_size;
