@@ -10,6 +10,7 @@
 #include "devmem.h"
 #include "err.h"
 #include "kern/netdev.h"
+#include "kern/sysfs.h"
 
 /* One message of the kernel as a piece; 0, 1: none of ours, or -errno. */
 static int piece_of(struct cmsghdr *c, uint32_t binding, uint64_t size, struct dv_piece *out)
@@ -62,18 +63,12 @@ static int plain_ones(const struct msghdr *msg, uint32_t binding, uint64_t size,
 	return (int)(o - out);
 }
 
-/* The message so far into the buffer, or NULL: what the kernel has filled ends there. */
-static struct cmsghdr *message_at(const struct msghdr *msg, size_t at)
+/* What follows the first n, which were plain ones. */
+static struct cmsghdr *behind(struct msghdr *msg, int n)
 {
-	struct cmsghdr *c = (struct cmsghdr *)(void *)((char *)msg->msg_control + at);
-	size_t left = at < msg->msg_controllen ? msg->msg_controllen - at : 0;
+	struct plain *first = msg->msg_control;
 
-	return left >= sizeof(*c) && c->cmsg_len >= sizeof(*c) && c->cmsg_len <= left ? c : NULL;
-}
-
-static struct cmsghdr *next_message(const struct msghdr *msg, const struct cmsghdr *c)
-{
-	return message_at(msg, (size_t)((const char *)c - (char *)msg->msg_control) + CMSG_ALIGN(c->cmsg_len));
+	return n ? CMSG_NXTHDR(msg, (struct cmsghdr *)(void *)&first[n - 1]) : CMSG_FIRSTHDR(msg);
 }
 
 int dv_rx_parse(struct msghdr *msg, uint32_t n, uint32_t binding, uint64_t size, struct dv_piece *out)
@@ -81,7 +76,7 @@ int dv_rx_parse(struct msghdr *msg, uint32_t n, uint32_t binding, uint64_t size,
 	uint64_t sum = 0;
 	int nr = plain_ones(msg, binding, size, out, &sum), bad = 0;
 
-	for (struct cmsghdr *c = message_at(msg, (size_t)nr * sizeof(struct plain)); c; c = next_message(msg, c)) {
+	for (struct cmsghdr *c = behind(msg, nr); c; c = CMSG_NXTHDR(msg, c)) {
 		int rc = nr < DV_RX_PIECES ? piece_of(c, binding, size, &out[nr]) : -EPROTO;
 
 		if (rc == 1)
@@ -123,13 +118,11 @@ static struct dv_rx *rx_new(struct devio_nic *nic)
 /* The most that the kernel lets a connection grow to by itself. */
 static uint64_t tcp_rmem_max(void)
 {
-	unsigned long long max = 6u << 20;
-	FILE *f = fopen("/proc/sys/net/ipv4/tcp_rmem", "re");
+	unsigned long long max;
+	char text[80];
 
-	if (f && fscanf(f, "%*u %*u %llu", &max) != 1)
+	if (dv_sysfs_read("/proc/sys", text, sizeof(text), "net/ipv4/tcp_rmem") < 0 || sscanf(text, "%*u %*u %llu", &max) != 1)
 		max = 6u << 20;
-	if (f)
-		fclose(f);
 	return max;
 }
 

@@ -7,8 +7,8 @@
 #include <time.h>
 #include "ctx.h"
 #include "devmem.h"
-#include "lent.h"
 #include "err.h"
+#include "lent.h"
 
 int dv_lent_init(struct dv_rx *rx, uint64_t buffers)
 {

@@ -8,8 +8,8 @@
 #include <string.h>
 #include "ctx.h"
 #include "devmem.h"
-#include "lent.h"
 #include "err.h"
+#include "lent.h"
 
 int dv_rx_can(struct devio_ring *r, const struct dv_op *op, uint8_t *why)
 {

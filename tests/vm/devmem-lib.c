@@ -73,7 +73,7 @@ static void in_place(struct devio_nic *n, const char *spec, uint64_t bytes, bool
 	close(listener);
 }
 
-static void as_pieces(struct devio_nic *n, uint64_t bytes)
+uint32_t as_pieces(struct devio_nic *n, uint64_t bytes)
 {
 	struct peer p = { .bytes = bytes, .port = 4982 };
 	int listener = listen_on(true, p.port), wrong = 0, ret;
@@ -81,6 +81,7 @@ static void as_pieces(struct devio_nic *n, uint64_t bytes)
 	double start = seconds();
 	struct devio_frag f[256];
 	struct devio_sock *s;
+	uint32_t longest = 0;
 
 	peer_start(&p);
 	s = take(listener);
@@ -90,6 +91,7 @@ static void as_pieces(struct devio_nic *n, uint64_t bytes)
 			wrong += !(f[i].mem ? memory_right(f[i].mem, f[i].off, pos, f[i].len) : same(f[i].host, pos, f[i].len));
 			linear += f[i].mem ? 0 : f[i].len;
 			frags += !!f[i].mem;
+			longest = f[i].mem && f[i].len > longest ? f[i].len : longest;
 			pos += f[i].len;
 		}
 		must(devio_sock_release(s, f, (unsigned int)ret), "devio_sock_release");
@@ -102,6 +104,7 @@ static void as_pieces(struct devio_nic *n, uint64_t bytes)
 	ok(linear * 20 < bytes, "nothing was copied but a few linear bytes", linear);
 	devio_sock_close(s);
 	close(listener);
+	return longest;
 }
 
 static int test_rx(const char *spec, int mtu)

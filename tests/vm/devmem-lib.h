@@ -30,6 +30,9 @@ void look(char *buf, size_t size);
 void pieces_on_ring(struct devio_nic *n, uint64_t bytes);
 int test_late(const char *spec);
 
+/* A stream received as pieces, every byte compared: the longest of those in device memory. */
+uint32_t as_pieces(struct devio_nic *n, uint64_t bytes);
+
 /* devmem-lib-buffers.c */
 int test_buffers(const char *spec);
 
