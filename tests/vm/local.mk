@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 EXTRA_DIST += docs/lab.md tests/vm/ask-host tests/vm/demo tests/vm/fetch-deb tests/vm/find-bytes \
-	tests/vm/guest tests/vm/lab-demo tests/vm/lab-nc-nic tests/vm/lab-nicd tests/vm/lab-stack tests/vm/lab-unplug tests/vm/lab-wire tests/vm/qmp tests/vm/rows \
-	tests/vm/run
+	tests/vm/guest tests/vm/lab-demo tests/vm/lab-nc-nic tests/vm/lab-nicd tests/vm/lab-stack tests/vm/lab-unplug tests/vm/lab-wire tests/vm/programs.py tests/vm/qmp tests/vm/rows \
+	tests/vm/run tests/vm/where
 
 # Whether the lab itself works; it needs nothing of the library.
 check_PROGRAMS += tests/vm/selftest
@@ -44,4 +44,4 @@ tests_vm_devmem_trouble_LDADD = lib/libdevio.la $(URING_LIBS) -lpthread
 # All rows on emulated machines: minutes, and the first time a kernel build.
 .PHONY: check-lab
 check-lab: all $(check_PROGRAMS)
-	$(top_srcdir)/tests/vm/run --jobs $${DEVIO_LAB_JOBS:-2} --build $(abs_top_builddir)
+	$(top_srcdir)/tests/vm/run --jobs $${DEVIO_LAB_JOBS:-$$(($$(nproc) + 1))} --build $(abs_top_builddir)
