@@ -12,6 +12,7 @@
 #include "err.h"
 #include "kern/dmabuf.h"
 #include "kern/netdev.h"
+#include "kern/netif.h"
 #include "mem.h"
 #include "nic.h"
 #include "sock.h"
@@ -200,7 +201,7 @@ static int set_rss(struct devio_nic *nic)
  */
 static int change(struct devio_nic *nic)
 {
-	bool up = dv_nic_is_up(nic->ifname);
+	bool up = dv_netif_running(nic->ifname);
 	int rc = split_headers(nic);
 
 	if (!rc && (nic->steer == DEVIO_STEER_RULES || (nic->by_ring && nic->steer == DEVIO_STEER_RSS)))
@@ -216,7 +217,7 @@ static int change(struct devio_nic *nic)
 
 void dv_nic_put_back(struct devio_nic *nic)
 {
-	bool up = dv_nic_is_up(nic->ifname);
+	bool up = dv_netif_running(nic->ifname);
 
 	if (nic->daemon >= 0) {
 		if (dv_nicclient_close(nic))

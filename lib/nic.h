@@ -86,6 +86,5 @@ int dv_nic_undo(const struct dv_nicstate *was);
 int dv_nic_journal(const char *ifname, unsigned int ifindex);
 /* Waits until the link is up again, if it was. */
 void dv_nic_settle(const char *ifname, bool was_up);
-bool dv_nic_is_up(const char *ifname);
 
 #endif

@@ -2,13 +2,10 @@
 /* How large a NIC's receive buffers are: each piece of the stream costs the same, however short it is. */
 #include "config.h"
 #include <errno.h>
-#include <stdio.h>
 #include <unistd.h>
-#include <net/if.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include "err.h"
 #include "kern/ethtool.h"
+#include "kern/netif.h"
 #include "mem.h"
 #include "nic.h"
 
@@ -19,20 +16,6 @@
 static uint32_t page_size(void)
 {
 	return (uint32_t)sysconf(_SC_PAGESIZE);
-}
-
-static uint32_t payload_of(const char *ifname)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq req = { .ifr_mtu = 0 };
-	int rc = -1;
-
-	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", ifname);
-	if (fd >= 0) {
-		rc = ioctl(fd, SIOCGIFMTU, &req);
-		close(fd);
-	}
-	return rc || req.ifr_mtu <= (int)HEADERS ? 0 : (uint32_t)req.ifr_mtu - HEADERS;
 }
 
 uint32_t dv_nic_buffer_for(uint32_t payload, uint64_t size, uint32_t descriptors)
@@ -47,9 +30,9 @@ uint32_t dv_nic_buffer_for(uint32_t payload, uint64_t size, uint32_t descriptors
 
 static uint32_t choose(const struct devio_nic *nic)
 {
-	uint32_t rx = dv_ethtool_ring(nic->ifname);
+	uint32_t rx = dv_ethtool_ring(nic->ifname), mtu = dv_netif_mtu(nic->ifname);
 
-	return dv_nic_buffer_for(payload_of(nic->ifname), nic->mem->size, (rx ? rx : RING_USUAL) * nic->queues);
+	return dv_nic_buffer_for(mtu > HEADERS ? mtu - HEADERS : 0, nic->mem->size, (rx ? rx : RING_USUAL) * nic->queues);
 }
 
 int dv_nic_buffer_check(uint32_t buffer)
@@ -60,13 +43,19 @@ int dv_nic_buffer_check(uint32_t buffer)
 		      "interface", buffer, page_size());
 }
 
+/* What smaller buffers would not change: who holds the queue, who asks, and what is there. */
+static bool of_no_size(int rc)
+{
+	return rc == -EEXIST || rc == -EBUSY || rc == -EPERM || rc == -EACCES || rc == -ENODEV;
+}
+
 int dv_nic_bind_buffers(struct devio_nic *nic, int fd, int (*bind)(struct devio_nic *nic, int fd, uint32_t buffer))
 {
 	uint32_t page = page_size(), buffer = nic->buffer ? nic->buffer : choose(nic);
 	int rc = bind(nic, fd, buffer == page ? 0 : buffer);
 
 	/* Not every kernel, driver or memory has large ones; what was asked for is not replaced. */
-	if (rc && buffer != page && !nic->buffer) {
+	if (rc && !of_no_size(rc) && buffer != page && !nic->buffer) {
 		buffer = page;
 		rc = bind(nic, fd, 0);
 	}

@@ -7,32 +7,18 @@
 #include <string.h>
 #include <unistd.h>
 #include <net/if.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include "ctx.h"
 #include "err.h"
+#include "kern/netif.h"
 #include "nic.h"
 
 #define OFF 1              /* ETHTOOL_TCP_DATA_SPLIT_DISABLED */
 #define TRIES 60           /* a queue that was unbound is given back a little later */
 #define PAUSE_US 50000
 
-bool dv_nic_is_up(const char *ifname)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq req = { .ifr_flags = 0 };
-	bool up;
-
-	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", ifname);
-	up = fd >= 0 && !ioctl(fd, SIOCGIFFLAGS, &req) && req.ifr_flags & IFF_RUNNING;
-	if (fd >= 0)
-		close(fd);
-	return up;
-}
-
 void dv_nic_settle(const char *ifname, bool was_up)
 {
-	for (int i = 0; was_up && i < 5 * TRIES && !dv_nic_is_up(ifname); i++)
+	for (int i = 0; was_up && i < 5 * TRIES && !dv_netif_running(ifname); i++)
 		usleep(PAUSE_US);
 }
 

@@ -11,7 +11,10 @@
 #include <netinet/in.h>
 #include <sys/stat.h>
 #include "devmem.h"
+#include "kern/netif.h"
 #include "lent.h"
+#include "mem.h"
+#include "nic.h"
 #include "test.h"
 
 static struct dv_rx rx;
@@ -146,6 +149,45 @@ static void buffers(void **state)
 	assert_int_equal(dv_nic_buffer_check(4 * page), 0);
 	assert_int_equal(dv_nic_buffer_check(page / 2), -EINVAL);
 	assert_int_equal(dv_nic_buffer_check(page + page / 2), -EINVAL);
+}
+
+static int binds, bind_answer;
+
+static int bind_large(struct devio_nic *nic, int fd, uint32_t buffer)
+{
+	(void)nic;
+	(void)fd;
+	binds++;
+	return buffer ? bind_answer : 0;
+}
+
+/* Pages where large buffers are refused, unless somebody asked for them or they are not what is refused. */
+static void buffers_refused(void **state)
+{
+	static const int of_no_size[] = { -EEXIST, -EBUSY, -EPERM, -EACCES, -ENODEV };
+	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+	struct devio_mem mem = { .size = 1ull << 32 };
+	struct devio_nic nic = { .ifname = "lo", .mem = &mem, .queues = 1 }; /* its MTU is 65536 */
+
+	(void)state;
+	bind_answer = -EINVAL;
+	assert_int_equal(dv_nic_bind_buffers(&nic, -1, bind_large), 0);
+	assert_int_equal(binds, 2);
+	assert_int_equal(nic.buffer, page);
+	for (size_t i = 0; i < sizeof(of_no_size) / sizeof(of_no_size[0]); i++) {
+		nic.buffer = binds = 0;
+		bind_answer = of_no_size[i];
+		assert_int_equal(dv_nic_bind_buffers(&nic, -1, bind_large), bind_answer);
+		assert_int_equal(binds, 1);
+	}
+	nic.buffer = 4 * page;
+	binds = 0;
+	bind_answer = -EINVAL;
+	assert_int_equal(dv_nic_bind_buffers(&nic, -1, bind_large), -EINVAL);
+	assert_int_equal(binds, 1);
+	assert_true(dv_netif_mtu("lo") > 0);
+	assert_int_equal(dv_netif_mtu("no-such-link"), 0);
+	assert_false(dv_netif_running("no-such-link"));
 }
 
 static int rcvbuf_of(int fd)
@@ -332,7 +374,7 @@ int main(void)
 		cmocka_unit_test(pieces),
 		cmocka_unit_test(tokens),
 		cmocka_unit_test(lent),
-		cmocka_unit_test(buffers),
+		cmocka_unit_test(buffers), cmocka_unit_test(buffers_refused),
 		cmocka_unit_test(waiting),
 		cmocka_unit_test(overlaps),
 		cmocka_unit_test(journal_text),
