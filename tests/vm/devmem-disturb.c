@@ -9,6 +9,7 @@
 
 #define TIMES 3
 #define PAUSE_US 1000000
+#define RECOVERED "dmesg | grep -c 'AER: device recovery successful'"
 
 static void *disturb_main(void *arg)
 {
@@ -105,6 +106,32 @@ void pci_reset(void)
 		await_link();
 		usleep(PAUSE_US);
 	}
+}
+
+/* As far down as devices go: rings, interrupts and the state of every PCI function are gone, and come back. */
+void machine_sleeps(void)
+{
+	run("echo 1 >/sys/module/suspend/parameters/pm_test_delay && echo platform >/sys/power/pm_test");
+	for (int i = 0; i < TIMES; i++) {
+		run("echo freeze >/sys/power/state");
+		await_link();
+		usleep(PAUSE_US);
+	}
+	run("echo none >/sys/power/pm_test");
+}
+
+/* Errors at the NIC's port, which the host makes: one is survived, for the other the link is reset. */
+void pci_errors(void)
+{
+	run(RECOVERED " >$TMPDIR/recovered; true");
+	for (int i = 0; i < TIMES; i++) {
+		run("ask-host error-nonfatal >/dev/null");
+		usleep(PAUSE_US);
+		run("ask-host error-fatal >/dev/null");
+		await_link();
+		usleep(PAUSE_US);
+	}
+	run("test $(" RECOVERED ") -ge $(($(cat $TMPDIR/recovered) + %d))", 2 * TIMES);
 }
 
 /* -------------------------------------------------------------------- sending */

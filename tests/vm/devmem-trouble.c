@@ -10,6 +10,8 @@
  *   devmem-trouble reset SPEC    the peer resets in the middle, receiving and sending
  *   devmem-trouble link SPEC     either end's link down and up, and the other one's for good
  *   devmem-trouble nic SPEC      ring sizes, MTU, negotiation, other bindings, resets; some while sending
+ *   devmem-trouble sleep SPEC    the machine's devices suspended and resumed
+ *   devmem-trouble errors SPEC   PCI errors of the NIC, with and without a reset of its link
  *   devmem-trouble kill SPEC     kill -9 in the middle; the NIC is good for others before and behind the restore
  */
 #include "devmem-trouble.h"
@@ -407,6 +409,27 @@ static int test_nic(const char *spec)
 	return finish();
 }
 
+static int both_ways(const char *spec, void (*f)(void), int port, const char *what)
+{
+	struct devio_mem *area;
+	struct devio_nic *n = start_with(&area, spec);
+
+	disturbed(f, port, what);
+	send_checked(spec, 64, port + 1, f);
+	end_with(n, area);
+	return finish();
+}
+
+static int test_sleep(const char *spec)
+{
+	return both_ways(spec, machine_sleeps, 4860, "the machine sleeps");
+}
+
+static int test_errors(const char *spec)
+{
+	return both_ways(spec, pci_errors, 4862, "errors of the PCI function");
+}
+
 /* ---------------------------------------------------------------------- kill */
 
 static void receive_until_killed(const char *spec, int port, int tell)
@@ -465,7 +488,7 @@ int main(int argc, char **argv)
 {
 	static const struct { const char *name; int (*test)(const char *spec); } all[] = {
 		{ "loss", test_loss }, { "many", test_many }, { "slow", test_slow }, { "reset", test_reset }, { "link", test_link },
-		{ "nic", test_nic }, { "kill", test_kill },
+		{ "nic", test_nic }, { "sleep", test_sleep }, { "errors", test_errors }, { "kill", test_kill },
 	};
 
 	begin();

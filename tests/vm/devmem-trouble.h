@@ -31,6 +31,8 @@ void other_mtu(void);
 void negotiate(void);
 void other_bindings(void);
 void pci_reset(void);
+void machine_sleeps(void);
+void pci_errors(void);
 
 /* So many sends on a ring, which the peer checks, while f (may be NULL) happens. */
 void send_checked(const char *spec, int n, int port, void (*f)(void));
