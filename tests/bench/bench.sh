@@ -126,7 +126,12 @@ json "fixedbufs" 'jobs[0]["read"]["io_bytes"] == 4 << 20' "${read_src[@]}" --ioe
 
 # Connections
 net=(--ioengine=net --hostname=127.0.0.1 --bs=64k --iodepth=4)
-port=$((20000 + $$ % 20000))
+# Eleven ports in a row that no connection has, not even one that has ended; below those that the kernel gives to clients.
+taken=" $(awk 'FNR > 1 { sub(/.*:/, "", $2); print $2 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null | while read -r hex; do printf '%d ' "0x$hex"; done)"
+port=$((10000 + $$ % 20000))
+for ((n = 0; n <= 10; n++)); do
+	[[ $taken != *" $((port + n)) "* ]] || port=$((port + n + 1)) n=-1
+done
 json "send and receive" 'len(jobs) == 2 and jobs[0]["read"]["io_bytes"] == jobs[1]["write"]["io_bytes"] == 8 << 20 and jobs[0]["path"] in ("sock-host", "sock-bounce")' \
 	"${net[@]}" --size=8m --port=$port --name=r --listen --rw=receive --name=s --rw=send
 json "two connections, each its port" 'len(jobs) == 4 and all(x["read"]["io_bytes"] + x["write"]["io_bytes"] == 1 << 20 for x in jobs)' \
