@@ -7,6 +7,13 @@
 #include <string.h>
 #include "bench-host.h"
 
+/* The first that the kernel takes: with completions run in our own calls only since Linux 6.1, then 6.0, then any. */
+static const unsigned int setup_flags[] = {
+	IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+	IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER,
+	0,
+};
+
 struct state {
 	struct bench_host host;
 	struct io_uring ring;
@@ -23,9 +30,20 @@ static int register_all(struct bench_thread *t, struct state *s, struct bench_er
 	return rc ? bench_fail(err, BENCH_FAILED, "%s: fixedbufs: %s", t->job->name, strerror(-rc)) : 0;
 }
 
+static int open_ring(struct bench_thread *t, struct io_uring *ring)
+{
+	int rc = -EINVAL;
+
+	for (unsigned int i = 0; rc == -EINVAL && i < sizeof(setup_flags) / sizeof(*setup_flags); i++) {
+		struct io_uring_params p = { .flags = setup_flags[i] };
+
+		rc = io_uring_queue_init_params(t->depth, ring, &p);
+	}
+	return rc;
+}
+
 static int uring_open(struct bench_thread *t, struct bench_err *err)
 {
-	struct io_uring_params p = { .flags = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER };
 	struct state *s = calloc(1, sizeof(*s));
 	int rc;
 
@@ -34,9 +52,7 @@ static int uring_open(struct bench_thread *t, struct bench_err *err)
 	t->eng = s;
 	if (bench_host_open(t, &s->host, err))
 		return -1;
-	rc = io_uring_queue_init_params(t->depth, &s->ring, &p);
-	if (rc == -EINVAL)          /* before Linux 6.0 */
-		rc = io_uring_queue_init(t->depth, &s->ring, 0);
+	rc = open_ring(t, &s->ring);
 	if (rc)
 		return bench_fail(err, BENCH_FAILED, "%s: io_uring: %s", t->job->name, strerror(-rc));
 	s->have_ring = true;
@@ -79,9 +95,10 @@ static int uring_queue(struct bench_thread *t, struct bench_io *io)
 	return 0;
 }
 
+/* What has ended meanwhile comes with the same call: with DEFER_TASKRUN it would need one of its own. */
 static int uring_submit(struct bench_thread *t)
 {
-	int rc = io_uring_submit(&((struct state *)t->eng)->ring);
+	int rc = io_uring_submit_and_get_events(&((struct state *)t->eng)->ring);
 
 	return rc < 0 ? rc : 0;
 }
@@ -94,7 +111,7 @@ static int wait_some(struct bench_thread *t, struct state *s, unsigned int min, 
 	if (t->submit_wait && io_uring_sq_ready(&s->ring) && timeout_ns < 0)
 		return io_uring_submit_and_wait(&s->ring, min);
 	if (io_uring_sq_ready(&s->ring)) {
-		int rc = io_uring_submit(&s->ring);
+		int rc = io_uring_submit_and_get_events(&s->ring);
 
 		if (rc < 0)
 			return rc;
