@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 EXTRA_DIST += docs/lab.md tests/vm/ask-host tests/vm/demo tests/vm/fetch-deb tests/vm/find-bytes \
-	tests/vm/guest tests/vm/lab-demo tests/vm/lab-igb tests/vm/lab-nc-nic tests/vm/lab-nicd tests/vm/lab-stack tests/vm/lab-unplug tests/vm/lab-wire tests/vm/monitor.py tests/vm/programs.py tests/vm/qmp tests/vm/rows \
+	tests/vm/guest tests/vm/lab-demo tests/vm/lab-igb tests/vm/lab-nc-nic tests/vm/lab-nicd tests/vm/lab-stack tests/vm/lab-unplug tests/vm/lab-wire tests/vm/lab-xsk tests/vm/monitor.py tests/vm/nic.py tests/vm/programs.py tests/vm/qmp tests/vm/rows \
 	tests/vm/run tests/vm/where
 
 # Whether the lab itself works; it needs nothing of the library.
