@@ -116,6 +116,8 @@ static int wait_some(struct bench_thread *t, struct state *s, unsigned int min, 
 		if (rc < 0)
 			return rc;
 	}
+	if (!min && !io_uring_cq_ready(&s->ring))
+		return io_uring_get_events(&s->ring);
 	if (io_uring_cq_ready(&s->ring) >= min)
 		return 0;
 	return io_uring_wait_cqes(&s->ring, &cqe, min, timeout_ns < 0 ? NULL : &ts, NULL);

@@ -120,8 +120,10 @@ verdict "rw=write:SIZE passes over holes" "$(cmp <(for i in $(seq 0 63); do patt
 rm -f w
 expect "a zone behind the end is told" 2 'zone 2 begins at byte' --name=r --filename=src --rw=randread --random_distribution=zoned_abs:50/1g:50/1g
 json "odd block sizes and depths" 'jobs[0]["read"]["io_bytes"] == 3000 * 100' --name=r --filename=src --size=300000 --bs=3000 --iodepth=5 --iodepth_batch=3 --iodepth_batch_complete=2
-json "iodepth_low, submit_and_wait, iodepth_batch_complete=0" 'len(jobs) == 3 and all(x["read"]["io_bytes"] == 4 << 20 for x in jobs)' --filename=src --size=4m --bs=16k --iodepth=16 \
-	--name=a --iodepth_low=4 --name=b --submit_and_wait --name=c --iodepth_batch_complete=0
+for engine in devio liburing; do
+	json "$engine: iodepth_low, submit_and_wait, iodepth_batch_complete=0" 'len(jobs) == 4 and all(x["read"]["io_bytes"] == 4 << 20 for x in jobs)' --ioengine=$engine \
+		--filename=src --size=4m --bs=16k --iodepth=16 --name=a --iodepth_low=4 --name=b --submit_and_wait --name=c --iodepth_batch_complete=0 --name=d --submit_and_wait --iodepth_batch_complete=0
+done
 json "fixedbufs" 'jobs[0]["read"]["io_bytes"] == 4 << 20' "${read_src[@]}" --ioengine=liburing --fixedbufs --iodepth=4 --bs=64k
 
 # Connections
