@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <fcntl.h>
 #include "fake.h"
 
 #define GUARD 65536
@@ -171,7 +170,7 @@ struct fake_mem *fake_mem_new(size_t size, enum fake_flavour flavour, int dev, v
 	/* Guard pages behind, and an odd place inside a page as small allocations have. */
 	char *p = mmap(NULL, len + GUARD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	m->fd = memfd_create("fake-vram", MFD_CLOEXEC);
+	m->fd = memfd_create("fake-vram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (p == MAP_FAILED || m->fd < 0 || ftruncate(m->fd, (off_t)len))
 		fake_die("no memory for %zu bytes", size);
 	m->alias = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
@@ -231,19 +230,6 @@ bool fake_mem_drop(uint64_t addr)
 	free(m);
 	fake_count(FAKE_ALLOC, -1);
 	return true;
-}
-
-int fake_mem_fd(struct fake_mem *m, size_t off)
-{
-	int fd;
-
-	if (!off)
-		return fcntl(m->fd, F_DUPFD_CLOEXEC, 0);
-	/* A memfd cannot begin in the middle of another one: a copy, good for reading. */
-	fd = memfd_create("fake-part", MFD_CLOEXEC);
-	if (fd < 0 || write(fd, m->alias + off, m->map_len - off) != (ssize_t)(m->map_len - off))
-		fake_die("no memory for a part");
-	return fd;
 }
 
 static uint64_t ctl_mem(size_t size, enum fake_flavour flavour, int dev, void *ctx, size_t piece)

@@ -62,7 +62,10 @@ bool fake_mem_drop(uint64_t addr);
 void fake_mem_resize(struct fake_mem *m, size_t size, size_t piece);
 /* Bytes of all allocations now. */
 size_t fake_mem_bytes(void);
-/* A descriptor of the bytes from off on. Shared with the memory if off is 0. */
+/*
+ * A descriptor of the bytes from off on: with FAKE_DMABUF in the environment a
+ * dma-buf of the kernel; else a memfd, shared with the memory if off is 0.
+ */
 int fake_mem_fd(struct fake_mem *m, size_t off);
 
 struct fake_stream *fake_stream_new(void *ctx);

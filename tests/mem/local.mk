@@ -7,7 +7,7 @@ LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/mem/tap.sh
 EXTRA_DIST += tests/mem/tap.sh
 
 if HAVE_CMOCKA
-MEM_FAKE = tests/mem/fake.c tests/mem/fake.h
+MEM_FAKE = tests/mem/fake.c tests/mem/fake-dmabuf.c tests/mem/fake.h
 MEM_FAKE_LINK = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere -pthread
 MEMT = tests/mem/memtest.c tests/mem/between.c tests/mem/memtest.h tests/mem/fake.h tests/mem/fake-kernel.c tests/mem/fake-kernel.h
 MEMT_C = $(AM_CFLAGS) -pthread $(CMOCKA_CFLAGS) $(DRM_CFLAGS)

@@ -34,6 +34,23 @@ static void told(const char *what, const struct devio_nic *n, double start, uint
 	ok(st.frags == st.returned, "every piece was returned", st.frags - st.returned);
 }
 
+static uint64_t linear_bytes(void)
+{
+	struct devio_stat st = DEVIO_OPTS(st);
+
+	must(devio_stat_get(ctx, &st), "devio_stat_get");
+	return st.linear;
+}
+
+/* Does the device copy by itself? Then the CPU touches linear bytes only. */
+static bool has_engine(struct devio_mem *m)
+{
+	struct devio_mem_info i = DEVIO_OPTS(i);
+
+	must(devio_mem_get_info(m, &i), "devio_mem_get_info");
+	return i.caps & DEVIO_MEM_ASYNC_COPY;
+}
+
 /* Operations of any size in flight, into a memory of the same kind. */
 static void in_place(struct devio_nic *n, const char *spec, uint64_t bytes, bool odd)
 {
@@ -43,7 +60,7 @@ static void in_place(struct devio_nic *n, const char *spec, uint64_t bytes, bool
 	struct devio_completion done;
 	double start = seconds();
 	struct devio_sock *s;
-	uint64_t pos = 0, copied = 0;
+	uint64_t pos = 0, copied = 0, linear = linear_bytes();
 	ssize_t ret = 1;
 
 	peer_start(&p);
@@ -68,6 +85,8 @@ static void in_place(struct devio_nic *n, const char *spec, uint64_t bytes, bool
 	ok(!ret && pos == bytes, "the stream came whole", ret ? ret : (long)pos);
 	ok(!wrong, "every byte in its place", wrong);
 	ok(odd || devmem == ops, "all by sock-devmem", devmem);
+	linear = linear_bytes() - linear;
+	ok(has_engine(dst) ? copied == linear : copied >= linear, "gathered by who can", (long)copied - (long)linear);
 	devio_sock_close(s);
 	devio_mem_free(dst);
 	close(listener);
