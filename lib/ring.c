@@ -31,9 +31,13 @@ static int check_opts(struct devio_ring_opts *o)
 		o->staging = DEFAULT_STAGING < o->slot ? o->slot : DEFAULT_STAGING;
 	if (!o->dmabuf_slots)
 		o->dmabuf_slots = DEFAULT_DMABUF_SLOTS;
+	if (!o->spin_ns)
+		o->spin_ns = DV_SPIN_NS;
 	if (o->entries > MAX_ENTRIES || o->flags & ~(DEVIO_RING_SHARED | DEVIO_RING_ZCRX) || o->dmabuf_slots > 4096)
 		return dv_err(-EINVAL, "ring: entries %u, flags 0x%x or dmabuf_slots %u are out of range",
 			      o->entries, o->flags, o->dmabuf_slots);
+	if (o->spin_ns > DV_SPIN_MAX_NS)
+		return dv_err(-EINVAL, "ring: spin_ns %d: at most %d", o->spin_ns, DV_SPIN_MAX_NS);
 	if (o->flags == (DEVIO_RING_SHARED | DEVIO_RING_ZCRX))
 		return dv_err(-EINVAL, "ring: DEVIO_RING_ZCRX is for one thread: not with DEVIO_RING_SHARED");
 	if (o->slot & (o->slot - 1) || o->slot < MIN_SLOT || o->slot > MAX_SLOT || o->staging < o->slot ||
@@ -131,6 +135,7 @@ int dv_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts, stru
 		return rc;
 	}
 	r->q.table_want = o.dmabuf_slots + 1;
+	r->q.spin.ns = o.spin_ns < 0 ? 0 : (uint32_t)o.spin_ns;
 	if (r->q.no_uring)
 		dv_log(ctx, DEVIO_LOG_WARN, "ring: io_uring is not available [%s]: threads read instead",
 		       dv_errno_name(r->q.no_uring));

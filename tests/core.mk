@@ -5,7 +5,7 @@ if HAVE_CMOCKA
 sys_tests = tests/sys/test-file-rw tests/sys/test-bad-args tests/sys/test-opts tests/sys/test-ring \
 	tests/sys/test-cancel tests/sys/test-told tests/sys/test-vector tests/sys/test-threads tests/sys/test-fork tests/sys/test-own-ring tests/sys/test-limits tests/sys/test-disk
 unit_tests = tests/unit/test-misbehave tests/unit/test-fallback tests/unit/test-slots tests/unit/test-pool \
-	tests/unit/test-oom
+	tests/unit/test-oom tests/unit/test-spin
 check_PROGRAMS += $(sys_tests) $(unit_tests)
 TESTS += $(sys_tests) $(unit_tests)
 endif
@@ -50,6 +50,8 @@ tests_unit_test_fallback_SOURCES = tests/unit/test-fallback.c $(double_sources)
 tests_unit_test_fallback_CFLAGS = $(unit_cflags)
 tests_unit_test_fallback_LDFLAGS = $(double_ldflags)
 tests_unit_test_fallback_LDADD = $(unit_libs)
+tests_unit_test_spin_CFLAGS = $(unit_cflags)
+tests_unit_test_spin_LDADD = $(unit_libs)
 tests_unit_test_slots_CFLAGS = $(unit_cflags)
 tests_unit_test_slots_LDADD = $(unit_libs)
 tests_unit_test_pool_CFLAGS = $(unit_cflags)

@@ -164,7 +164,10 @@ static void print_option(const char *name, const char *arg, const char *help)
 
 static int set_help(struct bench_cmd *cmd, const char *value, struct bench_err *err)
 {
-	static const char *const args[] = { "N", "SIZE", "TIME", "[BOOL]", "TEXT", "VALUE" };
+	static const char *const args[] = {
+		[OPT_NUM] = "N", [OPT_SIZE] = "SIZE", [OPT_TIME] = "TIME", [OPT_TIME_US] = "TIME", [OPT_BOOL] = "[BOOL]",
+		[OPT_TEXT] = "TEXT", [OPT_CALL] = "VALUE",
+	};
 	const char *group = "";
 
 	(void)value;

@@ -53,6 +53,7 @@ int bench_ring_open(struct bench_thread *t, struct devio_ring **ring, struct ben
 	o.entries = t->depth;
 	o.staging = t->job->staging;
 	o.slot = (uint32_t)t->job->slot;
+	o.spin_ns = t->job->wait_spin ? (int32_t)t->job->wait_spin : -1;
 	if (devio_ring_open(t->run->ctx, &o, ring))
 		return bench_fail(err, BENCH_FAILED, "%s: %s", t->job->name, devio_errmsg());
 	return 0;

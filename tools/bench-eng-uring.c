@@ -6,17 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include "bench-host.h"
+#include "kern/spin.h"
 
 /* The first that the kernel takes: with completions run in our own calls only since Linux 6.1, then 6.0, then any. */
 static const unsigned int setup_flags[] = {
-	IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-	IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER,
+	IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+	IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SINGLE_ISSUER,
 	0,
 };
 
 struct state {
 	struct bench_host host;
 	struct io_uring ring;
+	struct dv_spin spin;
 	bool have_ring;
 };
 
@@ -56,6 +58,7 @@ static int uring_open(struct bench_thread *t, struct bench_err *err)
 	if (rc)
 		return bench_fail(err, BENCH_FAILED, "%s: io_uring: %s", t->job->name, strerror(-rc));
 	s->have_ring = true;
+	s->spin.ns = (uint32_t)t->job->wait_spin;
 	return t->job->fixedbufs ? register_all(t, s, err) : 0;
 }
 
@@ -120,6 +123,7 @@ static int wait_some(struct bench_thread *t, struct state *s, unsigned int min, 
 		return io_uring_get_events(&s->ring);
 	if (io_uring_cq_ready(&s->ring) >= min)
 		return 0;
+	dv_spin(&s->spin, &s->ring, min, timeout_ns);
 	return io_uring_wait_cqes(&s->ring, &cqe, min, timeout_ns < 0 ? NULL : &ts, NULL);
 }
 

@@ -66,7 +66,7 @@ void bench_job_init(struct bench_job *job)
 		.engine = &bench_devio, .rw = RW_READ, .rwmix_read = 50, .every = 1, .bs = { 4096, 4096 },
 		.size = UNSET, .size_pct = UNSET, .io_size = UNSET, .io_size_pct = UNSET, .filesize = UNSET,
 		.offset_pct = UNSET, .nrfiles = UNSET, .service_run = 1, .numjobs = 1, .loops = 1, .iodepth = UNSET,
-		.batch = 1, .batch_min = 1, .batch_max = UNSET, .depth_low = UNSET, .direct = UNSET, .hugepage = 1, .invalidate = 1,
+		.batch = 1, .batch_min = 1, .batch_max = UNSET, .depth_low = UNSET, .wait_spin = 1000, .direct = UNSET, .hugepage = 1, .invalidate = 1,
 		.create_fsync = 1, .do_verify = 1, .rand_repeat = 1, .mem = "auto", .clat_pct = 1, .log_ms = 500,
 		.pattern_len = 0, .nr_percentiles = sizeof(percentiles) / sizeof(*percentiles), .xfer = UNSET,
 	};

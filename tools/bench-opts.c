@@ -11,6 +11,7 @@
 #define NUM(n, a, field, lo, hi, g, h) { n, a, OPT_NUM, AT(field), lo, hi, NULL, NULL, g, h }
 #define BOOL(n, a, field, g, h) { n, a, OPT_BOOL, AT(field), 0, 1, NULL, "1", g, h }
 #define SIZE(n, a, field, lo, hi, g, h) { n, a, OPT_SIZE, AT(field), lo, hi, NULL, NULL, g, h }
+#define TIME_US(n, a, field, max, g, h) { n, a, OPT_TIME_US, AT(field), 0, max, NULL, NULL, g, h }
 #define TIME(n, a, field, g, h) { n, a, OPT_TIME, AT(field), 0, UINT64_MAX, NULL, NULL, g, h }
 #define TEXT(n, a, field, bare, g, h) { n, a, OPT_TEXT, AT(field), 0, 0, NULL, bare, g, h }
 #define CALL(n, a, fn, bare, g, h) { n, a, OPT_CALL, 0, 0, 0, fn, bare, g, h }
@@ -76,6 +77,8 @@ static const struct bench_option table[] = {
 	NUM("iodepth_batch_complete_max", NULL, batch_max, 1, 16384, how_g, "Completions to take at once (as many as to wait for)"),
 	NUM("iodepth_low", NULL, depth_low, 0, 16384, how_g, "Once full, refill when only so many are in flight"),
 	BOOL("submit_and_wait", NULL, submit_wait, how_g, "One system call for both; slat is then not told"),
+	TIME_US("wait_spin", NULL, wait_spin, 1000000, how_g,
+		"devio, liburing: look so long for completions before a wait sleeps (1; us without a suffix); 0: not at all"),
 	BOOL("direct", NULL, direct, how_g, "O_DIRECT, no page cache (1; 0 with devio: file-buffered)"),
 	CALL("buffered", NULL, bench_call_buffered, "1", how_g, "The contrary of direct"),
 	BOOL("fixedbufs", NULL, fixedbufs, how_g, "liburing: registered buffers and files"),
@@ -87,7 +90,7 @@ static const struct bench_option table[] = {
 	BOOL("time_based", NULL, time_based, when_g, "Begin again until runtime is over"),
 	TIME("ramp_time", NULL, ramp, when_g, "Run so long before counting"),
 	TIME("startdelay", NULL, start_delay, when_g, "Begin so late"),
-	TIME("thinktime", NULL, think, when_g, "Pause between I/Os (us without a suffix, as fio)"),
+	TIME_US("thinktime", NULL, think, UINT64_MAX, when_g, "Pause between I/Os (us without a suffix, as fio)"),
 	CALL("rate", NULL, bench_call_rate, NULL, when_g, "Bytes a second at most: SIZE or READ,WRITE"),
 	CALL("rate_iops", NULL, bench_call_rate_iops, NULL, when_g, "I/Os a second at most: N or READ,WRITE"),
 	NUM("fsync", NULL, fsync, 0, 1000000000, when_g, "fdatasync after so many writes"),
@@ -170,10 +173,10 @@ static int set_number(const struct bench_option *o, uint64_t *n, const char *val
 
 	if (o->type == OPT_SIZE) {
 		rc = bench_value_size(value, &v);
-	} else if (o->type == OPT_TIME) {
+	} else if (o->type == OPT_TIME || o->type == OPT_TIME_US) {
 		rc = bench_value_time(value, &v);
-		if (!rc && !strcmp(o->name, "thinktime") && !value[strspn(value, "0123456789.")])
-			v /= 1000000;       /* fio's unit here: us */
+		if (!rc && o->type == OPT_TIME_US && !value[strspn(value, "0123456789.")])
+			v /= 1000000;       /* us without a suffix: fio's unit of such times */
 	} else if (value[0] < '0' || value[0] > '9') {
 		rc = -EINVAL;
 	} else {
@@ -183,10 +186,10 @@ static int set_number(const struct bench_option *o, uint64_t *n, const char *val
 	}
 	if (rc == -EINVAL)
 		return bench_fail(err, BENCH_USAGE, "%s=%s: not %s", o->name, value, o->type == OPT_SIZE ? "a size" :
-				  o->type == OPT_TIME ? "a time (such as 30, 500ms, 2m)" : "a number");
+				  o->type == OPT_TIME || o->type == OPT_TIME_US ? "a time (such as 30, 500ms, 2m)" : "a number");
 	if (rc || v < o->min || v > o->max)
-		return bench_fail(err, BENCH_USAGE, "%s=%s: not from %llu to %llu", o->name, value,
-				  (unsigned long long)o->min, (unsigned long long)o->max);
+		return bench_fail(err, BENCH_USAGE, "%s=%s: not from %llu to %llu%s", o->name, value, (unsigned long long)o->min,
+				  (unsigned long long)o->max, o->type == OPT_TIME || o->type == OPT_TIME_US ? " ns" : "");
 	*n = v;
 	return 0;
 }
@@ -200,9 +203,6 @@ static int unknown(struct bench_job *job, const char *key, const char *value, st
 			return bench_fail(err, BENCH_USAGE, "%s=%s: only %s is possible here", key, value, no_effect[i].only);
 		return remember(job, no_effect[i].name, value ? value : "1", err);
 	}
-	if (same(key, "hostname") || same(key, "port") || same(key, "protocol") || same(key, "listen"))
-		return bench_fail(err, BENCH_NO_PATH, "%s: network jobs need socket endpoints (devio/sock.h), which this "
-				  "version of the library does not have", key);
 	return bench_fail(err, BENCH_USAGE, "%s: no such option (of fio's options devio-bench has those that --help lists)",
 			  key);
 }

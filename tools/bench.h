@@ -86,7 +86,7 @@ struct bench_job {
 	unsigned int nr_split[DIR_NR];
 	uint64_t size, size_pct, io_size, io_size_pct, filesize, offset, offset_pct, offset_step, nrfiles, service,
 		service_run;
-	uint64_t numjobs, loops, iodepth, batch, batch_min, batch_max, depth_low, submit_wait;
+	uint64_t numjobs, loops, iodepth, batch, batch_min, batch_max, depth_low, submit_wait, wait_spin;
 	uint64_t direct, invalidate, fixedbufs, hugepage, unlink, fsync, end_fsync, create_fsync;
 	uint64_t runtime, ramp, start_delay, time_based, think;        /* ns */
 	uint64_t rate[DIR_NR], rate_iops[DIR_NR];
@@ -124,7 +124,7 @@ struct bench_file {
 };
 
 /* bench-opts.c: the table */
-enum bench_type { OPT_NUM, OPT_SIZE, OPT_TIME, OPT_BOOL, OPT_TEXT, OPT_CALL };
+enum bench_type { OPT_NUM, OPT_SIZE, OPT_TIME, OPT_TIME_US, OPT_BOOL, OPT_TEXT, OPT_CALL };
 struct bench_option {
 	const char *name, *alias;
 	enum bench_type type;

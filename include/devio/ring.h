@@ -30,6 +30,13 @@ struct devio_ring_opts {
 	uint64_t staging;        /* bytes of staging memory at most; 32 MiB if 0. Taken when first needed */
 	uint32_t slot;           /* bytes of one staging slot, a power of two >= 64 KiB; 1 MiB if 0 */
 	uint32_t dmabuf_slots;   /* size of the cache of registered dma-bufs; 64 if 0 */
+	/*
+	 * How long a wait with nothing to submit looks at io_uring before it
+	 * sleeps, at most, in ns: 1000 if 0, at most 1000000; < 0: not at all.
+	 * Where not one look in eight sees anything they become rare: one for 32
+	 * waits.
+	 */
+	int32_t spin_ns;
 };
 
 #define DEVIO_RING_SHARED (1u << 0) /* several threads use the ring, one at a time */

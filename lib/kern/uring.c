@@ -22,13 +22,13 @@
 
 /* The sets of flags, best first; an older kernel says -EINVAL to what it lacks. */
 static const unsigned int setup_own[] = {
-	IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED,
+	IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED,
 	IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
 	0
 };
 
-#define ZCRX_SETUP (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED | IORING_SETUP_CQE32 | \
-		    IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP)
+#define ZCRX_SETUP (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG | \
+		    IORING_SETUP_R_DISABLED | IORING_SETUP_CQE32 | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP)
 #define ZCRX_CQES 16384 /* one for each packet: where there is no room the kernel stops and begins again */
 
 static int setup_zcrx(struct dv_queue *q, unsigned int entries)
@@ -216,6 +216,9 @@ int dv_queue_enter(struct dv_queue *q, unsigned int wait_nr, int64_t timeout_ns)
 	rc = enable(q);
 	if (rc)
 		return rc;
+	/* What has to be submitted goes in the call that waits. */
+	if (wait_nr && !io_uring_sq_ready(q->uring))
+		dv_spin(&q->spin, q->uring, wait_nr, timeout_ns);
 	if (!wait_nr)
 		rc = io_uring_submit_and_get_events(q->uring);
 	else

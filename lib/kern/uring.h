@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <liburing.h>
 #include "kern/pool.h"
+#include "kern/spin.h"
 
 struct dv_queue {
 	struct io_uring *uring;    /* NULL: the pool works instead */
@@ -23,6 +24,7 @@ struct dv_queue {
 	bool plain, big;           /* ours, with completions of 16 bytes; with those of 32 */
 	int no_uring;              /* -errno of io_uring_setup where the pool works */
 	unsigned int entries;      /* I/Os in flight at most */
+	struct dv_spin spin;       /* .ns: set by who opens the queue */
 	int event_fd;              /* registered eventfd, -1 until asked for */
 	uint32_t table_first;      /* our slots of the registered buffer table */
 	uint32_t table_count;      /* 0: none (yet) */

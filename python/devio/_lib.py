@@ -53,7 +53,7 @@ class RingOpts(_Sized):
 
     _fields_ = [
         ("sz", c.c_size_t), ("entries", c.c_uint), ("flags", c.c_uint), ("staging", u64),
-        ("slot", u32), ("dmabuf_slots", u32),
+        ("slot", u32), ("dmabuf_slots", u32), ("spin_ns", c.c_int32),
     ]
 
 

@@ -121,6 +121,8 @@ rm -f w
 expect "a zone behind the end is told" 2 'zone 2 begins at byte' --name=r --filename=src --rw=randread --random_distribution=zoned_abs:50/1g:50/1g
 json "odd block sizes and depths" 'jobs[0]["read"]["io_bytes"] == 3000 * 100' --name=r --filename=src --size=300000 --bs=3000 --iodepth=5 --iodepth_batch=3 --iodepth_batch_complete=2
 for engine in devio liburing; do
+	json "$engine: wait_spin" '[x["read"]["total_ios"] for x in jobs] == [256] * 3' --ioengine=$engine --filename=src --size=4m --bs=16k \
+		--iodepth=8 --name=a --wait_spin=0 --name=b --wait_spin=50 --name=c --wait_spin=1ms
 	json "$engine: iodepth_low, submit_and_wait, iodepth_batch_complete=0" 'len(jobs) == 4 and all(x["read"]["io_bytes"] == 4 << 20 for x in jobs)' --ioengine=$engine \
 		--filename=src --size=4m --bs=16k --iodepth=16 --name=a --iodepth_low=4 --name=b --submit_and_wait --name=c --iodepth_batch_complete=0 --name=d --submit_and_wait --iodepth_batch_complete=0
 done
@@ -206,6 +208,8 @@ expect "no job" 2 'no job'
 expect "a missing job file" 2 'nothere' nothere.fio
 expect "time_based without runtime" 2 'would never end' "${read_src[@]}" --time_based
 expect "help" 0 '--iodepth=N' --help
+expect "help: a time" 0 '--thinktime=TIME' --help
+expect "help: a value" 0 '--verify=VALUE' --help
 expect "version" 0 'devio-bench \(libdevio\) [0-9]' --version
 
 json_verdicts

@@ -124,6 +124,13 @@ static void test_unknown_values(void **state)
 	must_fail(call(2, &f), -EINVAL);
 	r.flags = 4;
 	must_fail(call(3, &r), -EINVAL);
+	r.flags = 0;
+	r.spin_ns = 1000001;
+	must_fail(call(3, &r), -EINVAL);
+	r.spin_ns = 1000000;
+	must_zero(call(3, &r));
+	r.spin_ns = -1;
+	must_zero(call(3, &r));
 }
 
 static void ring_fails(unsigned int entries, uint64_t staging, uint32_t slot, uint32_t dmabuf_slots)

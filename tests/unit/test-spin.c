@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* The look before a wait sleeps: by a clock that stands still unless read, then in a real ring. */
+#include "config.h"
+#include <errno.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <liburing.h>
+#include "rig.h"
+
+#define STEP 100        /* ns that a reading of the clock takes */
+#define ROUNDS 20
+
+static unsigned int reads, answer_at, sq_flags, cq_head, cq_tail;
+static int64_t now;
+
+/* At reading answer_at the kernel has an answer. */
+static int step_clock(clockid_t id, struct timespec *ts)
+{
+	(void)id;
+	now += STEP;
+	if (++reads == answer_at)
+		sq_flags |= IORING_SQ_TASKRUN;
+	*ts = (struct timespec){ now / 1000000000, now % 1000000000 };
+	return 0;
+}
+
+#define clock_gettime step_clock
+#include "kern/spin.h"
+#undef clock_gettime
+
+/* Only now, with the real clock behind it. */
+#include "kern/uring.h"
+
+static struct io_uring fake = { .sq.kflags = &sq_flags, .cq = { .khead = &cq_head, .ktail = &cq_tail } };
+
+/* How often the clock was read. */
+static unsigned int look(struct dv_spin *s, unsigned int nr, int64_t timeout_ns)
+{
+	reads = 0;
+	dv_spin(s, &fake, nr, timeout_ns);
+	return reads;
+}
+
+static void test_length(void **state)
+{
+	struct dv_spin s = { .ns = 1000 };
+
+	(void)state;
+	answer_at = sq_flags = cq_tail = 0;
+	must(look(&s, 1, -1) == 11, "1000 ns, by steps of %d: %u readings", STEP, reads);
+	s = (struct dv_spin){ .ns = 1000 };
+	must(look(&s, 1, 300) == 4, "no longer than the time-out: %u readings", reads);
+	s = (struct dv_spin){ .ns = 0 };
+	must(!look(&s, 1, -1) && !s.misses, "no look when none is wanted");
+	s = (struct dv_spin){ .ns = 1000 };
+	answer_at = 5;
+	must(look(&s, 1, -1) == 5 && !s.misses && !s.skip, "an answer ends it: %u readings", reads);
+	must(!look(&s, 1, -1), "an answer that is there needs no clock");
+	s = (struct dv_spin){ .ns = 1000 };
+	sq_flags = answer_at = 0;
+	cq_tail = 4;
+	must(!look(&s, 4, -1) && !s.skip, "as many completions as wanted need no clock");
+	must(look(&s, 5, -1) == 11, "fewer do: %u readings", reads);
+}
+
+/* In vain: looks at waits 0, 2, 6, 14, 30, 62, 94, ... */
+static void test_rarer(void **state)
+{
+	struct dv_spin s = { .ns = 1000 };
+	unsigned int next = 0, gap = 2;
+
+	(void)state;
+	answer_at = sq_flags = cq_tail = 0;
+	for (unsigned int i = 0; i < 200; i++) {
+		must(!!look(&s, 1, -1) == (i == next), "wait %u, the next look is due at %u", i, next);
+		if (i == next) {
+			next += gap;
+			gap = gap < 32 ? 2 * gap : gap;
+		}
+	}
+	while (s.skip)
+		look(&s, 1, -1);
+	answer_at = 3;
+	must(look(&s, 1, -1) == 3 && !s.skip && !s.misses, "the one that sees brings them back");
+}
+
+/* One that sees something pays for eight that do not. */
+static void test_credit(void **state)
+{
+	struct dv_spin s = { .ns = 1000 };
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		answer_at = 3;
+		sq_flags = cq_tail = 0;
+		must(look(&s, 1, -1) == 3, "round %d: it sees", round);
+		answer_at = sq_flags = 0;
+		for (int i = 0; i < 8; i++)
+			must(look(&s, 1, -1) == 11 && !s.skip, "round %d: wait %d looks", round, i);
+	}
+	must(look(&s, 1, -1) == 11 && s.skip == 1, "then they become rarer");
+	must(!look(&s, 1, -1), "and one is left out");
+}
+
+/* Waits, each for an answer that comes 200 us later; how often the thread slept. */
+static long slept(int ring, uint32_t ns)
+{
+	struct __kernel_timespec ts = { .tv_nsec = 200000 };
+	struct rusage before, after;
+	struct dv_queue q = { 0 };
+
+	must_zero(dv_queue_init(&q, 8, ring));
+	q.spin.ns = ns;
+	must_zero(dv_queue_enter(&q, 0, 0));
+	getrusage(RUSAGE_THREAD, &before);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		must_zero(dv_queue_timer(&q, &ts, NULL));
+		must_zero(dv_queue_enter(&q, 0, 0));
+		must_zero(dv_queue_enter(&q, 1, -1));
+		must(io_uring_cq_ready(q.uring) == 1, "the answer is there");
+		io_uring_cq_advance(q.uring, 1);
+	}
+	getrusage(RUSAGE_THREAD, &after);
+	dv_queue_exit(&q);
+	return after.ru_nvcsw - before.ru_nvcsw;
+}
+
+static void test_real(void **state)
+{
+	static const int rings[] = { 0, DV_QUEUE_SHARED };
+	struct dv_queue q = { 0 };
+	bool uring;
+
+	(void)state;
+	must_zero(dv_queue_init(&q, 8, 0));
+	uring = q.uring;
+	dv_queue_exit(&q);
+	if (!uring)
+		skip();
+	for (int i = 0; i < 2; i++) {
+		long with = slept(rings[i], 1000000 / 2), without = slept(rings[i], 0);
+
+		must(with < ROUNDS / 4, "with looks of 500 us %ld of %d waits slept", with, ROUNDS);
+		must(without > ROUNDS / 2, "without them only %ld of %d did", without, ROUNDS);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_rarer),
+		cmocka_unit_test(test_credit),
+		cmocka_unit_test(test_real),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
