@@ -78,7 +78,7 @@ static const struct bench_option table[] = {
 	NUM("iodepth_low", NULL, depth_low, 0, 16384, how_g, "Once full, refill when only so many are in flight"),
 	BOOL("submit_and_wait", NULL, submit_wait, how_g, "One system call for both; slat is then not told"),
 	TIME_US("wait_spin", NULL, wait_spin, 1000000, how_g,
-		"devio, liburing: look so long for completions before a wait sleeps (1; us without a suffix); 0: not at all"),
+		"devio, net, liburing: look so long for completions before a wait sleeps (1; us without a suffix); 0: not at all"),
 	BOOL("direct", NULL, direct, how_g, "O_DIRECT, no page cache (1; 0 with devio: file-buffered)"),
 	CALL("buffered", NULL, bench_call_buffered, "1", how_g, "The contrary of direct"),
 	BOOL("fixedbufs", NULL, fixedbufs, how_g, "liburing: registered buffers and files"),
@@ -165,6 +165,11 @@ static int remember(struct bench_job *job, const char *key, const char *value, s
 	return 0;
 }
 
+static bool is_time(const struct bench_option *o)
+{
+	return o->type == OPT_TIME || o->type == OPT_TIME_US;
+}
+
 static int set_number(const struct bench_option *o, uint64_t *n, const char *value, struct bench_err *err)
 {
 	uint64_t v = 0;
@@ -173,7 +178,7 @@ static int set_number(const struct bench_option *o, uint64_t *n, const char *val
 
 	if (o->type == OPT_SIZE) {
 		rc = bench_value_size(value, &v);
-	} else if (o->type == OPT_TIME || o->type == OPT_TIME_US) {
+	} else if (is_time(o)) {
 		rc = bench_value_time(value, &v);
 		if (!rc && o->type == OPT_TIME_US && !value[strspn(value, "0123456789.")])
 			v /= 1000000;       /* us without a suffix: fio's unit of such times */
@@ -186,10 +191,10 @@ static int set_number(const struct bench_option *o, uint64_t *n, const char *val
 	}
 	if (rc == -EINVAL)
 		return bench_fail(err, BENCH_USAGE, "%s=%s: not %s", o->name, value, o->type == OPT_SIZE ? "a size" :
-				  o->type == OPT_TIME || o->type == OPT_TIME_US ? "a time (such as 30, 500ms, 2m)" : "a number");
+				  is_time(o) ? "a time (such as 30, 500ms, 2m)" : "a number");
 	if (rc || v < o->min || v > o->max)
 		return bench_fail(err, BENCH_USAGE, "%s=%s: not from %llu to %llu%s", o->name, value, (unsigned long long)o->min,
-				  (unsigned long long)o->max, o->type == OPT_TIME || o->type == OPT_TIME_US ? " ns" : "");
+				  (unsigned long long)o->max, is_time(o) ? " ns" : "");
 	*n = v;
 	return 0;
 }

@@ -207,6 +207,7 @@ expect "in a job file with its line" 2 'bad.fio, line 2: zonemode' bad.fio
 expect "no job" 2 'no job'
 expect "a missing job file" 2 'nothere' nothere.fio
 expect "time_based without runtime" 2 'would never end' "${read_src[@]}" --time_based
+expect "wait_spin too long" 2 'wait_spin=2ms: not from 0 to 1000000 ns' "${read_src[@]}" --wait_spin=2ms
 expect "help" 0 '--iodepth=N' --help
 expect "help: a time" 0 '--thinktime=TIME' --help
 expect "help: a value" 0 '--verify=VALUE' --help
