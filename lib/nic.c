@@ -17,7 +17,6 @@
 #include "nic.h"
 #include "sock.h"
 
-#define ON 2 /* ETHTOOL_TCP_DATA_SPLIT_ENABLED */
 #define QUEUE_TRIES 40
 #define QUEUE_PAUSE_US 50000
 
@@ -100,29 +99,35 @@ static int write_down(struct devio_nic *nic, const char *line)
 	return rc ? dv_err(rc, "nic %s: the journal cannot be written", nic->ifname) : 0;
 }
 
-static int split_headers(struct devio_nic *nic)
+/* Header split on; was: what it was, as the undo has it. */
+static int split_set(struct devio_nic *nic, const struct dv_split *was)
 {
-	struct dv_split now, want = { .split = ON };
+	struct dv_split want = { .split = DV_SPLIT_ON, .thresh = was->thresh > 0 ? 0 : -1 };
 	char line[64], why[160];
-	int rc = dv_ethtool_split_get(nic->ifindex, &now);
+	int rc;
 
-	if (rc)
-		return dv_err(rc, "nic %s: header split cannot be asked for", nic->ifname);
-	if (now.split == ON && now.thresh <= 0)
-		return 0;
-	want.thresh = now.thresh > 0 ? 0 : -1;
-	dv_nicstate_line_split(&now, line, sizeof(line));
+	dv_nicstate_line_split(was, line, sizeof(line));
 	rc = write_down(nic, line);
 	if (rc)
 		return rc;
 	nic->was.has_split = true;
-	nic->was.split = now;
+	nic->was.split = *was;
 	rc = dv_ethtool_split_set(nic->ifindex, &want, why, sizeof(why));
 	if (rc == -EOPNOTSUPP)
 		return dv_err(rc, "nic %s: its driver does not separate headers from payload: %s: bnxt_en, mlx5_core, gve and "
 			      "fbnic do, and igb with the series in kernel/", nic->ifname, *why ? why : "no words");
 	return rc ? dv_err(rc, "nic %s: header split cannot be turned on: %s (mlx5 wants ethtool -K %s rx-gro-hw on before; "
 			   "an XDP program must go)", nic->ifname, *why ? why : "the kernel gives no words", nic->ifname) : 0;
+}
+
+static int split_headers(struct devio_nic *nic)
+{
+	struct dv_split now;
+	int rc = dv_ethtool_split_get(nic->ifindex, &now);
+
+	if (rc)
+		return dv_err(rc, "nic %s: header split cannot be asked for", nic->ifname);
+	return now.split == DV_SPLIT_ON && now.thresh <= 0 ? 0 : split_set(nic, &now);
 }
 
 int dv_nic_dmabuf(struct devio_nic *nic, int *fd)
@@ -160,13 +165,25 @@ static int bind_queues(struct devio_nic *nic, int fd)
 		      "the NIC (a device's own memory needs the series in kernel/)" : "");
 }
 
+static int bind_once(struct devio_nic *nic, int fd)
+{
+	return nic->by_ring ? dv_nic_ring_bind(nic, fd) : bind_queues(nic, fd);
+}
+
+/*
+ * A driver tells that it splits headers where that is only its default. For the
+ * kernel, which refuses the memory then, it has to be said (net/core/netdev_rx_queue.c).
+ */
 static int bind_memory(struct devio_nic *nic)
 {
 	int fd, rc = dv_nic_dmabuf(nic, &fd);
 
-	if (rc)
+	if (!rc)
+		rc = bind_once(nic, fd);
+	if (rc != -EINVAL || nic->was.has_split)
 		return rc;
-	return nic->by_ring ? dv_nic_ring_bind(nic, fd) : bind_queues(nic, fd);
+	rc = split_set(nic, &(struct dv_split){ .split = DV_SPLIT_DEFAULT, .thresh = -1 });
+	return rc ? rc : bind_once(nic, fd);
 }
 
 /* RSS to the queues, or away from them: bound queues must not get what others receive. */
@@ -419,14 +436,18 @@ DEVIO_API int devio_nic_steer(struct devio_nic *nic, struct devio_sock *s)
 		return dv_err(-errno, "nic %s: the connection's addresses", nic->ifname);
 	at = dv_ethtool_rule_place(nic->ifname);
 	if (at < 0)
-		return dv_err(at, "nic %s: there is no place for a rule", nic->ifname);
+		return dv_err(at, "nic %s: there is no place for a rule (ethtool -n %s lists them): make one for a listener's port",
+			      nic->ifname, nic->ifname);
 	snprintf(line, sizeof(line), "rule %d\n", at);
 	rc = write_down(nic, line);
 	if (rc)
 		return rc;
 	rc = dv_ethtool_rule_add(nic->ifname, &here, s->listening ? NULL : &there, nic->first, (unsigned int)at);
-	if (rc)
+	if (rc) {
+		snprintf(line, sizeof(line), "norule %d\n", at);
+		(void)dv_journal_add(nic->journal, line);
 		return dv_err(rc, "nic %s: it does not take the rule: ethtool -K %s ntuple on", nic->ifname, nic->ifname);
+	}
 	nic->was.rules[nic->was.nr_rules++] = (uint32_t)at;
 	return 0;
 }

@@ -46,7 +46,12 @@ static int parse_line(const char *at, struct dv_nicstate *s)
 	if (sscanf(at, "split %d %lld\n", &split.split, &thresh) == 2) {
 		s->split = (struct dv_split){ .split = split.split, .thresh = thresh };
 		s->has_split = true;
-		return split.split >= -1 && split.split <= 2 && thresh >= -1 ? 0 : -EBADMSG;
+		return split.split >= -1 && split.split <= DV_SPLIT_DEFAULT && thresh >= -1 ? 0 : -EBADMSG;
+	}
+	/* Written down, but not taken: what is in its place is another's. */
+	if (sscanf(at, "norule %u\n", &rule) == 1 && s->nr_rules && s->rules[s->nr_rules - 1] == rule) {
+		s->nr_rules--;
+		return 0;
 	}
 	if (sscanf(at, "rule %u\n", &rule) == 1 && s->nr_rules < DV_JOURNAL_RULES) {
 		s->rules[s->nr_rules++] = rule;

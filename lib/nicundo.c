@@ -12,7 +12,6 @@
 #include "kern/netif.h"
 #include "nic.h"
 
-#define OFF 1              /* ETHTOOL_TCP_DATA_SPLIT_DISABLED */
 #define TRIES 60           /* a queue that was unbound is given back a little later */
 #define PAUSE_US 50000
 
@@ -29,8 +28,10 @@ static int undo_split(const struct dv_nicstate *was)
 	int rc = 0;
 
 	/* A driver that did not tell had it off: it was not needed, or not asked for. */
-	if (split.split <= 0)
-		split.split = OFF;
+	if (split.split == DV_SPLIT_DEFAULT)
+		split.split = DV_SPLIT_UNSET;
+	else if (split.split <= 0)
+		split.split = DV_SPLIT_OFF;
 	for (int i = 0; i < TRIES; i++) {
 		rc = dv_ethtool_split_set(was->ifindex, &split, why, sizeof(why));
 		if (rc != -EINVAL && rc != -EBUSY)

@@ -9,9 +9,12 @@
 #include <sys/socket.h>
 #include "kern/genl.h"
 
+/* ETHTOOL_TCP_DATA_SPLIT_*, and one more for the journal: told to be on, but nobody had said so. */
+enum { DV_SPLIT_UNSET, DV_SPLIT_OFF, DV_SPLIT_ON, DV_SPLIT_DEFAULT };
+
 /* How headers are kept apart from payload. */
 struct dv_split {
-	int split;                 /* ETHTOOL_TCP_DATA_SPLIT_*: 0 the driver's choice, 1 off, 2 on; -1 it does not tell */
+	int split;                 /* DV_SPLIT_*; -1: the driver does not tell */
 	int64_t thresh;            /* packets up to so many bytes are not split; -1: there is no such setting */
 };
 

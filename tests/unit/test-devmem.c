@@ -238,7 +238,7 @@ static struct dv_nicstate was;
 static void journal_text(void **state)
 {
 	static const char *const bad[] = { "x", "devio-nic 2 eth0 3\n", "devio-nic 1 eth0 0\n", "devio-nic 1 eth0 3\nrss 0\n",
-		"devio-nic 1 eth0 3\nrss 3 1 2\n", "devio-nic 1 eth0 3\nrss 5000 1\n", "devio-nic 1 eth0 3\nsplit 9 1\n",
+		"devio-nic 1 eth0 3\nrss 3 1 2\n", "devio-nic 1 eth0 3\nrss 5000 1\n", "devio-nic 1 eth0 3\nsplit 4 1\n",
 		"devio-nic 1 eth0 3\nsplit 1 -2\n", "devio-nic 1 eth0 3\nwhat 1\n", "devio-nic 1 eth0 3\n\n", "\n" };
 	static const uint32_t table[4] = { 0, 1, 0, 1 };
 	struct dv_split split = { .split = -1, .thresh = 256 };
@@ -265,6 +265,12 @@ static void journal_text(void **state)
 	assert_true(was.rss_size == 4 && !memcmp(was.rss, table, sizeof(table)));
 	assert_true(was.nr_rules == 1 && was.rules[0] == 1023); /* the last line is torn */
 	assert_true(dv_nicstate_line_rss(table, 4, line, 6) >= 6); /* told that it did not fit */
+	assert_int_equal(dv_nicstate_parse("devio-nic 1 eth0 3\nsplit 3 -1\n", &was), 0);
+	assert_int_equal(was.split.split, DV_SPLIT_DEFAULT);
+	/* A rule that the NIC did not take. */
+	assert_int_equal(dv_nicstate_parse("devio-nic 1 eth0 3\nrule 7\nrule 6\nnorule 6\n", &was), 0);
+	assert_true(was.nr_rules == 1 && was.rules[0] == 7);
+	assert_int_equal(dv_nicstate_parse("devio-nic 1 eth0 3\nrule 7\nnorule 6\n", &was), -EBADMSG);
 }
 
 static int count_one(void *arg, const char *ifname, unsigned int ifindex)
