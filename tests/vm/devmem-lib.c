@@ -11,6 +11,7 @@
  *   devmem-lib slow SPEC        pieces that are kept: the cap, and stale tokens
  *   devmem-lib stuck SPEC       sends to a peer that reads nothing: a time-out, and a ring that is closed
  *   devmem-lib revoke SPEC      vfio: the memory taken back while receiving and sending
+ *   devmem-lib rules SPEC       steered by rules, on a NIC that takes them
  *   devmem-lib undo SPEC        a close, an error, a kill -9: as it was before
  *   devmem-lib errors SPEC      what has to be refused, and why
  *   devmem-lib state SPEC       what the interface is set to, for scripts
@@ -378,6 +379,8 @@ int main(int argc, char **argv)
 		return test_stuck(arg);
 	if (!strcmp(what, "revoke"))
 		return test_revoked(arg);
+	if (!strcmp(what, "rules"))
+		return test_rules(arg);
 	if (!strcmp(what, "undo"))
 		return test_undo(arg);
 	if (!strcmp(what, "errors"))

@@ -41,6 +41,9 @@ void bar_memory(bool on);
 int test_stuck(const char *spec);
 int test_revoked(const char *spec);
 
+/* devmem-lib-rules.c */
+int test_rules(const char *spec);
+
 /* devmem-lib-zcrx.c, devmem-lib-zcend.c */
 int test_zc(const char *what, const char *spec, int mtu);
 int test_zc_ends(const char *spec);

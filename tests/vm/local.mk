@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 EXTRA_DIST += docs/lab.md tests/vm/ask-host tests/vm/demo tests/vm/fetch-deb tests/vm/find-bytes \
-	tests/vm/guest tests/vm/lab-demo tests/vm/lab-igb tests/vm/lab-nc-nic tests/vm/lab-nicd tests/vm/lab-stack tests/vm/lab-unplug tests/vm/lab-wire tests/vm/lab-xsk tests/vm/monitor.py tests/vm/nic.py tests/vm/programs.py tests/vm/qmp tests/vm/rows \
+	tests/vm/guest tests/vm/lab-demo tests/vm/lab-igb tests/vm/lab-nc-nic tests/vm/lab-nicd tests/vm/lab-nsim tests/vm/lab-rules tests/vm/lab-stack tests/vm/lab-unplug tests/vm/lab-wire tests/vm/lab-xsk tests/vm/monitor.py tests/vm/nic.py tests/vm/programs.py tests/vm/qmp tests/vm/rows \
 	tests/vm/run tests/vm/where
 
 # Whether the lab itself works; it needs nothing of the library.
@@ -25,7 +25,7 @@ tests_vm_devmem_tcp_LDADD = $(URING_LIBS) -lpthread
 check_PROGRAMS += tests/vm/devmem-lib
 devmem_rig = tests/vm/devmem-lib.h tests/vm/devmem-rig.c tests/vm/devmem-tcp.h tests/vm/devmem-nl.c tests/vm/devmem-peer.c \
 	tests/vm/uring-dmabuf.h tests/vm/uring-dmabuf-mem.c
-tests_vm_devmem_lib_SOURCES = tests/vm/devmem-lib.c tests/vm/devmem-lib-buffers.c tests/vm/devmem-lib-hard.c tests/vm/devmem-lib-ring.c \
+tests_vm_devmem_lib_SOURCES = tests/vm/devmem-lib.c tests/vm/devmem-lib-buffers.c tests/vm/devmem-lib-hard.c tests/vm/devmem-lib-ring.c tests/vm/devmem-lib-rules.c \
 	tests/vm/devmem-lib-zcrx.c tests/vm/devmem-lib-zcend.c $(devmem_rig)
 tests_vm_devmem_lib_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
 tests_vm_devmem_lib_LDADD = lib/libdevio.la $(URING_LIBS) -lpthread
