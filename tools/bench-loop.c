@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inner loop of a thread: fill the queue, submit, wait, count. Nothing is
- * allocated here, and the clock is read once for each submission and once for
- * each batch of completions.
+ * The inner loop of a thread: fill the queue, submit, count what had come, wait.
+ * Nothing is allocated here, and the clock is read once for each submission and
+ * once for each batch of completions.
  */
 #include "config.h"
 #include <errno.h>
@@ -116,11 +116,10 @@ static inline void count_way(struct bench_ways *w, const struct devio_completion
 		w->fell_back++;
 }
 
-static inline void account(struct bench_thread *t, const struct devio_completion *c)
+/* What a completion leaves to be done before its place is used again. */
+static inline void settle(struct bench_thread *t, const struct devio_completion *c)
 {
 	struct bench_io *io = (struct bench_io *)(uintptr_t)c->cookie;
-	struct bench_stat *s = &t->res->dir[io->dir];
-	uint64_t lat = t->now - io->start;
 
 	t->free_io[t->free++] = io;
 	if (__builtin_expect(c->result <= 0, 0)) {
@@ -130,18 +129,32 @@ static inline void account(struct bench_thread *t, const struct devio_completion
 			failed(t, io, c);
 		return;
 	}
-	if (__builtin_expect(c->result < io->len, 0))
-		s->shorts++;
-	hist_add(&s->clat, t->now - io->issue);
-	hist_add(&s->lat, lat);
-	publish(&s->lat_sum, s->lat_sum + lat);
-	publish(&s->n, s->n + 1);
-	publish(&s->bytes, s->bytes + (uint64_t)c->result);
-	count_way(&t->res->ways, c);
+	t->came[t->nr_came++] = (struct bench_came){
+		.c = c, .lat = t->now - io->start, .clat = t->now - io->issue, .dir = io->dir,
+		.is_short = c->result < io->len,
+	};
 	if (io->check)
 		verify(t, io);
 	else if (io->dir == DIR_WRITE)
 		wrote(t, io);
+}
+
+/* The rest, while the next are under way. */
+static inline void count(struct bench_thread *t)
+{
+	for (unsigned int i = 0; i < t->nr_came; i++) {
+		const struct bench_came *came = &t->came[i];
+		struct bench_stat *s = &t->res->dir[came->dir];
+
+		s->shorts += came->is_short;
+		hist_add(&s->clat, came->clat);
+		hist_add(&s->lat, came->lat);
+		publish(&s->lat_sum, s->lat_sum + came->lat);
+		publish(&s->n, s->n + 1);
+		publish(&s->bytes, s->bytes + (uint64_t)came->c->result);
+		count_way(&t->res->ways, came->c);
+	}
+	t->nr_came = 0;
 }
 
 /* The blocks that were written, in their order. */
@@ -338,7 +351,10 @@ static inline void reap(struct bench_thread *t)
 	t->inflight -= (unsigned int)n;
 	t->res->complete[batch_step((unsigned int)n)]++;
 	for (int i = 0; i < n; i++)
-		account(t, &t->done[i]);
+		settle(t, &t->done[i]);
+	/* Such an engine is done with the next before it is asked: nothing is under way, and its results go there. */
+	if (t->engine->sync)
+		count(t);
 	if (__builtin_expect(t->job->think && t->limited, 0))
 		for (int d = 0; d < DIR_NR; d++)
 			t->pace[d].next = t->now + t->job->think;
@@ -346,8 +362,10 @@ static inline void reap(struct bench_thread *t)
 
 static inline void look_at_clock(struct bench_thread *t)
 {
-	if (__builtin_expect(!t->measuring, 0) && t->now >= t->ramp_end)
+	if (__builtin_expect(!t->measuring, 0) && t->now >= t->ramp_end) {
+		count(t);
 		bench_measure_begin(t);
+	}
 	if (__builtin_expect(t->now >= t->end || bench_stop, 0)) {
 		t->stop = true;
 		if (t->engine->halt)
@@ -363,12 +381,14 @@ void bench_loop(struct bench_thread *t)
 	while (!t->stop || t->inflight) {
 		if (!t->stop && (t->filling || t->inflight <= t->low))
 			fill(t);
+		count(t);
 		if (t->inflight)
 			reap(t);
 		else if (!t->stop)
 			nap(t);
 		look_at_clock(t);
 	}
+	count(t);
 	if (t->held)
 		t->free_io[t->free++] = t->held;
 	t->held = NULL;

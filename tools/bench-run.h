@@ -76,6 +76,14 @@ struct bench_io {
 	uint32_t index;
 };
 
+/* A completion that is still to be counted; its bench_io may be under way again. */
+struct bench_came {
+	const struct devio_completion *c;       /* in the thread's done */
+	uint64_t lat, clat;
+	uint8_t dir;
+	bool is_short;
+};
+
 struct bench_pace {
 	uint64_t next;              /* when the next may begin */
 	uint64_t per_op;            /* ns, 0: no limit */
@@ -94,6 +102,8 @@ struct bench_thread {
 	struct bench_io **free_io, **queue;
 	struct bench_io *held;                  /* drawn, but not yet due */
 	struct devio_completion *done;
+	struct bench_came *came;
+	unsigned int nr_came;
 	struct bench_result *res;
 	struct bench_rand rand;
 	struct bench_place *place;

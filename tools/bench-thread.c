@@ -24,9 +24,10 @@ static int alloc_io(struct bench_thread *t)
 	t->free_io = calloc(t->depth, sizeof(*t->free_io));
 	t->queue = calloc(t->depth, sizeof(*t->queue));
 	t->done = calloc(t->depth, sizeof(*t->done));
+	t->came = calloc(t->depth, sizeof(*t->came));
 	t->place = calloc(t->nr_files, sizeof(*t->place));
 	t->files = calloc(t->nr_files, sizeof(*t->files));
-	if (!t->io || !t->free_io || !t->queue || !t->done || !t->place || !t->files)
+	if (!t->io || !t->free_io || !t->queue || !t->done || !t->came || !t->place || !t->files)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < t->depth; i++) {
 		t->io[i].index = i;
@@ -129,6 +130,7 @@ void bench_thread_free(struct bench_thread *t)
 	free(t->free_io);
 	free(t->queue);
 	free(t->done);
+	free(t->came);
 	free(t->place);
 	free(t->files);
 	free(t->scratch);
