@@ -150,19 +150,27 @@ static int try_queues(struct devio_nic *nic, int fd, uint32_t buffer)
 	return dv_netbind_rx(&nic->bind, nic->ifindex, fd, nic->first, nic->queues, buffer);
 }
 
+static const char *cure(int rc, const char *why)
+{
+	if (strstr(why, "map dmabuf"))
+		return ": it has no way to that memory: peer to peer they must be below one PCIe switch, or the host bridge on the "
+		       "kernel's list (devio-probe tells)";
+	return rc == -EEXIST ? ": detach the XDP program (ip link set dev IF xdp off)" :
+	       rc == -EOPNOTSUPP ? ": the driver restarts no single queues, or the memory is not to be reached by the NIC (a device's "
+	       "own memory needs the series in kernel/)" : "";
+}
+
 static int bind_queues(struct devio_nic *nic, int fd)
 {
 	int rc = dv_nic_bind_buffers(nic, fd, try_queues);
+	const char *why = nic->bind.nl.why;
 
 	if (!rc) {
 		nic->id = nic->bind.id;
 		return 0;
 	}
 	return dv_err(rc, "nic %s: queue %u does not take mem %s: %s%s", nic->ifname, nic->first, nic->mem->spec,
-		      *nic->bind.nl.why ? nic->bind.nl.why : "the kernel gives no words",
-		      rc == -EEXIST ? ": detach the XDP program (ip link set dev IF xdp off)" :
-		      rc == -EOPNOTSUPP ? ": the driver restarts no single queues, or the memory is not to be reached by "
-		      "the NIC (a device's own memory needs the series in kernel/)" : "");
+		      *why ? why : "the kernel gives no words", cure(rc, why));
 }
 
 static int bind_once(struct devio_nic *nic, int fd)

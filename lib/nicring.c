@@ -56,7 +56,8 @@ static const char *cure(int rc)
 		return ": the driver restarts no single queues, or the memory is not to be reached by the NIC (a device's own memory "
 		       "needs the series in kernel/)";
 	case -EINVAL:
-		return ": headers are not split, or the kernel is older than 6.16 and takes no dma-buf";
+		return ": headers are not split, the NIC has no way to the memory (devio-probe tells), or the kernel is older than 6.16 and "
+		       "takes no dma-buf";
 	case -ENOMEM:
 		return ": RLIMIT_MEMLOCK (ulimit -l) may be too low";
 	default:

@@ -14,6 +14,7 @@
  *   devmem-lib rules SPEC       steered by rules, on a NIC that takes them
  *   devmem-lib undo SPEC        a close, an error, a kill -9: as it was before
  *   devmem-lib errors SPEC      what has to be refused, and why
+ *   devmem-lib unreachable SPEC  memory to which the NIC has no way
  *   devmem-lib state SPEC       what the interface is set to, for scripts
  *   devmem-lib zcrx-... SPEC    sock-zcrx: see devmem-lib-zcrx.c
  */
@@ -359,6 +360,29 @@ static int test_errors(const char *spec)
 	return finish();
 }
 
+/* Memory to which the NIC has no way: refused with the cause, by both paths, and all as it was. */
+static int test_unreachable(const char *spec)
+{
+	struct devio_mem *area = memory(spec, MIB);
+	static char before[8192], after[8192];
+	struct devio_nic_opts o = DEVIO_OPTS(o);
+	struct devio_nic *n;
+
+	look(before, sizeof(before));
+	is(devio_nic_open(ctx, NIC, area, NULL, &n), -EINVAL, "sock-devmem");
+	printf("# %s\n", devio_errmsg());
+	ok(!!strstr(devio_errmsg(), "no way to that memory"), "and the cause is told", 0);
+	o.ring = zc_ring();
+	is(devio_nic_open(ctx, NIC, area, &o, &n), -EINVAL, "sock-zcrx");
+	printf("# %s\n", devio_errmsg());
+	ok(!!strstr(devio_errmsg(), "no way to the memory"), "and what may be the cause", 0);
+	devio_ring_close(o.ring);
+	look(after, sizeof(after));
+	ok(!strcmp(before, after), "nothing was changed", 0);
+	devio_mem_free(area);
+	return finish();
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "", *arg = argc > 2 ? argv[2] : "";
@@ -385,6 +409,8 @@ int main(int argc, char **argv)
 		return test_undo(arg);
 	if (!strcmp(what, "errors"))
 		return test_errors(arg);
+	if (!strcmp(what, "unreachable"))
+		return test_unreachable(arg);
 	if (!strcmp(what, "state"))
 		return print_state();
 	if (!strncmp(what, "zcrx-", 5))
