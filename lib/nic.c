@@ -75,29 +75,7 @@ static int await_queues(struct devio_nic *nic)
 	return rc;
 }
 
-static int choose_steering(struct devio_nic *nic)
-{
-	int rc;
-
-	if (nic->steer != DEVIO_STEER_AUTO && nic->steer != DEVIO_STEER_RULES)
-		return 0;
-	rc = dv_ethtool_rule_can(nic->ifname);
-	if (rc)
-		return dv_err(-EOPNOTSUPP, "nic %s: it has no steering rules (%s; ethtool -K %s ntuple on helps where they "
-			      "are only off): take steering by RSS, which sends all of the interface's traffic to the "
-			      "memory, or steer yourself", nic->ifname, dv_errno_name(rc), nic->ifname);
-	nic->steer = DEVIO_STEER_RULES;
-	return 0;
-}
-
 /* --------------------------------------------------------------- changes */
-
-static int write_down(struct devio_nic *nic, const char *line)
-{
-	int rc = dv_journal_add(nic->journal, line);
-
-	return rc ? dv_err(rc, "nic %s: the journal cannot be written", nic->ifname) : 0;
-}
 
 /* Header split on; was: what it was, as the undo has it. */
 static int split_set(struct devio_nic *nic, const struct dv_split *was)
@@ -107,7 +85,7 @@ static int split_set(struct devio_nic *nic, const struct dv_split *was)
 	int rc;
 
 	dv_nicstate_line_split(was, line, sizeof(line));
-	rc = write_down(nic, line);
+	rc = dv_nic_write_down(nic, line);
 	if (rc)
 		return rc;
 	nic->was.has_split = true;
@@ -206,7 +184,7 @@ static int set_rss(struct devio_nic *nic)
 	if (!rc && dv_nicstate_line_rss(table, (unsigned int)n, line, room) >= (int)room)
 		rc = dv_err(-E2BIG, "nic %s: its RSS table is too large", nic->ifname);
 	if (!rc)
-		rc = write_down(nic, line);
+		rc = dv_nic_write_down(nic, line);
 	if (!rc) {
 		memcpy(nic->was.rss, table, (size_t)n * sizeof(*table));
 		nic->was.rss_size = (unsigned int)n;
@@ -349,7 +327,7 @@ static int set_up(struct devio_nic *nic)
 	nic->journal = fd;
 	rc = await_queues(nic);
 	if (!rc)
-		rc = choose_steering(nic);
+		rc = dv_nic_choose_steering(nic);
 	if (!rc)
 		rc = change(nic);
 	if (rc) {
@@ -423,41 +401,6 @@ DEVIO_API void devio_nic_close(struct devio_nic *nic)
 	if (nic->ctx->fork_gen == dv_fork_gen)
 		(nic->by_ring ? dv_nic_ring_leave : dv_nic_put_back)(nic);
 	dv_nic_put(nic);
-}
-
-DEVIO_API int devio_nic_steer(struct devio_nic *nic, struct devio_sock *s)
-{
-	struct sockaddr_storage here, there;
-	socklen_t a = sizeof(here), b = sizeof(there);
-	char line[32];
-	int at, rc = nic ? dv_sock_check(s) : dv_err(-EINVAL, "nic: the handle is NULL");
-
-	if (rc || nic->steer != DEVIO_STEER_RULES)
-		return rc;
-	if (nic->daemon >= 0)
-		return dv_nicclient_steer(nic, s->fd);
-	if (nic->was.nr_rules == DV_JOURNAL_RULES)
-		return dv_err(-ENOSPC, "nic %s: %u rules are made: make one for a listener's port", nic->ifname,
-			      nic->was.nr_rules);
-	if (getsockname(s->fd, (struct sockaddr *)&here, &a) ||
-	    (!s->listening && getpeername(s->fd, (struct sockaddr *)&there, &b)))
-		return dv_err(-errno, "nic %s: the connection's addresses", nic->ifname);
-	at = dv_ethtool_rule_place(nic->ifname);
-	if (at < 0)
-		return dv_err(at, "nic %s: there is no place for a rule (ethtool -n %s lists them): make one for a listener's port",
-			      nic->ifname, nic->ifname);
-	snprintf(line, sizeof(line), "rule %d\n", at);
-	rc = write_down(nic, line);
-	if (rc)
-		return rc;
-	rc = dv_ethtool_rule_add(nic->ifname, &here, s->listening ? NULL : &there, nic->first, (unsigned int)at);
-	if (rc) {
-		snprintf(line, sizeof(line), "norule %d\n", at);
-		(void)dv_journal_add(nic->journal, line);
-		return dv_err(rc, "nic %s: it does not take the rule: ethtool -K %s ntuple on", nic->ifname, nic->ifname);
-	}
-	nic->was.rules[nic->was.nr_rules++] = (uint32_t)at;
-	return 0;
 }
 
 static uint64_t plus(uint64_t a, uint64_t b)

@@ -27,7 +27,7 @@ struct devio_nic {
 	int journal;               /* -1: none */
 	struct dv_nicstate was;
 	int daemon;                /* -1: this process has set it up itself */
-	pthread_mutex_t talk;      /* one request at a time */
+	pthread_mutex_t talk;      /* one request to the daemon, or one rule, at a time */
 	/* Set up for one ring, which has it in ring->nics and holds it until it is closed. */
 	bool by_ring;
 	_Atomic(struct devio_ring *) ring; /* NULL: closed */
@@ -79,6 +79,12 @@ void dv_nic_ring_leave(struct devio_nic *nic);
 void dv_nic_ring_closed(struct devio_ring *r, bool forked);
 /* Buffers for which there was no room on their way to the NIC. */
 void dv_nic_ring_refill(struct devio_ring *r);
+
+/* lib/nicsteer.c: rules, where they are asked for or nothing is. 0, or -EOPNOTSUPP with its sentence. */
+int dv_nic_choose_steering(struct devio_nic *nic);
+
+/* lib/nicundo.c: a line of the journal, before the change that it tells of. 0 or -errno with its sentence. */
+int dv_nic_write_down(const struct devio_nic *nic, const char *line);
 
 /* lib/nicundo.c: as it was before. -errno: the first thing that could not be put back. */
 int dv_nic_undo(const struct dv_nicstate *was);

@@ -65,6 +65,13 @@ int dv_nic_undo(const struct dv_nicstate *was)
 	return rc;
 }
 
+int dv_nic_write_down(const struct devio_nic *nic, const char *line)
+{
+	int rc = dv_journal_add(nic->journal, line);
+
+	return rc ? dv_err(rc, "nic %s: the journal cannot be written", nic->ifname) : 0;
+}
+
 static int no_journal(const char *ifname, int err)
 {
 	if (err == -EBUSY)

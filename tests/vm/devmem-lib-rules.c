@@ -8,6 +8,7 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <netdb.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
@@ -197,6 +198,44 @@ static void by_connection(struct devio_nic *n)
 	devio_sock_close(s);
 }
 
+struct maker {
+	pthread_t thread;
+	struct devio_nic *n;
+	struct devio_sock *l;
+	int rc;
+};
+
+static void *make_rule(void *arg)
+{
+	struct maker *m = arg;
+
+	m->rc = devio_nic_steer(m->n, m->l);
+	return NULL;
+}
+
+/* Rules of many threads at once: each has a place. */
+static void many_threads(struct devio_nic *n)
+{
+	unsigned int before = count_rules();
+	struct maker m[16];
+	int bad = 0;
+
+	for (int i = 0; i < 16; i++) {
+		char port[16];
+
+		snprintf(port, sizeof(port), "%d", 6100 + i);
+		m[i] = (struct maker){ .n = n, .l = listener_at(NULL, "fd00::1", port) };
+	}
+	for (int i = 0; i < 16; i++)
+		pthread_create(&m[i].thread, NULL, make_rule, &m[i]);
+	for (int i = 0; i < 16; i++) {
+		pthread_join(m[i].thread, NULL);
+		bad += m[i].rc != 0;
+		devio_sock_close(m[i].l);
+	}
+	ok(!bad && count_rules() == before + 16, "16 threads, 16 rules", count_rules() - before);
+}
+
 /* No place is left: it is told, and no rule of others is taken. */
 static void table_full(struct devio_nic *n)
 {
@@ -297,6 +336,7 @@ int test_rules(const char *spec)
 	by_port(n, "fd00::1", "6003", false);
 	by_port(n, "10.9.0.1", "6004", false);
 	by_connection(n);
+	many_threads(n);
 	table_full(n);
 	devio_nic_close(n);
 	ok(only_somebodys(), "all rules are gone but somebody's", count_rules());
