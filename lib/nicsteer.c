@@ -27,6 +27,8 @@ int dv_nic_choose_steering(struct devio_nic *nic)
 /* The rule is written down first; the journal also tells of one that was refused. */
 static int put_rule(struct devio_nic *nic, const struct sockaddr_storage *here, const struct sockaddr_storage *there)
 {
+	/* Each to the next queue; a rule has one. */
+	unsigned int queue = nic->first + nic->was.nr_rules % nic->queues;
 	char line[32];
 	int rc, at;
 
@@ -41,7 +43,7 @@ static int put_rule(struct devio_nic *nic, const struct sockaddr_storage *here, 
 	rc = dv_nic_write_down(nic, line);
 	if (rc)
 		return rc;
-	rc = dv_ethtool_rule_add(nic->ifname, here, there, nic->first, (unsigned int)at);
+	rc = dv_ethtool_rule_add(nic->ifname, here, there, queue, (unsigned int)at);
 	if (rc) {
 		snprintf(line, sizeof(line), "norule %d\n", at);
 		(void)dv_journal_add(nic->journal, line);

@@ -95,8 +95,9 @@ DEVIO_API int devio_nic_open(struct devio_ctx *ctx, const char *ifname, struct d
 /**
  * Makes a rule by which a connection, or all that a listener accepts, gets to
  * the bound queues: before the peer sends. Does nothing where rules are not
- * how it is steered. The rule stays until devio_nic_close(). Any thread may do
- * so, also while others do. Errors: -ENOSPC, -EOPNOTSUPP, -ECONNRESET.
+ * how it is steered. Of several queues each rule leads to the next. It stays
+ * until devio_nic_close(). Any thread may do so, also while others do.
+ * Errors: -ENOSPC, -EOPNOTSUPP, -ECONNRESET.
  */
 DEVIO_API int devio_nic_steer(struct devio_nic *nic, struct devio_sock *sock);
 

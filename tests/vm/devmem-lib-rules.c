@@ -171,7 +171,8 @@ static void by_port(struct devio_nic *n, const char *host, const char *port, boo
 	must(devio_nic_get_info(n, &i), "devio_nic_get_info");
 	if (steered) {
 		ok(in_memory == 8 * MIB + 5, "all of it in the memory", (long)in_memory);
-		ok(rule_at(OWN - i.rules, &fs) && fs.ring_cookie == i.queue, "by a rule to the queue", i.queue);
+		ok(rule_at(OWN - i.rules, &fs) && fs.ring_cookie == i.queue + (i.rules - 1) % i.queues, "by a rule to its queue",
+		   i.queue);
 	} else {
 		ok(!in_memory, "nothing of it in the memory", (long)in_memory);
 	}
@@ -257,6 +258,22 @@ static void table_full(struct devio_nic *n)
 	devio_sock_close(l);
 }
 
+/* Several queues: each rule leads to the next. */
+static void two_queues(struct devio_mem *area)
+{
+	struct devio_nic_opts o = DEVIO_OPTS(o);
+	struct devio_nic *n;
+
+	o.queues = 2;
+	must(devio_nic_open(ctx, NIC, area, &o, &n), "devio_nic_open");
+	by_port(n, "fd00::1", "6040", true);
+	by_port(n, "10.9.0.1", "6041", true);
+	by_port(n, "fd00::1", "6042", true);
+	by_port(n, "10.9.0.1", "6043", false);
+	devio_nic_close(n);
+	ok(only_somebodys(), "all rules are gone but somebody's", count_rules());
+}
+
 static void killed(const char *spec)
 {
 	int to_child[2], rc;
@@ -340,6 +357,7 @@ int test_rules(const char *spec)
 	table_full(n);
 	devio_nic_close(n);
 	ok(only_somebodys(), "all rules are gone but somebody's", count_rules());
+	two_queues(area);
 	killed(spec);
 	look(after, sizeof(after));
 	ok(!strcmp(before, after), "as before", 0);
