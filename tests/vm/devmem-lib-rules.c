@@ -274,13 +274,14 @@ static void two_queues(struct devio_mem *area)
 	ok(only_somebodys(), "all rules are gone but somebody's", count_rules());
 }
 
-static void killed(const char *spec)
+/* A process that sets NIC up and does so much with it, until it is killed. */
+static pid_t victim(const char *spec, bool (*does)(struct devio_nic *n))
 {
-	int to_child[2], rc;
+	int to_parent[2];
 	pid_t child;
-	char c;
+	char c = 0;
 
-	if (pipe(to_child))
+	if (pipe(to_parent))
 		die("pipe");
 	child = fork();
 	if (!child) {
@@ -288,48 +289,51 @@ static void killed(const char *spec)
 
 		must(devio_ctx_open(NULL, &ctx), "ctx");
 		must(devio_nic_open(ctx, NIC, memory(spec, 4 * MIB), NULL, &n), "devio_nic_open");
-		listener_at(n, "fd00::1", "6030");
-		listener_at(n, "10.9.0.1", "6031");
-		rc = write(to_child[1], "x", 1) != 1;
-		pause();
-		_exit(rc);
+		c = does(n) ? 'y' : 'n';
+		_exit(write(to_parent[1], &c, 1) != 1 || pause());
 	}
-	if (read(to_child[0], &c, 1) != 1)
-		die("read");
-	ok(count_rules() == 3, "two rules and somebody's", count_rules());
+	close(to_parent[1]);
+	ok(read(to_parent[0], &c, 1) == 1 && c == 'y', "a process did its part", c);
+	close(to_parent[0]);
+	return child;
+}
+
+static void restored(pid_t child)
+{
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	is(devio_nic_restore(ctx, NIC), 1, "put back after a kill");
-	ok(only_somebodys(), "the rules of the killed are gone, somebody's is there", count_rules());
+	ok(only_somebodys(), "somebody's rule is there, and no other", count_rules());
+}
+
+static bool two_rules(struct devio_nic *n)
+{
+	listener_at(n, "fd00::1", "6030");
+	listener_at(n, "10.9.0.1", "6031");
+	return true;
+}
+
+static void killed(const char *spec)
+{
+	pid_t child = victim(spec, two_rules);
+
+	ok(count_rules() == 3, "two rules and somebody's", count_rules());
+	restored(child);
+}
+
+static bool is_refused(struct devio_nic *n)
+{
+	return devio_nic_steer(n, listener_at(NULL, "fd00::1", "6000")) == -EOPNOTSUPP;
 }
 
 /* A rule was refused, and the process dies: what somebody has put in its place since stays. */
 static void killed_refused(const char *spec)
 {
-	int to_child[2];
-	pid_t child;
-	char c;
+	pid_t child = victim(spec, is_refused);
 
-	if (pipe(to_child))
-		die("pipe");
-	child = fork();
-	if (!child) {
-		struct devio_sock *l;
-		struct devio_nic *n;
-
-		must(devio_ctx_open(NULL, &ctx), "ctx");
-		must(devio_nic_open(ctx, NIC, memory(spec, 4 * MIB), NULL, &n), "devio_nic_open");
-		l = listener_at(NULL, "fd00::1", "6000");
-		c = devio_nic_steer(n, l) == -EOPNOTSUPP ? 'x' : 'y';
-		_exit(write(to_child[1], &c, 1) != 1 || pause());
-	}
-	ok(read(to_child[0], &c, 1) == 1 && c == 'x', "rules are turned off", c);
 	set_ntuple(true);
 	somebodys_rule(OWN);
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
-	is(devio_nic_restore(ctx, NIC), 1, "put back after a kill");
-	ok(only_somebodys(), "somebody's rule is there", count_rules());
+	restored(child);
 }
 
 int test_rules(const char *spec)
