@@ -122,7 +122,9 @@ void bench_logs_look(struct bench_logs *logs, const struct bench_run *run, bool 
 		for (int d = 0; d < DIR_NR; d++)
 			one_line(log, &t->res->dir[d], d, (now - run->begin) / 1000000, (double)(now - log->last) / 1e9);
 		log->last = now;
-		log->next = now + t->job->log_ms * 1000000;
+		log->next += t->job->log_ms * 1000000;
+		if (log->next <= now)
+			log->next = now + t->job->log_ms * 1000000;
 	}
 	if (last)
 		close_files(logs);

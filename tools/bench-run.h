@@ -206,7 +206,7 @@ uint64_t bench_result_copied(const struct bench_result *r);
 void bench_result_why(const struct bench_result *r, unsigned int path, char *buf, size_t size);
 int bench_result_status(const struct bench_results *results);       /* exit status */
 
-/* bench-live.c: called every 100 ms by the one who waits for the threads */
+/* bench-live.c: called every 8 ms by the one who waits for the threads */
 struct bench_live *bench_live_new(const struct bench_cmd *cmd, struct bench_err *err);
 void bench_live_free(struct bench_live *live);
 int bench_live_open(struct bench_live *live, struct bench_job *const *job, unsigned int nr, struct bench_err *err);
