@@ -6,25 +6,17 @@
  * Those are taken by hand, and the request is made again for the rest.
  */
 #include "config.h"
-#include <time.h>
 #include "ctx.h"
 #include "devmem.h"
 #include "err.h"
+#include "kern/clock.h"
 #include "path.h"
 
 #define MAX_TRIES 1000 /* of a request that ends without a byte; far beyond any honest need */
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
 int64_t dv_flow_zc_patience(struct dv_part *p)
 {
-	int64_t now = now_ns(), left;
+	int64_t now = dv_now_ns(), left;
 
 	if (!p->since)
 		p->since = now;
@@ -58,7 +50,7 @@ static void land(struct devio_ring *r, struct dv_part *p, uint32_t n)
 
 	p->tries = 0;
 	if (op->sock->opts.idle_ns)
-		p->since = now_ns();
+		p->since = dv_now_ns();
 	if (copied < 0)
 		lose(r, p, copied);
 	if (op->err)
@@ -173,7 +165,7 @@ static void canceled(struct devio_ring *r, struct dv_part *p)
 		go_on(r, p, -ECANCELED);
 	else if (!idle)
 		dv_flow_give_up(r, p, -ECANCELED, DEVIO_WHY_CANCELED);
-	else if (now_ns() - p->since >= idle)
+	else if (dv_now_ns() - p->since >= idle)
 		dv_flow_give_up(r, p, -ETIMEDOUT, DEVIO_WHY_TIMEOUT);
 	else
 		dv_flow_submit(r, p);

@@ -8,6 +8,7 @@
 #include "ctx.h"
 #include "devmem.h"
 #include "err.h"
+#include "kern/clock.h"
 #include "lent.h"
 
 int dv_lent_init(struct dv_rx *rx, uint64_t buffers)
@@ -29,19 +30,11 @@ static void count(uint64_t *counter, uint64_t n)
 	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
 /* Until there is something to receive, or `end` (< 0: for ever). */
 static int wait_in(int fd, int64_t end)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN | POLLRDHUP };
-	int64_t left = end < 0 ? 0 : end - now_ns();
+	int64_t left = end < 0 ? 0 : end - dv_now_ns();
 	struct timespec ts = { .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 };
 	int n;
 
@@ -54,7 +47,7 @@ static int wait_in(int fd, int64_t end)
 /* With no end to wait for the call itself waits: that saves two. A descriptor may be non-blocking all the same. */
 static ssize_t receive(struct devio_sock *s, uint32_t bytes, unsigned int pieces, int64_t timeout_ns)
 {
-	int64_t end = timeout_ns < 0 ? -1 : now_ns() + timeout_ns;
+	int64_t end = timeout_ns < 0 ? -1 : dv_end_ns(timeout_ns);
 	struct dv_rx *rx = s->rx;
 	int rc = 0;
 

@@ -6,7 +6,7 @@ lib_libdv_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -pthread $(URING_CFLAGS) 
 lib_libdv_la_SOURCES = lib/err.c lib/err.h lib/ctx.c lib/ctx.h lib/mem.c lib/mem.h lib/ring.c lib/ring.h \
 	lib/op.c lib/fast.c lib/part.c lib/path.c lib/path.h lib/file.c lib/file.h lib/sync.c lib/sync.h lib/close.c lib/attach.c \
 	lib/nic.c lib/nic.h lib/nicring.c lib/nicbuf.c lib/nicclient.c lib/nicwire.h lib/nicsteer.c lib/nicundo.c lib/nicjournal.c lib/nicjournal.h lib/sock.c lib/sock.h lib/sockaddr.c lib/flow.c lib/flowops.c lib/flowheld.c lib/flowzc.c lib/frags.c lib/devmem.c lib/devmem.h lib/lent.h lib/stat.c lib/regs.c lib/regs.h lib/slots.c lib/slots.h \
-	lib/kern/uring.c lib/kern/uring.h lib/kern/spin.h lib/kern/pool.c lib/kern/pool.h lib/kern/poolnet.c lib/kern/poolnet.h lib/kern/pagecache.c \
+	lib/kern/uring.c lib/kern/uring.h lib/kern/spin.h lib/kern/clock.h lib/kern/pool.c lib/kern/pool.h lib/kern/poolnet.c lib/kern/poolnet.h lib/kern/pagecache.c \
 	lib/kern/pagecache.h lib/kern/netdev.c lib/kern/netdev.h lib/kern/netif.c lib/kern/netif.h lib/kern/zerocopy.c lib/kern/zerocopy.h lib/kern/genl.c lib/kern/genl.h lib/kern/netbind.c lib/kern/netbind.h lib/kern/zcrx.c lib/kern/zcrx.h \
 	lib/kern/ethtool.c lib/kern/ethtool.h lib/kern/devmem.h lib/kern/uapi/uring_dmabuf.h lib/kern/uapi/zcrx.h \
 	lib/path/file_dmabuf.c lib/path/file_p2p.c lib/path/file_host.c lib/path/file_bounce.c \

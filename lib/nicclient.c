@@ -7,13 +7,13 @@
 #include "config.h"
 #include <poll.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include "ctx.h"
 #include "err.h"
+#include "kern/clock.h"
 #include "mem.h"
 #include "nic.h"
 #include "nicwire.h"
@@ -80,10 +80,7 @@ static int send_request(int fd, const struct dv_nicd_request *q, int pass)
 
 static int64_t now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+	return dv_now_ns() / 1000000;
 }
 
 static int await(int fd)

@@ -3,9 +3,9 @@
 #include "config.h"
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "ctx.h"
 #include "err.h"
+#include "kern/clock.h"
 #include "nic.h"
 #include "path.h"
 #include "regs.h"
@@ -279,14 +279,6 @@ int dv_ring_step(struct devio_ring *r, unsigned int want, int64_t timeout_ns)
 	return rc == -ETIME ? 0 : rc;
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
 static unsigned int take(struct devio_ring *r, struct devio_completion *done, unsigned int max)
 {
 	unsigned int n = r->done_tail - r->done_head;
@@ -322,14 +314,14 @@ static int wait_loop(struct devio_ring *r, unsigned int want, int64_t timeout_ns
 
 	if (timeout_ns > MAX_WAIT_NS)
 		timeout_ns = -1;
-	end = timeout_ns > 0 ? now_ns() + timeout_ns : 0;
+	end = timeout_ns > 0 ? dv_end_ns(timeout_ns) : 0;
 	left = timeout_ns;
 	for (;;) {
 		rc = dv_ring_step(r, want, left);
 		if (rc || ready(r) >= want || !timeout_ns)
 			break;
 		if (timeout_ns > 0) {
-			left = end - now_ns();
+			left = end - dv_now_ns();
 			if (left <= 0)
 				break;
 		}

@@ -13,17 +13,10 @@
 #include <sys/socket.h>
 #include "ctx.h"
 #include "err.h"
+#include "kern/clock.h"
 #include "sock.h"
 
 #define DEFAULT_BACKLOG 128
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
 
 /* Until fd is ready or the clock says `end` (0: for ever). Signals do not interrupt it. */
 static int wait_ready(int fd, short events, int64_t end)
@@ -31,7 +24,7 @@ static int wait_ready(int fd, short events, int64_t end)
 	struct pollfd p = { .fd = fd, .events = events };
 
 	for (;;) {
-		int64_t left = end ? end - now_ns() : 0;
+		int64_t left = end ? end - dv_now_ns() : 0;
 		struct timespec ts = { .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 };
 		int n;
 
@@ -47,7 +40,7 @@ static int wait_ready(int fd, short events, int64_t end)
 
 static int64_t end_of(int64_t ns)
 {
-	return ns ? now_ns() + ns : 0;
+	return ns ? dv_end_ns(ns) : 0;
 }
 
 /* getaddrinfo's errors as errnos, with the sentence. */

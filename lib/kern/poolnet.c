@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include "kern/clock.h"
 #include "kern/pool.h"
 #include "kern/poolnet.h"
 
@@ -32,14 +33,6 @@ struct dv_poolnet {
 	struct job *jobs;          /* the first `count` are under way */
 	struct pollfd *polls;      /* the thread's; [0] is `wake` */
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
 
 static bool is_poll(const struct job *j)
 {
@@ -119,7 +112,7 @@ static int64_t gather(struct dv_poolnet *net)
 
 static void wait_any(struct dv_poolnet *net, unsigned int count, int64_t end)
 {
-	int64_t left = end ? end - now_ns() : 0;
+	int64_t left = end ? end - dv_now_ns() : 0;
 	struct timespec ts;
 	uint64_t n;
 
@@ -145,7 +138,7 @@ static void *worker(void *arg)
 
 		pthread_mutex_unlock(&net->lock);
 		wait_any(net, count, end);
-		now = now_ns();
+		now = dv_now_ns();
 		pthread_mutex_lock(&net->lock);
 		/* Those that came meanwhile stand behind the others. */
 		for (unsigned int i = 0; i < net->count; i++) {
@@ -239,7 +232,7 @@ int dv_poolnet_queue(struct dv_poolnet *net, const struct dv_net *n, void *user_
 		return 0;
 	}
 	if (n->patience)
-		j.end = now_ns() + n->patience->tv_sec * 1000000000LL + n->patience->tv_nsec;
+		j.end = dv_end_ns(n->patience->tv_sec * 1000000000LL + n->patience->tv_nsec);
 	pthread_mutex_lock(&net->lock);
 	res = start(net);
 	if (!res && net->count < net->size) {

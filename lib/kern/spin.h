@@ -10,8 +10,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <time.h>
 #include <liburing.h>
+#include "kern/clock.h"
 
 #define DV_SPIN_NS 1000          /* where nobody says otherwise */
 #define DV_SPIN_MAX_NS 1000000
@@ -35,14 +35,6 @@ static inline bool dv_spin_sees(const struct io_uring *u, unsigned int nr)
 	return IO_URING_READ_ONCE(*u->sq.kflags) & IORING_SQ_TASKRUN || io_uring_cq_ready(u) >= nr;
 }
 
-static inline int64_t dv_spin_clock(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
 /* Before a wait for nr completions with nothing to submit; timeout_ns < 0: for ever. */
 static inline void dv_spin(struct dv_spin *s, const struct io_uring *u, unsigned int nr, int64_t timeout_ns)
 {
@@ -55,9 +47,9 @@ static inline void dv_spin(struct dv_spin *s, const struct io_uring *u, unsigned
 	if (!ns)
 		return;
 	if (!dv_spin_sees(u, nr)) {
-		begin = dv_spin_clock();
+		begin = dv_now_ns();
 		while (!dv_spin_sees(u, nr)) {
-			if (dv_spin_clock() - begin < ns)
+			if (dv_now_ns() - begin < ns)
 				continue;
 			if (s->credit) {
 				s->credit--;

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <sys/socket.h>
 #include <devio/mem.h>
 #include <devio/sock.h>
 #include "err.h"
+#include "kern/clock.h"
 #include "load/links.h"
 #include "load/peer.h"
 
@@ -140,14 +140,6 @@ static void end(struct link *k, int error, const char *why)
 	shut(k);
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
 /* Nothing is in flight on it: has the server ended it meanwhile, or sent what nobody asked for? */
 static bool is_over(const struct link *k)
 {
@@ -160,7 +152,7 @@ static bool is_over(const struct link *k)
 static int connect_link(struct dv_links *l, uint32_t number, struct server *v, struct link *k)
 {
 	const struct dv_server *to = dv_source_server(l->source, number);
-	int64_t begin = now_ns();
+	int64_t begin = dv_now_ns();
 
 	if (v->error && begin < v->again)
 		return dv_err_plain(v->error, v->why);
@@ -168,7 +160,7 @@ static int connect_link(struct dv_links *l, uint32_t number, struct server *v, s
 	if (!v->error)
 		return 0;
 	snprintf(v->why, sizeof(v->why), "%s", devio_errmsg());
-	v->again = now_ns() + AGAIN_NS + (now_ns() - begin);
+	v->again = dv_now_ns() + AGAIN_NS + (dv_now_ns() - begin);
 	return dv_err_plain(v->error, v->why);
 }
 

@@ -7,8 +7,8 @@
 #include "config.h"
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include "err.h"
+#include "kern/clock.h"
 #include "load/batch.h"
 
 #define SLOTS 4u
@@ -253,14 +253,6 @@ static void deliver(struct devio_loader *l, struct dv_slot *s, struct devio_batc
 		dv_err_plain(-EIO, l->reads.sentence);
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
-}
-
 /* Several completions in one system call, but never so many that the disk runs dry. */
 static unsigned int worth_waiting_for(const struct devio_loader *l)
 {
@@ -274,7 +266,7 @@ static unsigned int worth_waiting_for(const struct devio_loader *l)
 /* A loaded slot in *out; 1, 0 at the end of the epoch, or -errno. */
 static int wait_loaded(struct devio_loader *l, int64_t timeout_ns, struct dv_slot **out)
 {
-	int64_t end = timeout_ns > 0 ? now_ns() + timeout_ns : 0, left = timeout_ns;
+	int64_t end = timeout_ns > 0 ? dv_end_ns(timeout_ns) : 0, left = timeout_ns;
 	int n = take(l, 0, 0);
 	uint64_t item;
 
@@ -290,7 +282,7 @@ static int wait_loaded(struct devio_loader *l, int64_t timeout_ns, struct dv_slo
 		if (!l->head)
 			return dv_err_plain(-EAGAIN, "loader: all slots are with the caller: release a batch");
 		if (timeout_ns > 0)
-			left = end - now_ns();
+			left = end - dv_now_ns();
 		if (timeout_ns >= 0 && left <= 0)
 			return dv_err_plain(-ETIMEDOUT, "loader: no batch is there yet: call again");
 		n = take(l, worth_waiting_for(l), left);

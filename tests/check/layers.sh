@@ -67,7 +67,7 @@ rule "lib/kern/ knows errors and the kernel" '^lib/kern/' \
 	"config\\.h|include/devio/base\\.h|lib/err\\.h|lib/kern/.*\\.h|<(linux|asm|rdma|netlink)/.*|<liburing\\.h>"
 rule "lib/topo/ knows neither ring nor path" '^lib/topo/' \
 	"$own|lib/(topo|mem|err|ctx)\\.h|lib/kern/.*\\.h|lib/topo/[^/]+\\.h"
-rule "lib/load/ is a user of the public headers" '^lib/load/' "$own|lib/err\\.h|lib/load/[^/]+\\.h|<json-c/.*|<archive(_entry)?\\.h>"
+rule "lib/load/ is a user of the public headers" '^lib/load/' "$own|lib/(err|kern/clock)\\.h|lib/load/[^/]+\\.h|<json-c/.*|<archive(_entry)?\\.h>"
 grep -vE '^tools/(bench-(cpu|eng-uring)|nicd-rights)\.c ' "$tmp/all" >"$tmp/rest"
 tools='config\.h|include/devio\.h|tools/[^/]+\.h|<json-c/.*'
 grep -vE '^tools/(serve[-.]|nicd[-.]|devio-nicd\.c)' "$tmp/rest" >"$tmp/tools"

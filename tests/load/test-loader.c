@@ -172,7 +172,7 @@ static void test_skip(void **state)
 	(void)state;
 	env_open(&e, 512, 0, 120, 1 << 20, 0);
 	l = loader(&e, &o);
-	for (; devio_loader_next(l, &b, -1) == 1; devio_loader_release(l, b.slot))
+	for (; devio_loader_next(l, &b, INT64_MAX) == 1; devio_loader_release(l, b.slot))
 		for (uint32_t i = 0; i < b.nr; i++)
 			ids[n++] = b.items[i].id;
 	must_zero(devio_loader_start(l, 0, 50));

@@ -319,6 +319,34 @@ static void timeouts(void **state)
 	must(rig_ns() - t < 10ull * second, "in time");
 }
 
+/* The longest times that can be said are no times in the past. */
+static void endless(void **state)
+{
+	struct devio_sock_opts o = DEVIO_OPTS(o);
+	struct devio_completion done[2];
+
+	(void)state;
+	o.connect_ns = o.idle_ns = INT64_MAX;
+	for (unsigned int flags = 0; flags < 2; flags++) {
+		struct devio_ctx *ctx = rig_ctx(flags ? DEVIO_CTX_NO_URING : 0);
+		struct devio_mem *mem = rig_mem(ctx, 4096);
+		struct devio_ring *ring = rig_ring(ctx, 2, 0, 0);
+		int fd;
+		struct devio_sock *s = sock_pair(ctx, &o, &fd);
+
+		must_zero(devio_ring_recv(ring, s, mem, 0, 10, 0));
+		must_zero(devio_ring_wait(ring, done, 1, 2, second / 20));
+		plain_write(fd, "0123456789", 10);
+		must(devio_ring_wait(ring, done, 1, 2, INT64_MAX) == 1 && done[0].result == 10, "%lld",
+		     (long long)done[0].result);
+		devio_sock_close(s);
+		close(fd);
+		devio_ring_close(ring);
+		devio_mem_free(mem);
+		devio_ctx_close(ctx);
+	}
+}
+
 static void many(void **state)
 {
 	enum { SOCKS = 64, LEN = 100003 };
@@ -433,7 +461,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes), cmocka_unit_test(large), cmocka_unit_test(dribble), cmocka_unit_test(families),
 		cmocka_unit_test(half_close), cmocka_unit_test(reset), cmocka_unit_test(reset_inside),
-		cmocka_unit_test(timeouts), cmocka_unit_test(many),
+		cmocka_unit_test(timeouts), cmocka_unit_test(endless), cmocka_unit_test(many),
 		cmocka_unit_test(ranges), cmocka_unit_test(counted),
 	};
 
