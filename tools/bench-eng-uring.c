@@ -9,11 +9,12 @@
 #include "kern/spin.h"
 
 /*
- * The first that the kernel takes; with more than one request in flight not the
- * first of all. IORING_SETUP_DEFER_TASKRUN (Linux 6.1) makes a single completion
- * cheaper, but many wake the thread for each of them, which then does not keep up
- * where it shares its processor with the kernel's workers: docs/bench.md has the figures.
+ * The first that the kernel takes; with many small requests in flight not the first
+ * of all. IORING_SETUP_DEFER_TASKRUN (Linux 6.1) makes a single completion cheaper,
+ * but small ones gather, unless each of them wakes the thread, which then does not keep
+ * up where it shares its processor with the kernel's workers: docs/bench.md has the figures.
  */
+#define SMALL 8192
 static const unsigned int setup_flags[] = {
 	IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
 	IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SINGLE_ISSUER,
@@ -40,9 +41,10 @@ static int register_all(struct bench_thread *t, struct state *s, struct bench_er
 
 static int open_ring(struct bench_thread *t, struct io_uring *ring)
 {
+	bool gather = t->depth > 1 && t->job->bs_max <= SMALL;
 	int rc = -EINVAL;
 
-	for (unsigned int i = t->depth > 1; rc == -EINVAL && i < sizeof(setup_flags) / sizeof(*setup_flags); i++) {
+	for (unsigned int i = gather; rc == -EINVAL && i < sizeof(setup_flags) / sizeof(*setup_flags); i++) {
 		struct io_uring_params p = { .flags = setup_flags[i] };
 
 		rc = io_uring_queue_init_params(t->depth, ring, &p);
