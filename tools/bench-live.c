@@ -258,9 +258,9 @@ static void print_line(struct bench_live *l, const struct bench_run *run, uint64
 	l->last_line = now;
 }
 
-void bench_live_look(struct bench_live *l, struct bench_run *run, bool last)
+uint64_t bench_live_look(struct bench_live *l, struct bench_run *run, bool last)
 {
-	uint64_t now = bench_now();
+	uint64_t now = bench_now(), due;
 
 	if (!l->next_sample) {
 		memset(&l->line_sum, 0, sizeof(l->line_sum));
@@ -270,7 +270,7 @@ void bench_live_look(struct bench_live *l, struct bench_run *run, bool last)
 		l->next_sample = run->begin + SAMPLE_NS;
 		l->next_line = run->begin + l->cmd->eta_ms * 1000000;
 	}
-	bench_logs_look(l->logs, run, last);
+	due = bench_logs_look(l->logs, run, last);
 	if (now >= l->next_sample && !last) {
 		take_sample(l, run, now);
 		l->next_sample = now + SAMPLE_NS - (now - l->next_sample) % SAMPLE_NS;
@@ -283,4 +283,7 @@ void bench_live_look(struct bench_live *l, struct bench_run *run, bool last)
 		fprintf(stderr, "\r\033[K");
 		l->shown = false;
 	}
+	if (l->line && l->next_line < due)
+		due = l->next_line;
+	return l->next_sample < due ? l->next_sample : due;
 }

@@ -105,27 +105,33 @@ static void one_line(struct log *log, const struct bench_stat *s, int dir, uint6
 	log->lat[dir] = lat;
 }
 
-void bench_logs_look(struct bench_logs *logs, const struct bench_run *run, bool last)
+static void look(struct log *log, const struct bench_thread *t, uint64_t begin, uint64_t now, bool last)
 {
-	uint64_t now = bench_now();
+	uint64_t interval = t->job->log_ms * 1000000;
+
+	if (!log->last) {
+		log->last = begin;
+		log->next = begin + interval;
+	}
+	if ((now < log->next && !last) || now == log->last)
+		return;
+	for (int d = 0; d < DIR_NR; d++)
+		one_line(log, &t->res->dir[d], d, (now - begin) / 1000000, (double)(now - log->last) / 1e9);
+	log->last = now;
+	log->next += interval;
+	if (log->next <= now)
+		log->next = now + interval;
+}
+
+uint64_t bench_logs_look(struct bench_logs *logs, const struct bench_run *run, bool last)
+{
+	uint64_t now = bench_now(), due = UINT64_MAX;
 
 	for (unsigned int i = 0; i < logs->nr && i < run->nr; i++) {
-		struct log *log = &logs->log[i];
-		const struct bench_thread *t = &run->thread[i];
-
-		if (!log->last) {
-			log->last = run->begin;
-			log->next = run->begin + t->job->log_ms * 1000000;
-		}
-		if ((now < log->next && !last) || now == log->last)
-			continue;
-		for (int d = 0; d < DIR_NR; d++)
-			one_line(log, &t->res->dir[d], d, (now - run->begin) / 1000000, (double)(now - log->last) / 1e9);
-		log->last = now;
-		log->next += t->job->log_ms * 1000000;
-		if (log->next <= now)
-			log->next = now + t->job->log_ms * 1000000;
+		look(&logs->log[i], &run->thread[i], run->begin, now, last);
+		due = logs->log[i].next < due ? logs->log[i].next : due;
 	}
 	if (last)
 		close_files(logs);
+	return due;
 }

@@ -206,11 +206,11 @@ uint64_t bench_result_copied(const struct bench_result *r);
 void bench_result_why(const struct bench_result *r, unsigned int path, char *buf, size_t size);
 int bench_result_status(const struct bench_results *results);       /* exit status */
 
-/* bench-live.c: called every 8 ms by the one who waits for the threads */
+/* bench-live.c: called by the one who waits for the threads; a look tells when the next is due */
 struct bench_live *bench_live_new(const struct bench_cmd *cmd, struct bench_err *err);
 void bench_live_free(struct bench_live *live);
 int bench_live_open(struct bench_live *live, struct bench_job *const *job, unsigned int nr, struct bench_err *err);
-void bench_live_look(struct bench_live *live, struct bench_run *run, bool last);
+uint64_t bench_live_look(struct bench_live *live, struct bench_run *run, bool last);
 struct bench_sample {
 	double s, bw[DIR_NR], iops[DIR_NR], lat_us;
 };
@@ -219,7 +219,7 @@ const struct bench_sample *bench_live_samples(const struct bench_live *live, uns
 /* bench-log.c: write_bw_log and its kin */
 struct bench_logs;
 int bench_logs_open(struct bench_logs **logs, struct bench_job *const *job, unsigned int nr, struct bench_err *err);
-void bench_logs_look(struct bench_logs *logs, const struct bench_run *run, bool last);
+uint64_t bench_logs_look(struct bench_logs *logs, const struct bench_run *run, bool last);
 void bench_logs_close(struct bench_logs *logs);
 
 /* bench-text.c: numbers as fio writes them; buf has BENCH_NUM bytes and is returned */
