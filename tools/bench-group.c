@@ -76,9 +76,10 @@ static void wait_until(struct bench_run *run, uint64_t when)
 /*
  * One request at a time is two sleeps a request. Where no timer is near the kernel stops
  * the tick of a processor that idles and starts it again afterwards, and in a virtual
- * machine either is an exit to the host: such a job has a timer within every tick, if
- * only to keep that out of what is measured. Others are better left alone: who wakes
- * sooner finds fewer completions and is woken more often. docs/bench.md has the figures.
+ * machine either is an exit to the host: such a job has a timer every 4 ms, a tick at
+ * 250 Hz, if only to keep some of that out of what is measured. Others are better left
+ * alone: who wakes sooner finds fewer completions and is woken more often. docs/bench.md
+ * has the figures.
  */
 static bool one_at_a_time(const struct bench_run *run)
 {
