@@ -120,53 +120,53 @@ DEVIO_API int devio_path_parse(const char *name)
 		      "file-bounce, file-buffered, sock-devmem, sock-zcrx, sock-host or sock-bounce", name ? name : "");
 }
 
-static const char *const reasons[DEVIO_WHY_MAX] = {
-	[DEVIO_WHY_NONE] = "nothing stands in the way",
-	[DEVIO_WHY_FORCED] = "the caller chose the path",
-	[DEVIO_WHY_NO_DMABUF_IO] = "the kernel has no dma-buf fixed buffers (Linux 7.4, or 7.3 with the series in kernel/)",
-	[DEVIO_WHY_NO_EXPORT] = "the memory cannot be exported as a dma-buf",
-	[DEVIO_WHY_TARGET] = "the file's device or file system takes no dma-buf",
-	[DEVIO_WHY_MAP] = "the drive cannot reach the memory peer to peer",
-	[DEVIO_WHY_NO_P2P_PAGES] = "the memory is not made of P2PDMA pages",
-	[DEVIO_WHY_NOT_HOST] = "the memory is not made of ordinary pages of host memory",
-	[DEVIO_WHY_NO_DIRECT] = "the file does not do O_DIRECT",
-	[DEVIO_WHY_CACHED] = "the data is in the page cache already",
-	[DEVIO_WHY_ALIGN] = "offset, length or memory address is not aligned for O_DIRECT",
-	[DEVIO_WHY_RANGES] = "the ranges lie in different memories",
-	[DEVIO_WHY_SMALL] = "the transfer is too short to repay setting it up",
-	[DEVIO_WHY_REFUSED] = "the kernel refused it for this file or range",
-	[DEVIO_WHY_NO_URING] = "io_uring is not available to this process (kernel.io_uring_disabled, seccomp or an old kernel)",
-	[DEVIO_WHY_OWN_RING] = "the application's ring lends no slots of its buffer table",
-	[DEVIO_WHY_NO_SLOT] = "no staging memory or no room in the buffer table (see RLIMIT_MEMLOCK)",
-	[DEVIO_WHY_IO] = "the file or its device reported an error",
-	[DEVIO_WHY_COPY] = "the copy to or from the memory failed",
-	[DEVIO_WHY_CANCELED] = "it was cancelled",
-	[DEVIO_WHY_EOF] = "the file ended first",
-	[DEVIO_WHY_NET_VIRTUAL] = "the connection goes by loopback or a virtual interface: only a NIC can put payload into "
+static const char *const reasons[DEVIO_REASON_MAX] = {
+	[DEVIO_REASON_NONE] = "nothing stands in the way",
+	[DEVIO_REASON_FORCED] = "the caller chose the path",
+	[DEVIO_REASON_NO_DMABUF_IO] = "the kernel has no dma-buf fixed buffers (Linux 7.4, or 7.3 with the series in kernel/)",
+	[DEVIO_REASON_NO_EXPORT] = "the memory cannot be exported as a dma-buf",
+	[DEVIO_REASON_TARGET] = "the file's device or file system takes no dma-buf",
+	[DEVIO_REASON_MAP] = "the drive cannot reach the memory peer to peer",
+	[DEVIO_REASON_NO_P2P_PAGES] = "the memory is not made of P2PDMA pages",
+	[DEVIO_REASON_NOT_HOST] = "the memory is not made of ordinary pages of host memory",
+	[DEVIO_REASON_NO_DIRECT] = "the file does not do O_DIRECT",
+	[DEVIO_REASON_CACHED] = "the data is in the page cache already",
+	[DEVIO_REASON_ALIGN] = "offset, length or memory address is not aligned for O_DIRECT",
+	[DEVIO_REASON_RANGES] = "the ranges lie in different memories",
+	[DEVIO_REASON_SMALL] = "the transfer is too short to repay setting it up",
+	[DEVIO_REASON_REFUSED] = "the kernel refused it for this file or range",
+	[DEVIO_REASON_NO_URING] = "io_uring is not available to this process (kernel.io_uring_disabled, seccomp or an old kernel)",
+	[DEVIO_REASON_OWN_RING] = "the application's ring lends no slots of its buffer table",
+	[DEVIO_REASON_NO_SLOT] = "no staging memory or no room in the buffer table (see RLIMIT_MEMLOCK)",
+	[DEVIO_REASON_IO] = "the file or its device reported an error",
+	[DEVIO_REASON_COPY] = "the copy to or from the memory failed",
+	[DEVIO_REASON_CANCELED] = "it was cancelled",
+	[DEVIO_REASON_EOF] = "the file ended first",
+	[DEVIO_REASON_NET_VIRTUAL] = "the connection goes by loopback or a virtual interface: only a NIC can put payload into "
 				  "device memory",
-	[DEVIO_WHY_NET_KERNEL] = "the kernel cannot bind a dma-buf to a queue of a NIC (Linux 6.12; to send, and for sock-zcrx, 6.16)",
-	[DEVIO_WHY_NET_DRIVER] = "the NIC's driver is not known to have queue management operations (bnxt_en, mlx5_core, "
+	[DEVIO_REASON_NET_KERNEL] = "the kernel cannot bind a dma-buf to a queue of a NIC (Linux 6.12; to send, and for sock-zcrx, 6.16)",
+	[DEVIO_REASON_NET_DRIVER] = "the NIC's driver is not known to have queue management operations (bnxt_en, mlx5_core, "
 				 "gve and fbnic have, and igb with the series in kernel/)",
-	[DEVIO_WHY_NET_SPLIT] = "the NIC does not separate headers from payload (ethtool -G INTERFACE tcp-data-split on)",
-	[DEVIO_WHY_NET_RIGHTS] = "binding a queue of the NIC takes CAP_NET_ADMIN, or a devio-nicd",
-	[DEVIO_WHY_NET_UNKNOWN] = "the interface of the connection cannot be found or asked",
-	[DEVIO_WHY_NET_RECV] = "the path only receives",
-	[DEVIO_WHY_NET_SETUP] = "the NIC is not set up to receive into device memory: devio_nic_open() does it (devio-nc --nic)",
-	[DEVIO_WHY_NET] = "the connection reported an error",
-	[DEVIO_WHY_RESET] = "the peer closed or reset the connection",
-	[DEVIO_WHY_TIMEOUT] = "no byte came or went in the time allowed",
-	[DEVIO_WHY_BROKEN] = "an earlier operation of the stream failed and its place in the stream is lost",
-	[DEVIO_WHY_NET_BIND] = "the kernel or the NIC does not take this memory (the log has the kernel's words)",
-	[DEVIO_WHY_NET_STEER] = "the payload did not come by a queue that is bound to device memory",
-	[DEVIO_WHY_REVOKED] = "the owner of the memory took it back, and with it bytes that were received or to be sent",
-	[DEVIO_WHY_NET_UNREADABLE] = "the payload lies in device memory of a NIC, which this path cannot read",
-	[DEVIO_WHY_NET_RING] = "the NIC was set up for the receives of one ring by sock-zcrx, or for all by sock-devmem, and this is "
+	[DEVIO_REASON_NET_SPLIT] = "the NIC does not separate headers from payload (ethtool -G INTERFACE tcp-data-split on)",
+	[DEVIO_REASON_NET_RIGHTS] = "binding a queue of the NIC takes CAP_NET_ADMIN, or a devio-nicd",
+	[DEVIO_REASON_NET_UNKNOWN] = "the interface of the connection cannot be found or asked",
+	[DEVIO_REASON_NET_RECV] = "the path only receives",
+	[DEVIO_REASON_NET_SETUP] = "the NIC is not set up to receive into device memory: devio_nic_open() does it (devio-nc --nic)",
+	[DEVIO_REASON_NET] = "the connection reported an error",
+	[DEVIO_REASON_RESET] = "the peer closed or reset the connection",
+	[DEVIO_REASON_TIMEOUT] = "no byte came or went in the time allowed",
+	[DEVIO_REASON_BROKEN] = "an earlier operation of the stream failed and its place in the stream is lost",
+	[DEVIO_REASON_NET_BIND] = "the kernel or the NIC does not take this memory (the log has the kernel's words)",
+	[DEVIO_REASON_NET_STEER] = "the payload did not come by a queue that is bound to device memory",
+	[DEVIO_REASON_REVOKED] = "the owner of the memory took it back, and with it bytes that were received or to be sent",
+	[DEVIO_REASON_NET_UNREADABLE] = "the payload lies in device memory of a NIC, which this path cannot read",
+	[DEVIO_REASON_NET_RING] = "the NIC was set up for the receives of one ring by sock-zcrx, or for all by sock-devmem, and this is "
 			       "not that way (see devio_nic_opts.ring)",
 };
 
 DEVIO_API const char *devio_reason_text(unsigned int reason)
 {
-	return reason < DEVIO_WHY_MAX ? reasons[reason] : "unknown reason";
+	return reason < DEVIO_REASON_MAX ? reasons[reason] : "unknown reason";
 }
 
 DEVIO_API int devio_completion_text(const struct devio_completion *c, char *buf, size_t size)
@@ -178,11 +178,11 @@ DEVIO_API int devio_completion_text(const struct devio_completion *c, char *buf,
 		return snprintf(buf, size, "%s: %s failed after %llu bytes: %s [%s]",
 				devio_path_name(c->path), verb, (unsigned long long)c->good,
 				devio_reason_text(c->reason), dv_errno_name((int)c->result));
-	if (!c->better)
+	if (!c->best_unused)
 		return snprintf(buf, size, "%s: %s of %lld bytes, no better path exists",
 				devio_path_name(c->path), verb, (long long)c->result);
 	return snprintf(buf, size, "%s: %s of %lld bytes; not %s: %s", devio_path_name(c->path), verb,
-			(long long)c->result, devio_path_name(c->better), devio_reason_text(c->reason));
+			(long long)c->result, devio_path_name(c->best_unused), devio_reason_text(c->reason));
 }
 
 DEVIO_API const char *devio_version(void)

@@ -30,11 +30,11 @@ void dv_fast_learn(struct devio_ring *r, const struct dv_op *op)
 	/* An operation that goes another way (an unaligned one) says nothing of those that do not. */
 	if (!r->q.uring || !(op->path->direct || (id == DEVIO_PATH_FILE_BUFFERED && op->mem->caps & DEVIO_MEM_HOST_PAGES)))
 		return;
-	pl->told = (struct dv_told){ id, op->better, op->reason, op->write ? DEVIO_DONE_WRITE : 0 };
+	pl->told = (struct dv_told){ id, op->best_unused, op->reason, op->write ? DEVIO_DONE_WRITE : 0 };
 	pl->frame = dv_queue_frame(&r->q, op->write, op->path->direct ? f->dfd : f->fd, op->buf);
 	pl->use = op->buf >= 0 ? dv_regs_use(r, op->buf) : &r->no_use;
 	pl->ask_cache = !op->write && !(op->want & (DEVIO_FILE_NO_CACHE | DEVIO_FILE_DIRECT_ONLY)) && !f->path &&
-			(id == DEVIO_PATH_FILE_HOST || op->reason == DEVIO_WHY_CACHED);
+			(id == DEVIO_PATH_FILE_HOST || op->reason == DEVIO_REASON_CACHED);
 	if (op->path->direct) {
 		pl->base = id == DEVIO_PATH_FILE_DMABUF ? op->dmabuf_off : (uintptr_t)op->mem->ptr;
 		pl->off_mask = FAR_OFFSET | ((op->write ? f->write_align : f->off_align) - 1);
@@ -134,7 +134,7 @@ static int small_start(struct devio_ring *r, const struct devio_range *g, struct
 	const struct devio_mem *m = g->mem;
 	struct dv_plan pl = {
 		.max_len = DV_CACHE_MAX, .use = &r->no_use,
-		.told = { DEVIO_PATH_FILE_BUFFERED, DEVIO_PATH_FILE_HOST, DEVIO_WHY_SMALL, 0 },
+		.told = { DEVIO_PATH_FILE_BUFFERED, DEVIO_PATH_FILE_HOST, DEVIO_REASON_SMALL, 0 },
 	};
 
 	if (!f || !m || !f->small || f->direct || f->path || f->flags || !(m->caps & DEVIO_MEM_HOST_PAGES) ||

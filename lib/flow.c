@@ -13,15 +13,15 @@ enum devio_reason dv_flow_reason(int err)
 	case -ECONNRESET:
 	case -ECONNABORTED:
 	case -EPIPE:
-		return DEVIO_WHY_RESET;
+		return DEVIO_REASON_RESET;
 	case -ETIMEDOUT:
-		return DEVIO_WHY_TIMEOUT;
+		return DEVIO_REASON_TIMEOUT;
 	case -ENODEV:
-		return DEVIO_WHY_REVOKED;
+		return DEVIO_REASON_REVOKED;
 	case -EFAULT:
-		return DEVIO_WHY_NET_UNREADABLE;
+		return DEVIO_REASON_NET_UNREADABLE;
 	default:
-		return DEVIO_WHY_NET;
+		return DEVIO_REASON_NET;
 	}
 }
 
@@ -81,7 +81,7 @@ void dv_flow_give_up_dead(struct devio_ring *r, struct dv_part *p)
 	if (fl->err)
 		dv_flow_give_up(r, p, fl->err, fl->why);
 	else if (p->op->canceled)
-		dv_flow_give_up(r, p, -ECANCELED, DEVIO_WHY_CANCELED);
+		dv_flow_give_up(r, p, -ECANCELED, DEVIO_REASON_CANCELED);
 	else
 		dv_flow_give_up(r, p, p->op->err, p->op->fail_reason);
 }
@@ -139,7 +139,7 @@ void dv_flow_submit(struct devio_ring *r, struct dv_part *p)
 		p->next = r->stalled;
 		r->stalled = p;
 	} else {
-		dv_flow_give_up(r, p, rc, DEVIO_WHY_NO_URING);
+		dv_flow_give_up(r, p, rc, DEVIO_REASON_NO_URING);
 	}
 }
 
@@ -172,7 +172,7 @@ static void take_slot(struct devio_ring *r, struct dv_part *p)
 		return;
 	}
 	if (rc) {
-		dv_flow_give_up(r, p, rc, DEVIO_WHY_NO_SLOT);
+		dv_flow_give_up(r, p, rc, DEVIO_REASON_NO_SLOT);
 		return;
 	}
 	p->addr = (uintptr_t)p->slot.buf;
@@ -220,13 +220,13 @@ static void unreadable(struct devio_ring *r, struct dv_part *p)
 	const struct devio_nic *nic = op->forced || dv_rx_open(op->sock) ? NULL : op->sock->rx->nic;
 
 	if (!nic || (nic->by_ring && nic->ring != r)) {
-		dv_flow_give_up(r, p, -EFAULT, DEVIO_WHY_NET_UNREADABLE);
+		dv_flow_give_up(r, p, -EFAULT, DEVIO_REASON_NET_UNREADABLE);
 		return;
 	}
 	leave(dv_flow_of(op), p);
 	op->issued = p->x;
 	op->path = nic->by_ring ? &dv_path_sock_zcrx : &dv_path_sock_devmem;
-	op->better = op->reason = 0;
+	op->best_unused = op->reason = 0;
 	dv_part_finish(r, p, 0);
 }
 
@@ -250,9 +250,9 @@ static void failed(struct devio_ring *r, struct dv_part *p, int err)
 	if (fl->err || dv_op_dead(p->op))
 		dv_flow_give_up_dead(r, p);
 	else if (err == -ECANCELED && p->op->sock->opts.idle_ns)
-		dv_flow_give_up(r, p, -ETIMEDOUT, DEVIO_WHY_TIMEOUT);
+		dv_flow_give_up(r, p, -ETIMEDOUT, DEVIO_REASON_TIMEOUT);
 	else if (err == -ECANCELED)
-		dv_flow_give_up(r, p, -ECANCELED, DEVIO_WHY_CANCELED);
+		dv_flow_give_up(r, p, -ECANCELED, DEVIO_REASON_CANCELED);
 	else if (err == -EAGAIN && p->path->frame && p->step == DV_STEP_MOVE_NOW && p->op->write && p->pauses)
 		pause_part(r, p);
 	else if (err == -EAGAIN)
@@ -266,7 +266,7 @@ static void lose_stream(struct devio_ring *r, struct dv_flow *fl)
 {
 	if (!fl->err) {
 		fl->err = -EIO;
-		fl->why = DEVIO_WHY_BROKEN;
+		fl->why = DEVIO_REASON_BROKEN;
 	}
 	if (fl->io) {
 		dv_op_fail(fl->io->op, fl->io->x, fl->err, fl->why);
@@ -280,7 +280,7 @@ static void landed(struct devio_ring *r, struct dv_part *p, uint32_t n)
 	int copied = p->path->landed(r, p, n);
 
 	if (copied < 0) {
-		dv_op_fail(p->op, p->x, copied, DEVIO_WHY_COPY);
+		dv_op_fail(p->op, p->x, copied, DEVIO_REASON_COPY);
 		lose_stream(r, dv_flow_of(p->op));
 		dv_part_finish(r, p, 0);
 		return;
@@ -300,7 +300,7 @@ static void received(struct devio_ring *r, struct dv_part *p, uint32_t n)
 	p->take = n;
 	if (!n)
 		fl->ended = true;
-	if (!n || op->want & DEVIO_SOCK_SOME)
+	if (!n || op->want & DEVIO_SOCK_PARTIAL)
 		op->eof_x = op->issued;
 	if (n && p->path->landed) {
 		landed(r, p, n);
@@ -352,7 +352,7 @@ static void resume(struct devio_ring *r, struct dv_part *p)
 	if (fl->err || dv_op_dead(p->op))
 		dv_flow_give_up_dead(r, p);
 	else if (p->op->sock->opts.idle_ns && p->pauses * (int64_t)dv_flow_pause.tv_nsec > p->op->sock->opts.idle_ns)
-		dv_flow_give_up(r, p, -ETIMEDOUT, DEVIO_WHY_TIMEOUT);
+		dv_flow_give_up(r, p, -ETIMEDOUT, DEVIO_REASON_TIMEOUT);
 	else
 		dv_flow_submit(r, p);
 }
@@ -407,7 +407,7 @@ void dv_flow_copied(struct devio_ring *r, struct dv_part *p, int err)
 	struct dv_flow *fl = dv_flow_of(op);
 
 	if (err)
-		dv_op_fail(op, p->x, err, DEVIO_WHY_COPY);
+		dv_op_fail(op, p->x, err, DEVIO_REASON_COPY);
 	if (!op->write) {
 		if (err)
 			lose_stream(r, fl);

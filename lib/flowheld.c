@@ -151,9 +151,9 @@ void dv_flow_held(struct devio_ring *r, struct dv_part *p, int res)
 	bool was_canceled = p->op->canceled;
 
 	if (!n && r->closing)
-		abort_connection(s, -ECANCELED, DEVIO_WHY_CANCELED);
+		abort_connection(s, -ECANCELED, DEVIO_REASON_CANCELED);
 	else if (!n && res == -ECANCELED && s->opts.idle_ns && !was_canceled && !fl->err)
-		abort_connection(s, -ETIMEDOUT, DEVIO_WHY_TIMEOUT);
+		abort_connection(s, -ETIMEDOUT, DEVIO_REASON_TIMEOUT);
 	/* The first stays the one that watches until another does: nobody else may begin to meanwhile. */
 	while (first && !first->zc_left)
 		first = first->held;

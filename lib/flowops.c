@@ -55,7 +55,7 @@ static void issue(struct devio_ring *r, struct dv_flow *fl)
 			return;
 		}
 		if (rc)
-			dv_op_fail(op, op->issued, rc, DEVIO_WHY_NO_SLOT);
+			dv_op_fail(op, op->issued, rc, DEVIO_REASON_NO_SLOT);
 		fl->again = true;
 	}
 }
@@ -72,7 +72,7 @@ static void end_those_behind(struct devio_ring *r, struct dv_flow *fl, const str
 	if (fl->err || !op->err || op->fail_x >= end || (op->err == -ECANCELED && !op->fail_x))
 		return;
 	for (struct dv_op *o = op->behind; o; o = o->behind) {
-		dv_op_fail(o, 0, -ECANCELED, DEVIO_WHY_BROKEN);
+		dv_op_fail(o, 0, -ECANCELED, DEVIO_REASON_BROKEN);
 		if (fl->io && fl->io->op == o)
 			dv_flow_cancel_io(r, fl);
 	}
@@ -82,7 +82,7 @@ static void end_those_behind(struct devio_ring *r, struct dv_flow *fl, const str
 static void finish(struct devio_ring *r, struct dv_flow *fl, struct dv_op *op)
 {
 	if (op->canceled && op->issued < op->len && op->issued < op->eof_x)
-		dv_op_fail(op, op->issued, -ECANCELED, DEVIO_WHY_CANCELED);
+		dv_op_fail(op, op->issued, -ECANCELED, DEVIO_REASON_CANCELED);
 	end_those_behind(r, fl, op);
 	dv_op_finish(r, op);
 }
@@ -155,7 +155,7 @@ void dv_flow_forget(struct dv_op *op)
 
 int dv_flow_check(const struct devio_ctx *ctx, const struct devio_sock_io *io, uint64_t *len)
 {
-	static const unsigned int known = DEVIO_SOCK_DIRECT_ONLY | DEVIO_SOCK_SOME;
+	static const unsigned int known = DEVIO_SOCK_DIRECT_ONLY | DEVIO_SOCK_PARTIAL;
 
 	if (!io->sock)
 		return dv_err(-EINVAL, "ring: a connection is needed");
@@ -224,7 +224,7 @@ int dv_flow_start(struct devio_ring *r, const struct devio_sock_io *io, const st
 	}
 	dv_op_init(op, len, io->cookie, io->send);
 	op->sock = dv_sock_get(s);
-	op->want = io->flags | (s->opts.flags & (DEVIO_SOCK_DIRECT_ONLY | DEVIO_SOCK_SOME));
+	op->want = io->flags | (s->opts.flags & (DEVIO_SOCK_DIRECT_ONLY | DEVIO_SOCK_PARTIAL));
 	if (frags)
 		set_frags(op, frags);
 	enqueue(r, fl, op);

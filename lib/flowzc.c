@@ -27,17 +27,17 @@ int64_t dv_flow_zc_patience(struct dv_part *p)
 /* The receive ends as soon as it has a byte, and has one. */
 static bool has_enough(const struct dv_part *p)
 {
-	return p->done && p->op->want & DEVIO_SOCK_SOME;
+	return p->done && p->op->want & DEVIO_SOCK_PARTIAL;
 }
 
 static void lose(struct devio_ring *r, struct dv_part *p, int err)
 {
 	struct dv_flow *fl = dv_flow_of(p->op);
 
-	dv_op_fail(p->op, p->x + p->done, err, DEVIO_WHY_COPY);
+	dv_op_fail(p->op, p->x + p->done, err, DEVIO_REASON_COPY);
 	if (!fl->err) {
 		fl->err = -EIO;
-		fl->why = DEVIO_WHY_BROKEN;
+		fl->why = DEVIO_REASON_BROKEN;
 	}
 	dv_flow_cancel_io(r, fl);
 }
@@ -93,7 +93,7 @@ static void finish(struct devio_ring *r, struct dv_part *p, bool over)
 	fl->io = NULL;
 	fl->ended |= over;
 	op->issued = p->x + p->done;
-	if (over || op->want & DEVIO_SOCK_SOME)
+	if (over || op->want & DEVIO_SOCK_PARTIAL)
 		op->eof_x = op->issued;
 	dv_part_finish(r, p, 0);
 }
@@ -108,7 +108,7 @@ static void go_on(struct devio_ring *r, struct dv_part *p, int err)
 	else if (p->op->canceled)
 		dv_flow_give_up_dead(r, p);
 	else if (p->tries++ == MAX_TRIES)
-		dv_flow_give_up(r, p, err, DEVIO_WHY_NET);
+		dv_flow_give_up(r, p, err, DEVIO_REASON_NET);
 	else
 		dv_flow_submit(r, p);
 }
@@ -164,9 +164,9 @@ static void canceled(struct devio_ring *r, struct dv_part *p)
 	if (p->done == p->len || p->enough || dv_op_dead(p->op) || dv_flow_of(p->op)->err)
 		go_on(r, p, -ECANCELED);
 	else if (!idle)
-		dv_flow_give_up(r, p, -ECANCELED, DEVIO_WHY_CANCELED);
+		dv_flow_give_up(r, p, -ECANCELED, DEVIO_REASON_CANCELED);
 	else if (dv_now_ns() - p->since >= idle)
-		dv_flow_give_up(r, p, -ETIMEDOUT, DEVIO_WHY_TIMEOUT);
+		dv_flow_give_up(r, p, -ETIMEDOUT, DEVIO_REASON_TIMEOUT);
 	else
 		dv_flow_submit(r, p);
 }

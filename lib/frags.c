@@ -110,7 +110,7 @@ static int hand_out(struct devio_sock *s, struct devio_frag *frags, uint32_t n)
 static int lost(struct dv_flow *fl, int err)
 {
 	fl->err = err;
-	fl->why = err == -ENODEV ? DEVIO_WHY_REVOKED : err == -ETIMEDOUT ? DEVIO_WHY_TIMEOUT : DEVIO_WHY_NET;
+	fl->why = err == -ENODEV ? DEVIO_REASON_REVOKED : err == -ETIMEDOUT ? DEVIO_REASON_TIMEOUT : DEVIO_REASON_NET;
 	if (err == -ENODEV)
 		return dv_err(err, "sock: the owner of the NIC's memory took it back, and bytes of the stream with it: connect "
 			      "again");
@@ -194,7 +194,7 @@ DEVIO_API int devio_ring_recv_frags(struct devio_ring *r, const struct devio_fra
 {
 	struct devio_range range = { 0 };
 	struct devio_sock_io op = { .sz = sizeof(op), .ranges = &range, .nr_ranges = 1, .path = DEVIO_PATH_SOCK_DEVMEM,
-				    .flags = DEVIO_SOCK_SOME };
+				    .flags = DEVIO_SOCK_PARTIAL };
 	struct devio_frags_io f;
 	struct dv_flow *fl;
 	int rc = dv_ring_check(r);

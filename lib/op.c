@@ -77,10 +77,10 @@ static enum devio_path carried_by(const struct dv_op *op)
 /* The bytes came in ordinary memory: what was hoped for did not happen. */
 static void tell_unsteered(struct devio_completion *c)
 {
-	c->better = c->path;
+	c->best_unused = c->path;
 	c->path = DEVIO_PATH_SOCK_BOUNCE;
 	if (c->result >= 0)
-		c->reason = DEVIO_WHY_NET_STEER;
+		c->reason = DEVIO_REASON_NET_STEER;
 }
 
 static void fill_completion(const struct dv_op *op, struct devio_completion *c)
@@ -93,15 +93,15 @@ static void fill_completion(const struct dv_op *op, struct devio_completion *c)
 	c->result = op->err && op->fail_x < end ? op->err : (int64_t)end;
 	c->copied = min_u64(copied, c->good);
 	c->path = carried_by(op);
-	c->better = op->better;
+	c->best_unused = op->best_unused;
 	c->reason = c->result < 0 ? op->fail_reason : op->reason;
 	c->flags = op->flags | (op->write ? DEVIO_DONE_WRITE : 0);
 	if (copied && op->by_way[DV_WAY_DIRECT])
 		c->flags |= DEVIO_DONE_MIXED;
 	if (op->path && c->path != op->path->id && c->result >= 0) {
 		/* The edges were longer than the middle. */
-		c->better = op->path->id;
-		c->reason = DEVIO_WHY_ALIGN;
+		c->best_unused = op->path->id;
+		c->reason = DEVIO_REASON_ALIGN;
 	}
 	if ((c->path == DEVIO_PATH_SOCK_DEVMEM || c->path == DEVIO_PATH_SOCK_ZCRX) && !op->write && c->good && !op->landed)
 		tell_unsteered(c);
@@ -217,7 +217,7 @@ static void give_up_rest(struct dv_op *op)
 	uint64_t x = op->restart ? 0 : op->nr_edges ? op->edge[0].x : op->issued;
 
 	if (op->canceled && (op->restart || op->nr_edges || (op->issued < op->len && op->issued < op->eof_x)))
-		dv_op_fail(op, x, -ECANCELED, DEVIO_WHY_CANCELED);
+		dv_op_fail(op, x, -ECANCELED, DEVIO_REASON_CANCELED);
 	if (op->err && op->nr_edges && x < op->fail_x)
 		op->fail_x = x;
 }
@@ -243,7 +243,7 @@ void dv_op_advance(struct devio_ring *r, struct dv_op *op)
 			return;
 		}
 		if (rc)
-			dv_op_fail(op, op->issued, rc, DEVIO_WHY_NO_SLOT);
+			dv_op_fail(op, op->issued, rc, DEVIO_REASON_NO_SLOT);
 		if (op->parts)
 			return;
 		if (!op->restart || op->canceled)
@@ -359,7 +359,7 @@ void dv_op_init(struct dv_op *op, uint64_t len, uint64_t cookie, bool write)
 	op->frags = NULL;
 	op->nr_frags = 0;
 	op->nr_edges = 0;
-	op->better = op->reason = op->fail_reason = op->tried = 0;
+	op->best_unused = op->reason = op->fail_reason = op->tried = 0;
 	op->flags = 0;
 	op->buf = -1;
 	op->forced = op->canceled = op->waiting = op->restart = op->lacks_buf = false;
@@ -442,7 +442,7 @@ void dv_op_promote(struct devio_ring *r, struct dv_part *p)
 		if (dv_path_table[i]->id == f->told.path)
 			op->path = dv_path_table[i];
 	op->forced = f->file->path != 0;
-	op->better = f->told.better;
+	op->best_unused = f->told.best_unused;
 	op->reason = f->told.reason;
 	op->issued = p->len;
 	op->parts = 1;

@@ -113,7 +113,7 @@ static void part_copied(struct devio_ring *r, struct dv_part *p, int err)
 	if (op->sock) {
 		dv_flow_copied(r, p, err);
 	} else if (err) {
-		dv_op_fail(op, p->x, err, DEVIO_WHY_COPY);
+		dv_op_fail(op, p->x, err, DEVIO_REASON_COPY);
 		dv_part_finish(r, p, 0);
 	} else if (op->write) {
 		dv_part_queue(r, p);
@@ -190,7 +190,7 @@ static bool try_another(struct devio_ring *r, struct dv_part *p, int err)
 	if (!op->forced)
 		dv_path_refused(r, op, p->path);
 	else
-		dv_op_fail(op, p->x, err, DEVIO_WHY_REFUSED);
+		dv_op_fail(op, p->x, err, DEVIO_REASON_REFUSED);
 	return true;
 }
 
@@ -239,7 +239,7 @@ static void part_error(struct devio_ring *r, struct dv_part *p, int err)
 
 		/* What a read put into a slot was not copied on. */
 		dv_op_fail(op, p->x + (p->slot.buf && !op->write ? 0 : good), err,
-			   err == -ECANCELED ? DEVIO_WHY_CANCELED : DEVIO_WHY_IO);
+			   err == -ECANCELED ? DEVIO_REASON_CANCELED : DEVIO_REASON_IO);
 	}
 	dv_part_finish(r, p, 0);
 }
@@ -252,13 +252,13 @@ static void part_short(struct devio_ring *r, struct dv_part *p)
 
 	if (op->write) {
 		if (p->slot.buf || !p->done || p->way != DV_WAY_DIRECT || !try_another(r, p, -EINVAL))
-			dv_op_fail(op, p->x + got, -EIO, DEVIO_WHY_IO);
+			dv_op_fail(op, p->x + got, -EIO, DEVIO_REASON_IO);
 		dv_part_finish(r, p, got);
 		return;
 	}
 	/* A block device does not end early: it has gone, and the kernel tells a size of 0. */
 	if (op->file->is_block && op->file_off + p->x + got < op->file->capacity) {
-		dv_op_fail(op, p->x + got, -ENODEV, DEVIO_WHY_IO);
+		dv_op_fail(op, p->x + got, -ENODEV, DEVIO_REASON_IO);
 	} else if (p->x + got < op->eof_x) {
 		op->eof_x = p->x + got;
 	}

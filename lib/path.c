@@ -78,13 +78,13 @@ static uint8_t against(struct devio_ring *r, struct dv_pair *pair, const struct 
 	uint8_t why;
 
 	if ((op->tried | pair->refused) & bit(p))
-		return DEVIO_WHY_REFUSED;
+		return DEVIO_REASON_REFUSED;
 	if ((p->id == DEVIO_PATH_FILE_HOST || p->id == DEVIO_PATH_FILE_BOUNCE) &&
 	    !(op->want & (DEVIO_FILE_NO_CACHE | DEVIO_FILE_DIRECT_ONLY))) {
 		if (op->file->small && !op->file->direct)
-			return DEVIO_WHY_SMALL;
+			return DEVIO_REASON_SMALL;
 		if (!op->write && is_hot(pair, op))
-			return DEVIO_WHY_CACHED;
+			return DEVIO_REASON_CACHED;
 	}
 	if (!dv_pair_can(r, pair, p, op))
 		return pair->why[p->id];
@@ -98,26 +98,26 @@ static uint8_t against(struct devio_ring *r, struct dv_pair *pair, const struct 
 /* A path that this kind of memory never has, or the other one of a NIC, is not "better, but not taken". */
 static bool worth_telling(const struct dv_path *p, uint8_t why, const struct devio_mem *m)
 {
-	if (why == DEVIO_WHY_NET_RING && p->id == DEVIO_PATH_SOCK_DEVMEM)
+	if (why == DEVIO_REASON_NET_RING && p->id == DEVIO_PATH_SOCK_DEVMEM)
 		return false;
-	if (why == DEVIO_WHY_NO_P2P_PAGES || why == DEVIO_WHY_NOT_HOST)
+	if (why == DEVIO_REASON_NO_P2P_PAGES || why == DEVIO_REASON_NOT_HOST)
 		return false;
-	return why != DEVIO_WHY_NO_EXPORT || !(m->caps & (DEVIO_MEM_HOST_PAGES | DEVIO_MEM_P2P_PAGES));
+	return why != DEVIO_REASON_NO_EXPORT || !(m->caps & (DEVIO_MEM_HOST_PAGES | DEVIO_MEM_P2P_PAGES));
 }
 
 /* The caller's choice is the reason, if anything better could have been had. */
 static void tell_forced(struct devio_ring *r, struct dv_op *op, struct dv_pair *pair, int chosen)
 {
-	op->better = 0;
+	op->best_unused = 0;
 	op->reason = 0;
 	for (int i = 0; i < chosen; i++) {
 		const struct dv_path *p = dv_paths_of(op)[i];
 		bool can = dv_pair_can(r, pair, p, op);
 
-		if (!can && (op->better || !worth_telling(p, pair->why[p->id], op->mem)))
+		if (!can && (op->best_unused || !worth_telling(p, pair->why[p->id], op->mem)))
 			continue;
-		op->better = p->id;
-		op->reason = can ? DEVIO_WHY_FORCED : pair->why[p->id];
+		op->best_unused = p->id;
+		op->reason = can ? DEVIO_REASON_FORCED : pair->why[p->id];
 		if (can)
 			return;
 	}
@@ -135,7 +135,7 @@ static int choose_forced(struct devio_ring *r, struct dv_op *op, struct dv_pair 
 		op->path = p;
 		op->forced = true;
 		if (op->want & DEVIO_FILE_DIRECT_ONLY && !p->direct) {
-			op->fail_reason = DEVIO_WHY_FORCED;
+			op->fail_reason = DEVIO_REASON_FORCED;
 			return -EOPNOTSUPP;
 		}
 		if (!dv_pair_can(r, pair, p, op)) {
@@ -163,7 +163,7 @@ int dv_path_choose(struct devio_ring *r, struct dv_op *op, int want)
 
 	if (want)
 		return choose_forced(r, op, pair, want);
-	op->better = 0;
+	op->best_unused = 0;
 	op->reason = 0;
 	for (int i = 0; table[i]; i++) {
 		const struct dv_path *p = table[i];
@@ -176,7 +176,7 @@ int dv_path_choose(struct devio_ring *r, struct dv_op *op, int want)
 			return 0;
 		if (!first && worth_telling(p, why, op->mem)) {
 			first = why;
-			op->better = p->id;
+			op->best_unused = p->id;
 			op->reason = why;
 		}
 		op->fail_reason = why;

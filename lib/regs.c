@@ -87,17 +87,17 @@ static int add(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, 
 	uint64_t off;
 	int i, rc, fd;
 
-	*why = DEVIO_WHY_NO_EXPORT;
+	*why = DEVIO_REASON_NO_EXPORT;
 	rc = dv_mem_dmabuf(m, &fd, &off);
 	if (rc)
 		return rc;
-	*why = DEVIO_WHY_NO_SLOT;
+	*why = DEVIO_REASON_NO_SLOT;
 	i = find_slot(r);
 	if (i < 0)
 		return dv_err(-EBUSY, "path file-dmabuf: all %u slots of the buffer table are in use", r->regs->nr);
 	rc = dv_queue_register_dmabuf(&r->q, i + 1, fd, f->dfd, any);
 	if (rc) {
-		*why = rc == -EOPNOTSUPP || rc == -EBADF ? DEVIO_WHY_TARGET : DEVIO_WHY_MAP;
+		*why = rc == -EOPNOTSUPP || rc == -EBADF ? DEVIO_REASON_TARGET : DEVIO_REASON_MAP;
 		return dv_err(rc == -EBUSY ? -EIO : rc, "path file-dmabuf: the kernel does not register mem %s for the file",
 			      m->spec);
 	}
@@ -119,7 +119,7 @@ int dv_regs_get(struct devio_ring *r, struct devio_file *f, struct devio_mem *m,
 	int i = -1;
 
 	if (!r->regs && make_cache(r)) {
-		*why = DEVIO_WHY_NO_SLOT;
+		*why = DEVIO_REASON_NO_SLOT;
 		return -ENOMEM;
 	}
 	c = r->regs;

@@ -34,7 +34,7 @@ enum dv_way {
 
 /* The completion's path, better, reason and flags: the same bytes, moved at once. */
 struct dv_told {
-	uint16_t path, better, reason, flags;
+	uint16_t path, best_unused, reason, flags;
 };
 
 /* The use made of a registered buffer. */
@@ -110,7 +110,7 @@ struct dv_op {
 	uint32_t max_frags, nr_frags;
 	struct { uint64_t x, len; } edge[2]; /* writes: what follows through the page cache */
 	uint8_t nr_edges;
-	uint8_t better, reason, fail_reason;
+	uint8_t best_unused, reason, fail_reason;
 	uint16_t tried;            /* paths that the kernel refused for this operation */
 	uint16_t flags;            /* DEVIO_DONE_* */
 	uint32_t want;             /* DEVIO_FILE_* or DEVIO_SOCK_* */

@@ -19,8 +19,8 @@ _Static_assert(DEVIO_SOCK_DIRECT_ONLY == DEVIO_FILE_DIRECT_ONLY, "lib/path.c ask
 
 int dv_sock_opts(struct devio_ctx *ctx, const struct devio_sock_opts *in, struct devio_sock_opts *o, const void *out)
 {
-	const unsigned int known = DEVIO_SOCK_DIRECT_ONLY | DEVIO_SOCK_SOME | DEVIO_SOCK_IPV4 | DEVIO_SOCK_IPV6 |
-				   DEVIO_SOCK_TAKE;
+	const unsigned int known = DEVIO_SOCK_DIRECT_ONLY | DEVIO_SOCK_PARTIAL | DEVIO_SOCK_IPV4 | DEVIO_SOCK_IPV6 |
+				   DEVIO_SOCK_OWN_FD;
 	int rc = dv_opts_copy(o, sizeof(*o), in, "devio_sock_opts");
 
 	if (!rc && (!ctx || !out))
@@ -111,8 +111,8 @@ DEVIO_API int devio_sock_import(struct devio_ctx *ctx, int fd, const struct devi
 		rc = check_fd(fd, &listening);
 	if (rc)
 		return rc;
-	take = o.flags & DEVIO_SOCK_TAKE;
-	o.flags &= ~DEVIO_SOCK_TAKE;
+	take = o.flags & DEVIO_SOCK_OWN_FD;
+	o.flags &= ~DEVIO_SOCK_OWN_FD;
 	own = take ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
 		return dv_err(-errno, "sock (descriptor %d): it cannot be duplicated", fd);

@@ -127,8 +127,8 @@ static int check_names(const char *service, const struct devio_sock_opts *o)
 {
 	if (!service || !*service)
 		return dv_err(-EINVAL, "sock: the service is missing: a port or its name");
-	if (o->flags & DEVIO_SOCK_TAKE)
-		return dv_err(-EINVAL, "sock: DEVIO_SOCK_TAKE is for devio_sock_import()");
+	if (o->flags & DEVIO_SOCK_OWN_FD)
+		return dv_err(-EINVAL, "sock: DEVIO_SOCK_OWN_FD is for devio_sock_import()");
 	return 0;
 }
 

@@ -112,8 +112,8 @@ static int read_small(struct devio_file *f, struct devio_mem *m, uint64_t mem_of
 	c->good = got;
 	c->copied = got;
 	c->path = DEVIO_PATH_FILE_BUFFERED;
-	c->better = DEVIO_PATH_FILE_HOST;
-	c->reason = n < 0 ? DEVIO_WHY_IO : DEVIO_WHY_SMALL;
+	c->best_unused = DEVIO_PATH_FILE_HOST;
+	c->reason = n < 0 ? DEVIO_REASON_IO : DEVIO_REASON_SMALL;
 	count_small(f->ctx, false, c->result);
 	return 1;
 }
@@ -199,7 +199,7 @@ static void describe(struct devio_ring *r, struct dv_op *op, const struct devio_
 		op->dmabuf_off = pair->dmabuf_off;
 		if (can && p->suits)
 			why = p->suits(op);
-		if (!why && p->id == told->better)
+		if (!why && p->id == told->best_unused)
 			why = told->reason;
 		n += snprintf(n < size ? buf + n : NULL, n < size ? size - n : 0, "%-13s %s: %s\n", p->name,
 			      why ? "no " : "yes", p->id == told->path ? "taken" : devio_reason_text(why));
@@ -217,7 +217,7 @@ int dv_sync_explain(struct devio_ctx *ctx, struct dv_op *op, int path, struct de
 		return rc;
 	rc = dv_path_choose(r, op, path);
 	told = (struct devio_completion){
-		.result = rc ? rc : (int64_t)op->len, .path = op->path && !rc ? op->path->id : 0, .better = op->better,
+		.result = rc ? rc : (int64_t)op->len, .path = op->path && !rc ? op->path->id : 0, .best_unused = op->best_unused,
 		.reason = rc ? op->fail_reason : op->reason, .flags = op->write ? DEVIO_DONE_WRITE : 0,
 	};
 	describe(r, op, &told, buf, size);

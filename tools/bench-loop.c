@@ -110,8 +110,8 @@ static inline void count_way(struct bench_ways *w, const struct devio_completion
 	publish(&w->ops[path], w->ops[path] + 1);
 	w->bytes[path] += (uint64_t)c->result;
 	w->copied[path] += c->copied;
-	if (c->better)
-		w->why[path] = (uint32_t)c->better << 16 | c->reason;
+	if (c->best_unused)
+		w->why[path] = (uint32_t)c->best_unused << 16 | c->reason;
 	if (c->flags & DEVIO_DONE_FELL_BACK)
 		w->fell_back++;
 }

@@ -10,26 +10,26 @@
 const char *nc_cure(unsigned int reason, const char *ifname, char *buf, size_t size)
 {
 	switch (reason) {
-	case DEVIO_WHY_NO_EXPORT:
+	case DEVIO_REASON_NO_EXPORT:
 		return "take a memory that has a dma-buf: --mem=cuda:0, vfio:..., udmabuf (devio-probe lists them)";
-	case DEVIO_WHY_NET_VIRTUAL:
+	case DEVIO_REASON_NET_VIRTUAL:
 		return "connect to another machine, by an address of the NIC and not of a bridge, a bond, a VLAN or a tunnel on it";
-	case DEVIO_WHY_NET_KERNEL:
+	case DEVIO_REASON_NET_KERNEL:
 		return "boot Linux 6.16 or newer (6.12 to receive only) with CONFIG_NET_DEVMEM";
-	case DEVIO_WHY_NET_DRIVER:
+	case DEVIO_REASON_NET_DRIVER:
 		return "use a NIC of bnxt_en, mlx5_core, gve or fbnic, or igb with the series in kernel/";
-	case DEVIO_WHY_NET_SPLIT:
+	case DEVIO_REASON_NET_SPLIT:
 		snprintf(buf, size, "devio-nc --nic=%s, or ethtool -G with tcp-data-split on hds-thresh 0",
 			 *ifname ? ifname : "INTERFACE");
 		return buf;
-	case DEVIO_WHY_NET_SETUP:
+	case DEVIO_REASON_NET_SETUP:
 		snprintf(buf, size, "devio-nc --nic=%s, or devio_nic_open()", *ifname ? ifname : "INTERFACE");
 		return buf;
-	case DEVIO_WHY_NET_RIGHTS:
+	case DEVIO_REASON_NET_RIGHTS:
 		return "run with CAP_NET_ADMIN (sudo, or setcap cap_net_admin+ep on the program), or with a devio-nicd";
-	case DEVIO_WHY_NO_URING:
+	case DEVIO_REASON_NO_URING:
 		return "sysctl kernel.io_uring_disabled=0, and a seccomp filter that allows io_uring";
-	case DEVIO_WHY_NET_UNKNOWN:
+	case DEVIO_REASON_NET_UNKNOWN:
 		return "look whether `ip route get` finds the peer in this network namespace";
 	default:
 		return NULL;

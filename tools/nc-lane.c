@@ -142,7 +142,7 @@ static int receive(struct nc_job *job, struct nc_lane *lane)
 					    .cookie = cookie_of(lane, b, false) };
 
 		/* What a program reads it gets at once; a file gets whole blocks. */
-		io.flags = is_std(job->o.out) ? DEVIO_SOCK_SOME : 0;
+		io.flags = is_std(job->o.out) ? DEVIO_SOCK_PARTIAL : 0;
 		*b = (struct nc_block){ .len = range.len, .state = NC_FILLING };
 		if (devio_ring_sock_io(job->ring, &io))
 			return net_failed(job, lane, -EIO, devio_errmsg());

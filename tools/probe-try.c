@@ -83,8 +83,8 @@ static void report_json(const struct trial *t, const struct outcome *o)
 		json_object_object_add(j, "error", json_object_new_string(o->why));
 	} else {
 		json_object_object_add(j, "path", json_object_new_string(devio_path_name(o->done.path)));
-		json_object_object_add(j, "not", o->done.better ?
-				       json_object_new_string(devio_path_name(o->done.better)) : NULL);
+		json_object_object_add(j, "not", o->done.best_unused ?
+				       json_object_new_string(devio_path_name(o->done.best_unused)) : NULL);
 		json_object_object_add(j, "reason", json_object_new_string(devio_reason_text(o->done.reason)));
 		json_object_object_add(j, "bytes", json_object_new_int64(o->result));
 		json_object_object_add(j, "copied", json_object_new_uint64(o->done.copied));

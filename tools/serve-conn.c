@@ -17,7 +17,7 @@ static void receive(struct serve *s, struct serve_conn *c)
 	struct devio_range range = { s->in_mem, at, SERVE_INPUT - c->have };
 	const struct devio_sock_io io = {
 		.sz = sizeof(io), .sock = c->sock, .ranges = &range, .nr_ranges = 1,
-		.cookie = (uint64_t)c->index << 32 | RECEIVE, .flags = DEVIO_SOCK_SOME,
+		.cookie = (uint64_t)c->index << 32 | RECEIVE, .flags = DEVIO_SOCK_PARTIAL,
 	};
 
 	if (devio_ring_sock_io(s->ring, &io)) {

@@ -10,13 +10,13 @@ void tally_add(struct tally *t, const struct devio_completion *c)
 	bool write = c->flags & DEVIO_DONE_WRITE;
 	struct tally_row *r = t->row;
 
-	while (r < t->row + t->rows && (r->write != write || r->path != c->path || r->better != c->better ||
+	while (r < t->row + t->rows && (r->write != write || r->path != c->path || r->best_unused != c->best_unused ||
 					r->reason != c->reason))
 		r++;
 	if (r == t->row + TALLY_ROWS)
 		r--;
 	else if (r == t->row + t->rows)
-		*(t->rows++, r) = (struct tally_row){ .write = write, .path = c->path, .better = c->better,
+		*(t->rows++, r) = (struct tally_row){ .write = write, .path = c->path, .best_unused = c->best_unused,
 						      .reason = c->reason };
 	r->ops++;
 	r->bytes += c->good;
@@ -47,9 +47,9 @@ void tally_reason(const struct tally_row *r, char *buf, size_t size)
 {
 	if (!r)
 		snprintf(buf, size, "no bytes to copy");
-	else if (r->better)
-		snprintf(buf, size, "not %s: %s", devio_path_name(r->better), devio_reason_text(r->reason));
-	else if (r->reason == DEVIO_WHY_FORCED)
+	else if (r->best_unused)
+		snprintf(buf, size, "not %s: %s", devio_path_name(r->best_unused), devio_reason_text(r->reason));
+	else if (r->reason == DEVIO_REASON_FORCED)
 		snprintf(buf, size, "%s", devio_reason_text(r->reason));
 	else
 		snprintf(buf, size, "the best path that there is for this %s and memory",
@@ -95,7 +95,7 @@ static struct json_object *json_row(const struct tally_row *r)
 
 	json_put_str(o, "direction", r->write ? "write" : "read");
 	json_put_str(o, "path", devio_path_name(r->path));
-	json_put_str(o, "better", r->better ? devio_path_name(r->better) : NULL);
+	json_put_str(o, "best_unused", r->best_unused ? devio_path_name(r->best_unused) : NULL);
 	json_object_object_add(o, "reason", json_object_new_int((int)r->reason));
 	json_put_str(o, "reason_text", devio_reason_text(r->reason));
 	json_put_u64(o, "operations", r->ops);

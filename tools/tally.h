@@ -10,7 +10,7 @@
 
 struct tally_row {
 	bool write;
-	unsigned int path, better, reason;
+	unsigned int path, best_unused, reason;
 	uint64_t ops, bytes, copied, fell_back;
 };
 

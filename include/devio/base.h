@@ -50,45 +50,45 @@ enum devio_path {
 
 /** Why a better path was not taken, or at which cause an operation failed. */
 enum devio_reason {
-	DEVIO_WHY_NONE = 0,
-	DEVIO_WHY_FORCED,          /* the caller asked for this path */
-	DEVIO_WHY_NO_DMABUF_IO,    /* the kernel has no dma-buf fixed buffers */
-	DEVIO_WHY_NO_EXPORT,       /* the memory cannot be exported as a dma-buf */
-	DEVIO_WHY_TARGET,          /* the file's device or file system takes no dma-buf */
-	DEVIO_WHY_MAP,             /* the drive cannot reach the memory peer to peer */
-	DEVIO_WHY_NO_P2P_PAGES,    /* the memory is not P2PDMA pages mapped into the process */
-	DEVIO_WHY_NOT_HOST,        /* the memory has no pages of host memory */
-	DEVIO_WHY_NO_DIRECT,       /* the file does not do O_DIRECT */
-	DEVIO_WHY_CACHED,          /* the data is in the page cache already */
-	DEVIO_WHY_ALIGN,           /* offset or length not aligned for O_DIRECT */
-	DEVIO_WHY_RANGES,          /* the ranges lie in different memories */
-	DEVIO_WHY_SMALL,           /* too short for the set-up cost of the better path */
-	DEVIO_WHY_REFUSED,         /* the kernel refused the better path for this file or range */
-	DEVIO_WHY_NO_URING,        /* io_uring is not available to this process */
-	DEVIO_WHY_OWN_RING,        /* the application's ring lends no buffer slots */
-	DEVIO_WHY_NO_SLOT,         /* no staging memory, or no room in the buffer table */
-	DEVIO_WHY_IO,              /* the file or its device reported an error */
-	DEVIO_WHY_COPY,            /* the copy to or from the memory failed */
-	DEVIO_WHY_CANCELED,        /* devio_ring_cancel() or devio_ring_close() */
-	DEVIO_WHY_EOF,             /* the end of the file came first */
-	DEVIO_WHY_NET_VIRTUAL,     /* loopback or a virtual interface: no NIC takes part */
-	DEVIO_WHY_NET_KERNEL,      /* the kernel cannot bind a dma-buf to a queue of a NIC */
-	DEVIO_WHY_NET_DRIVER,      /* the NIC's driver has no queue management operations */
-	DEVIO_WHY_NET_SPLIT,       /* the NIC does not separate headers from payload */
-	DEVIO_WHY_NET_RIGHTS,      /* no right to bind a queue (CAP_NET_ADMIN) */
-	DEVIO_WHY_NET_UNKNOWN,     /* the interface of the connection was not found */
-	DEVIO_WHY_NET_RECV,        /* the path only receives */
-	DEVIO_WHY_NET_SETUP,       /* nothing stands in the way, but the NIC was not set up: devio_nic_open() */
-	DEVIO_WHY_NET,             /* the connection reported an error */
-	DEVIO_WHY_RESET,           /* the peer reset or closed the connection */
-	DEVIO_WHY_TIMEOUT,         /* no byte came or went in the time allowed */
-	DEVIO_WHY_BROKEN,          /* an earlier operation of the stream failed: its place in it is lost */
-	DEVIO_WHY_NET_BIND,        /* the kernel or the NIC did not take this memory */
-	DEVIO_WHY_NET_STEER,       /* the payload did not come by a queue of device memory */
-	DEVIO_WHY_REVOKED,         /* the owner took the memory back, and bytes with it */
-	DEVIO_WHY_NET_UNREADABLE,  /* the payload lies in device memory, which this path cannot read */
-	DEVIO_WHY_NET_RING,        /* the NIC was set up for one ring's sock-zcrx, or not for this ring */
-	DEVIO_WHY_MAX
+	DEVIO_REASON_NONE = 0,
+	DEVIO_REASON_FORCED,          /* the caller asked for this path */
+	DEVIO_REASON_NO_DMABUF_IO,    /* the kernel has no dma-buf fixed buffers */
+	DEVIO_REASON_NO_EXPORT,       /* the memory cannot be exported as a dma-buf */
+	DEVIO_REASON_TARGET,          /* the file's device or file system takes no dma-buf */
+	DEVIO_REASON_MAP,             /* the drive cannot reach the memory peer to peer */
+	DEVIO_REASON_NO_P2P_PAGES,    /* the memory is not P2PDMA pages mapped into the process */
+	DEVIO_REASON_NOT_HOST,        /* the memory has no pages of host memory */
+	DEVIO_REASON_NO_DIRECT,       /* the file does not do O_DIRECT */
+	DEVIO_REASON_CACHED,          /* the data is in the page cache already */
+	DEVIO_REASON_ALIGN,           /* offset or length not aligned for O_DIRECT */
+	DEVIO_REASON_RANGES,          /* the ranges lie in different memories */
+	DEVIO_REASON_SMALL,           /* too short for the set-up cost of the better path */
+	DEVIO_REASON_REFUSED,         /* the kernel refused the better path for this file or range */
+	DEVIO_REASON_NO_URING,        /* io_uring is not available to this process */
+	DEVIO_REASON_OWN_RING,        /* the application's ring lends no buffer slots */
+	DEVIO_REASON_NO_SLOT,         /* no staging memory, or no room in the buffer table */
+	DEVIO_REASON_IO,              /* the file or its device reported an error */
+	DEVIO_REASON_COPY,            /* the copy to or from the memory failed */
+	DEVIO_REASON_CANCELED,        /* devio_ring_cancel() or devio_ring_close() */
+	DEVIO_REASON_EOF,             /* the end of the file came first */
+	DEVIO_REASON_NET_VIRTUAL,     /* loopback or a virtual interface: no NIC takes part */
+	DEVIO_REASON_NET_KERNEL,      /* the kernel cannot bind a dma-buf to a queue of a NIC */
+	DEVIO_REASON_NET_DRIVER,      /* the NIC's driver has no queue management operations */
+	DEVIO_REASON_NET_SPLIT,       /* the NIC does not separate headers from payload */
+	DEVIO_REASON_NET_RIGHTS,      /* no right to bind a queue (CAP_NET_ADMIN) */
+	DEVIO_REASON_NET_UNKNOWN,     /* the interface of the connection was not found */
+	DEVIO_REASON_NET_RECV,        /* the path only receives */
+	DEVIO_REASON_NET_SETUP,       /* nothing stands in the way, but the NIC was not set up: devio_nic_open() */
+	DEVIO_REASON_NET,             /* the connection reported an error */
+	DEVIO_REASON_RESET,           /* the peer reset or closed the connection */
+	DEVIO_REASON_TIMEOUT,         /* no byte came or went in the time allowed */
+	DEVIO_REASON_BROKEN,          /* an earlier operation of the stream failed: its place in it is lost */
+	DEVIO_REASON_NET_BIND,        /* the kernel or the NIC did not take this memory */
+	DEVIO_REASON_NET_STEER,       /* the payload did not come by a queue of device memory */
+	DEVIO_REASON_REVOKED,         /* the owner took the memory back, and bytes with it */
+	DEVIO_REASON_NET_UNREADABLE,  /* the payload lies in device memory, which this path cannot read */
+	DEVIO_REASON_NET_RING,        /* the NIC was set up for one ring's sock-zcrx, or not for this ring */
+	DEVIO_REASON_MAX
 };
 
 /** completion.flags */
@@ -106,8 +106,8 @@ struct devio_completion {
 	uint64_t good;    /* contiguous bytes from the start that were transferred, in an error too */
 	uint64_t copied;  /* bytes that went through host memory (page cache, staging) on their way */
 	uint16_t path;    /* enum devio_path that carried the operation */
-	uint16_t better;  /* the best path that was not taken, 0 if none is better */
-	uint16_t reason;  /* enum devio_reason: why not `better`, or why the operation failed */
+	uint16_t best_unused; /* the best path that was not taken, 0 if none is better */
+	uint16_t reason;  /* enum devio_reason: why not `best_unused`, or why the operation failed */
 	uint16_t flags;   /* DEVIO_DONE_* */
 	uint32_t frags;   /* pieces, of devio_ring_recv_frags() */
 	uint32_t resv0;

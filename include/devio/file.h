@@ -78,7 +78,7 @@ DEVIO_API int devio_file_get_info(struct devio_file *file, struct devio_file_inf
 
 /**
  * Which path a transfer of len bytes would take and why no better one, tried
- * out as far as possible without touching data. Fills *verdict's path, better
+ * out as far as possible without touching data. Fills *verdict's path, best_unused
  * and reason, and writes one line per path of the table into buf. Returns 0
  * or -errno as the transfer would.
  */

@@ -28,7 +28,7 @@ struct devio_load_range {
 	uint32_t file;     /* number of the file: devio_field.file */
 	int32_t error;     /* out: 0 or -errno; this and what follows is as in a completion */
 	uint16_t path;     /* out: enum devio_path, of several the least direct one */
-	uint16_t better;   /* out */
+	uint16_t best_unused;   /* out */
 	uint16_t reason;   /* out: enum devio_reason */
 	uint16_t flags;    /* out: DEVIO_DONE_* */
 };
@@ -89,7 +89,7 @@ struct devio_item {
 	uint32_t field;    /* number of the field in the item */
 	int32_t error;     /* 0, or -errno: its bytes are not there */
 	uint16_t path;     /* as in a completion */
-	uint16_t better;
+	uint16_t best_unused;
 	uint16_t reason;
 	uint16_t flags;
 	uint64_t resv[3];

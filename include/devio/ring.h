@@ -110,7 +110,7 @@ struct devio_sock_io {
 	int send;                         /* 0: receive */
 	uint64_t cookie;
 	int path;                         /* enum devio_path, 0: the connection's */
-	unsigned int flags;               /* DEVIO_SOCK_DIRECT_ONLY, DEVIO_SOCK_SOME, added to the connection's */
+	unsigned int flags;               /* DEVIO_SOCK_DIRECT_ONLY, DEVIO_SOCK_PARTIAL, added to the connection's */
 };
 DEVIO_API int devio_ring_sock_io(struct devio_ring *ring, const struct devio_sock_io *io);
 

@@ -35,10 +35,10 @@ struct devio_sock_opts {
 	int64_t idle_ns;           /* operations: nanoseconds without a byte until -ETIMEDOUT; 0: for ever */
 };
 #define DEVIO_SOCK_DIRECT_ONLY (1u << 0) /* a path that copies nothing or -EOPNOTSUPP */
-#define DEVIO_SOCK_SOME (1u << 1)        /* a receive ends as soon as it has a byte, not with the last one */
+#define DEVIO_SOCK_PARTIAL (1u << 1)        /* a receive ends as soon as it has a byte, not with the last one */
 #define DEVIO_SOCK_IPV4 (1u << 2)        /* only IPv4 */
 #define DEVIO_SOCK_IPV6 (1u << 3)        /* only IPv6 */
-#define DEVIO_SOCK_TAKE (1u << 4)        /* import: the descriptor becomes the library's */
+#define DEVIO_SOCK_OWN_FD (1u << 4)        /* import: the descriptor becomes the library's */
 
 struct devio_sock_info {
 	size_t sz;
@@ -79,7 +79,7 @@ DEVIO_API int devio_sock_connect(struct devio_ctx *ctx, const char *host, const 
 /**
  * Takes a connected TCP socket, or a listening one, that the application has.
  * It is duplicated and the caller keeps its own (the connection then ends
- * when both are closed); with DEVIO_SOCK_TAKE it becomes the library's, on
+ * when both are closed); with DEVIO_SOCK_OWN_FD it becomes the library's, on
  * success. -EBADF, -ENOTSOCK, -EPROTONOSUPPORT: no TCP over IPv4 or IPv6,
  * -ENOTCONN.
  */
@@ -113,7 +113,7 @@ DEVIO_API int devio_sock_fd(struct devio_sock *sock);
 /**
  * Receives len bytes into byte mem_off of mem, or sends them from there, and
  * waits. Returns the bytes; fewer than len only at the end of the stream (0
- * behind it) or with DEVIO_SOCK_SOME; or -errno. A send returns when the
+ * behind it) or with DEVIO_SOCK_PARTIAL; or -errno. A send returns when the
  * memory may be used again: the bytes are in the kernel's hands, not yet with
  * the peer. done (may be NULL) as in devio_file_read(); its `good` counts the
  * bytes that were moved before an error. Signals do not interrupt it.

@@ -227,17 +227,17 @@ static bool known_driver(const char *driver)
 enum devio_reason dv_netdev_why(const struct dv_netdev *d, bool send)
 {
 	if (!d->ifindex)
-		return DEVIO_WHY_NET_UNKNOWN;
+		return DEVIO_REASON_NET_UNKNOWN;
 	if (!d->on_bus)
-		return DEVIO_WHY_NET_VIRTUAL;
+		return DEVIO_REASON_NET_VIRTUAL;
 	if (send ? !d->bind_tx : !d->bind_rx)
-		return DEVIO_WHY_NET_KERNEL;
+		return DEVIO_REASON_NET_KERNEL;
 	if (!known_driver(d->driver))
-		return DEVIO_WHY_NET_DRIVER;
+		return DEVIO_REASON_NET_DRIVER;
 	/* What is sent needs no queue of its own, and no right. */
 	if (!send && d->split != 1)
-		return DEVIO_WHY_NET_SPLIT;
+		return DEVIO_REASON_NET_SPLIT;
 	if (!send && !d->right)
-		return DEVIO_WHY_NET_RIGHTS;
-	return DEVIO_WHY_NET_SETUP;
+		return DEVIO_REASON_NET_RIGHTS;
+	return DEVIO_REASON_NET_SETUP;
 }

@@ -135,14 +135,14 @@ static void tell(const struct dv_slot *s, const struct dv_place *p, struct devio
 	to->len = p->len;
 	to->field = p->field;
 	to->error = 0;
-	to->path = to->better = to->reason = to->flags = 0;
+	to->path = to->best_unused = to->reason = to->flags = 0;
 	memset(to->resv, 0, sizeof(to->resv));
 	if (p->run == NO_RUN)
 		return;
 	run = &s->runs[p->run];
 	to->error = p->end > run->good ? run->error : 0;
 	to->path = run->fate.path;
-	to->better = run->fate.better;
+	to->best_unused = run->fate.best_unused;
 	to->reason = run->fate.reason;
 	to->flags = run->fate.flags;
 }

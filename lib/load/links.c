@@ -349,7 +349,7 @@ bool dv_links_done(struct dv_links *l, struct devio_completion *c)
 	if (error) {
 		c->result = error;
 		c->good = 0; /* zeroes, or bytes of which nothing is known */
-		c->reason = q->lost && q->bytes.result < 0 ? q->bytes.reason : DEVIO_WHY_NET;
+		c->reason = q->lost && q->bytes.result < 0 ? q->bytes.reason : DEVIO_REASON_NET;
 		tell(l, q, error);
 	}
 	q->link->flying--;

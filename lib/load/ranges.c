@@ -114,12 +114,12 @@ static int report(struct job *j)
 		const struct dv_run *run = &j->runs[j->run_of[i]];
 
 		g->error = 0;
-		g->path = g->better = g->reason = g->flags = 0;
+		g->path = g->best_unused = g->reason = g->flags = 0;
 		if (!g->len)
 			continue;
 		g->error = g->off + g->len > run->good ? run->error : 0;
 		g->path = run->fate.path;
-		g->better = run->fate.better;
+		g->best_unused = run->fate.best_unused;
 		g->reason = run->fate.reason;
 		g->flags = run->fate.flags;
 		first = first ? first : g->error;

@@ -163,7 +163,7 @@ static int begin_one(struct dv_reads *r, const struct dv_run *run, uint64_t from
 
 bool dv_reads_begin(struct dv_reads *r, struct dv_run *run, uint32_t number)
 {
-	const struct dv_fate none = { .reason = DEVIO_WHY_IO };
+	const struct dv_fate none = { .reason = DEVIO_REASON_IO };
 	uint64_t from, to;
 	int rc;
 
@@ -201,7 +201,7 @@ static void tell(struct dv_reads *r, const struct dv_run *run, uint64_t from, co
 
 void dv_reads_done(struct dv_reads *r, struct dv_run *run, const struct devio_completion *c)
 {
-	const struct dv_fate fate = { c->path, c->better, c->reason, c->flags };
+	const struct dv_fate fate = { c->path, c->best_unused, c->reason, c->flags };
 	uint64_t from, to;
 
 	span(r, run, (uint32_t)c->cookie, &from, &to);

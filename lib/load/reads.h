@@ -13,7 +13,7 @@
 
 /* What became of reads, worst first: of several the least direct path. */
 struct dv_fate {
-	uint16_t path, better, reason, flags;
+	uint16_t path, best_unused, reason, flags;
 };
 
 /* One contiguous piece of a file on its way to one of the memory. */

@@ -45,15 +45,15 @@ uint8_t dv_direct_suits(const struct dv_op *op)
 		const struct devio_range *g = op->ranges;
 
 		/* DIRECT_ONLY or not, something direct must remain. */
-		return edge(op, 0, address(op, g->mem, g->off), g->len) == g->len ? DEVIO_WHY_ALIGN : 0;
+		return edge(op, 0, address(op, g->mem, g->off), g->len) == g->len ? DEVIO_REASON_ALIGN : 0;
 	}
 	for (uint32_t i = 0; i < op->nr_ranges; i++) {
 		const struct devio_range *g = &op->ranges[i];
 
 		if (g->mem != op->mem)
-			return DEVIO_WHY_RANGES;
+			return DEVIO_REASON_RANGES;
 		if ((pos | g->len) & (align - 1) || address(op, g->mem, g->off) & (op->file->mem_align - 1))
-			return DEVIO_WHY_ALIGN;
+			return DEVIO_REASON_ALIGN;
 		pos += g->len;
 	}
 	return 0;

@@ -11,7 +11,7 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 {
 	(void)r;
 	(void)pair;
-	*why = DEVIO_WHY_NO_DIRECT;
+	*why = DEVIO_REASON_NO_DIRECT;
 	return dv_file_direct(op->file);
 }
 

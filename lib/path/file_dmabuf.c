@@ -15,19 +15,19 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 {
 	int rc;
 
-	*why = DEVIO_WHY_NO_EXPORT;
+	*why = DEVIO_REASON_NO_EXPORT;
 	if (!(op->mem->caps & DEVIO_MEM_EXPORT))
 		return -EOPNOTSUPP;
-	*why = DEVIO_WHY_NO_URING;
+	*why = DEVIO_REASON_NO_URING;
 	if (!r->q.uring)
 		return -EOPNOTSUPP;
-	*why = r->q.borrowed ? DEVIO_WHY_OWN_RING : DEVIO_WHY_NO_DMABUF_IO;
+	*why = r->q.borrowed ? DEVIO_REASON_OWN_RING : DEVIO_REASON_NO_DMABUF_IO;
 	if (dv_queue_table(&r->q))
 		return -EOPNOTSUPP;
-	*why = DEVIO_WHY_NO_DMABUF_IO;
+	*why = DEVIO_REASON_NO_DMABUF_IO;
 	if (!dv_queue_has_dmabuf(&r->q))
 		return -EOPNOTSUPP;
-	*why = DEVIO_WHY_NO_DIRECT;
+	*why = DEVIO_REASON_NO_DIRECT;
 	rc = dv_file_direct(op->file);
 	if (rc)
 		return rc;

@@ -8,10 +8,10 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 {
 	(void)r;
 	(void)pair;
-	*why = DEVIO_WHY_NOT_HOST;
+	*why = DEVIO_REASON_NOT_HOST;
 	if (!(op->mem->caps & DEVIO_MEM_HOST_PAGES))
 		return -EOPNOTSUPP;
-	*why = DEVIO_WHY_NO_DIRECT;
+	*why = DEVIO_REASON_NO_DIRECT;
 	return dv_file_direct(op->file);
 }
 

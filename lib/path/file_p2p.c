@@ -10,10 +10,10 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 
 	(void)r;
 	(void)pair;
-	*why = DEVIO_WHY_NO_P2P_PAGES;
+	*why = DEVIO_REASON_NO_P2P_PAGES;
 	if (!(op->mem->caps & DEVIO_MEM_P2P_PAGES) || devio_mem_map(op->mem, &ptr))
 		return -EOPNOTSUPP;
-	*why = DEVIO_WHY_NO_DIRECT;
+	*why = DEVIO_REASON_NO_DIRECT;
 	return dv_file_direct(op->file);
 }
 

@@ -17,7 +17,7 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 	(void)r;
 	(void)op;
 	(void)pair;
-	*why = DEVIO_WHY_NONE;
+	*why = DEVIO_REASON_NONE;
 	return 0;
 }
 

@@ -16,9 +16,9 @@ int dv_rx_can(struct devio_ring *r, const struct dv_op *op, uint8_t *why)
 	int rc = dv_rx_open(op->sock);
 
 	(void)r;
-	*why = DEVIO_WHY_NO_SLOT;
+	*why = DEVIO_REASON_NO_SLOT;
 	if (!rc && op->sock->rx->nic->by_ring) {
-		*why = DEVIO_WHY_NET_RING;
+		*why = DEVIO_REASON_NET_RING;
 		return -EBUSY;
 	}
 	return rc;

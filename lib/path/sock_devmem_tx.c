@@ -109,7 +109,7 @@ int dv_tx_can(struct devio_ring *r, const struct dv_op *op, uint8_t *why)
 	int i = 0;
 
 	(void)r;
-	*why = DEVIO_WHY_NET_BIND;
+	*why = DEVIO_REASON_NET_BIND;
 	if (!s->tx)
 		s->tx = tx_new(s);
 	if (!s->tx)
@@ -119,7 +119,7 @@ int dv_tx_can(struct devio_ring *r, const struct dv_op *op, uint8_t *why)
 	while (i < DV_TX_MEMS && s->tx->bind[i])
 		i++;
 	if (i == DV_TX_MEMS) {
-		*why = DEVIO_WHY_NO_SLOT;
+		*why = DEVIO_REASON_NO_SLOT;
 		return -EOPNOTSUPP;
 	}
 	if (dv_netdev_find(s->fd, &d))

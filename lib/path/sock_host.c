@@ -8,7 +8,7 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 {
 	(void)r;
 	(void)pair;
-	*why = DEVIO_WHY_NOT_HOST;
+	*why = DEVIO_REASON_NOT_HOST;
 	return op->mem->caps & DEVIO_MEM_HOST_PAGES ? 0 : -EOPNOTSUPP;
 }
 
@@ -17,7 +17,7 @@ static uint8_t suits(const struct dv_op *op)
 {
 	for (uint32_t i = 0; i < op->nr_ranges; i++)
 		if (!(op->ranges[i].mem->caps & DEVIO_MEM_HOST_PAGES))
-			return DEVIO_WHY_RANGES;
+			return DEVIO_REASON_RANGES;
 	return 0;
 }
 

@@ -23,7 +23,7 @@ static enum devio_reason nic_why(struct devio_sock *s, bool send)
 
 static int blocked(const struct dv_op *op, uint8_t *why)
 {
-	*why = op->mem->caps & DEVIO_MEM_EXPORT ? nic_why(op->sock, op->write) : DEVIO_WHY_NO_EXPORT;
+	*why = op->mem->caps & DEVIO_MEM_EXPORT ? nic_why(op->sock, op->write) : DEVIO_REASON_NO_EXPORT;
 	return -EOPNOTSUPP;
 }
 
@@ -38,14 +38,14 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 		return rc == -EOPNOTSUPP ? blocked(op, why) : rc;
 	}
 	(void)blocked(op, why);
-	return *why == DEVIO_WHY_NET_SETUP ? dv_tx_can(r, op, why) : -EOPNOTSUPP;
+	return *why == DEVIO_REASON_NET_SETUP ? dv_tx_can(r, op, why) : -EOPNOTSUPP;
 }
 
 static uint8_t suits(const struct dv_op *op)
 {
 	for (uint32_t i = 1; op->write && i < op->nr_ranges; i++)
 		if (op->ranges[i].mem != op->mem)
-			return DEVIO_WHY_RANGES;
+			return DEVIO_REASON_RANGES;
 	return 0;
 }
 

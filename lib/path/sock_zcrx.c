@@ -38,15 +38,15 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 	if (!rc && atomic_load_explicit(&op->sock->rx->nic->ring, memory_order_relaxed) == r)
 		return 0;
 	if (!rc)
-		*why = DEVIO_WHY_NET_RING;
+		*why = DEVIO_REASON_NET_RING;
 	else if (rc != -EOPNOTSUPP)
-		*why = DEVIO_WHY_NO_SLOT;
+		*why = DEVIO_REASON_NO_SLOT;
 	else if (!(op->mem->caps & DEVIO_MEM_EXPORT))
-		*why = DEVIO_WHY_NO_EXPORT;
+		*why = DEVIO_REASON_NO_EXPORT;
 	else if (op->write)
-		*why = DEVIO_WHY_NET_RECV;
+		*why = DEVIO_REASON_NET_RECV;
 	else
-		*why = r->q.uring ? nic_why(r, op->sock) : DEVIO_WHY_NO_URING;
+		*why = r->q.uring ? nic_why(r, op->sock) : DEVIO_REASON_NO_URING;
 	return -EOPNOTSUPP;
 }
 

@@ -155,7 +155,7 @@ static void p2pmem_present(const struct devio_topo *t, const struct dv_object *o
 	char path[PATH_MAX];
 
 	if (t->machine.config_p2pdma == 0)
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_NO_P2P_PAGES, "use a kernel with CONFIG_PCI_P2PDMA=y",
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NO_P2P_PAGES, "use a kernel with CONFIG_PCI_P2PDMA=y",
 			  "this kernel is built without CONFIG_PCI_P2PDMA");
 	if (o->pci < 0)
 		dv_refuse(v, -ENODEV, 0, "", "there is no PCI device %s", o->arg);
@@ -240,12 +240,12 @@ static void need_large_bar(const struct devio_topo *t, const struct dv_object *o
 	const struct devio_topo_gpu *g = o->gpu >= 0 ? &t->gpu[o->gpu] : NULL;
 
 	if (g && g->large_bar == 0)
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_MAP,
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_MAP,
 			  "turn on Resizable BAR and Above 4G Decoding in the firmware's set-up",
 			  "the BAR of %s shows peers only %llu MiB of its memory: %s", g->bdf,
 			  (unsigned long long)g->bar >> 20, what);
 	else if (!g || g->large_bar < 0)
-		dv_doubt(v, DEVIO_WHY_MAP, "try it: devio_file_explain(), devio-probe --try",
+		dv_doubt(v, DEVIO_REASON_MAP, "try it: devio_file_explain(), devio-probe --try",
 			 "whether peers see all of the GPU's memory is not known");
 }
 
@@ -254,13 +254,13 @@ static void export_gpu(const struct devio_topo *t, const struct dv_object *o, st
 	const char *driver = o->gpu >= 0 ? t->gpu[o->gpu].driver : "";
 
 	if (o->kind == DV_CUDA && t->machine.nvidia_open == 0)
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_NO_EXPORT, "install NVIDIA's open kernel modules",
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NO_EXPORT, "install NVIDIA's open kernel modules",
 			  "NVIDIA's closed kernel modules export no dma-buf");
 	if (o->kind == DV_CUDA && t->machine.nvidia_open < 0)
-		dv_doubt(v, DEVIO_WHY_NO_EXPORT, "look into /proc/driver/nvidia/version",
+		dv_doubt(v, DEVIO_REASON_NO_EXPORT, "look into /proc/driver/nvidia/version",
 			 "whether NVIDIA's kernel modules are the open ones is not known");
 	if (!strcmp(driver, "i915"))
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_MAP, "use the xe driver where it knows the GPU",
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_MAP, "use the xe driver where it knows the GPU",
 			  "i915 lets no peer into the memory that it exports");
 	need_large_bar(t, o, strcmp(driver, "amdgpu") ? "the rest cannot be reached" :
 		       "amdgpu then moves the buffer to host memory", v);
@@ -273,7 +273,7 @@ void dv_object_export(const struct devio_topo *t, const struct dv_object *o, str
 	switch (o->kind) {
 	case DV_HOST:
 	case DV_P2PMEM:
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_NO_EXPORT, o->kind == DV_HOST ? "take udmabuf for host memory" : "",
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NO_EXPORT, o->kind == DV_HOST ? "take udmabuf for host memory" : "",
 			  "%s has no dma-buf", o->kind == DV_HOST ? "host memory" : "P2PDMA memory");
 		break;
 	case DV_UDMABUF:
@@ -281,17 +281,17 @@ void dv_object_export(const struct devio_topo *t, const struct dv_object *o, str
 		break;
 	case DV_VFIO:
 		if (t->machine.kernel && t->machine.kernel < DV_KERNEL(6, 19))
-			dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_NO_EXPORT, "use Linux 6.19 or newer",
+			dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NO_EXPORT, "use Linux 6.19 or newer",
 				  "vfio-pci exports BARs as dma-bufs since Linux 6.19");
 		else if (!t->machine.config_vfio_dmabuf)
-			dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_NO_EXPORT, "use a kernel with CONFIG_VFIO_PCI_DMABUF=y",
+			dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NO_EXPORT, "use a kernel with CONFIG_VFIO_PCI_DMABUF=y",
 				  "this kernel is built without CONFIG_VFIO_PCI_DMABUF");
 		break;
 	case DV_DRM:
 		if (!strcmp(driver, "nouveau"))
-			dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_MAP, "", "nouveau lets no peer into the memory that it exports");
+			dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_MAP, "", "nouveau lets no peer into the memory that it exports");
 		else if (dv_object_is_peer(t, o))
-			dv_doubt(v, DEVIO_WHY_MAP, "", "where %s puts a dumb buffer is its own choice", driver);
+			dv_doubt(v, DEVIO_REASON_MAP, "", "where %s puts a dumb buffer is its own choice", driver);
 		break;
 	default:
 		export_gpu(t, o, v);

@@ -96,27 +96,27 @@ static void need_direct(const struct devio_topo *t, const struct dv_subject *s, 
 	const char *type = type_of(t, s);
 
 	if (s->dio == DEVIO_CAN_NOT && s->block < 0)
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_NO_DIRECT, "put the file on ext4 or xfs on an NVMe drive",
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NO_DIRECT, "put the file on ext4 or xfs on an NVMe drive",
 			  "%s keeps files in the page cache: no O_DIRECT", type);
 	else if (s->dio == DEVIO_CAN_NOT)
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_NO_DIRECT,
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NO_DIRECT,
 			  "see whether data=journal, verity, encryption or inline data is on for it",
 			  "this file on %s does no O_DIRECT", type);
 	else if (s->dio == DEVIO_CAN_UNKNOWN)
-		dv_doubt(v, DEVIO_WHY_NO_DIRECT, "try it: devio-probe --try",
+		dv_doubt(v, DEVIO_REASON_NO_DIRECT, "try it: devio-probe --try",
 			 "%s does not say whether it does O_DIRECT", type);
 	else if (s->fs >= 0 && !strcmp(type, "btrfs") && strstr(t->fs[s->fs].options, "compress"))
-		dv_doubt(v, DEVIO_WHY_NO_DIRECT, "mount without compress, or set chattr +m on the file",
+		dv_doubt(v, DEVIO_REASON_NO_DIRECT, "mount without compress, or set chattr +m on the file",
 			 "btrfs reads compressed extents through the page cache");
 }
 
 static void need_uring(const struct devio_topo *t, struct devio_topo_verdict *v)
 {
 	if (t->machine.io_uring_disabled == 2)
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_NO_URING, "sysctl kernel.io_uring_disabled=0",
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NO_URING, "sysctl kernel.io_uring_disabled=0",
 			  "io_uring is forbidden (kernel.io_uring_disabled=2)");
 	else if (t->machine.io_uring_disabled == 1 && (t->captured || geteuid()))
-		dv_doubt(v, DEVIO_WHY_NO_URING, "be root or in the group kernel.io_uring_group",
+		dv_doubt(v, DEVIO_REASON_NO_URING, "be root or in the group kernel.io_uring_group",
 			 "io_uring is for privileged processes only (kernel.io_uring_disabled=1)");
 }
 
@@ -128,9 +128,9 @@ static void need_kernel(const struct devio_topo *t, unsigned int no, unsigned in
 
 	snprintf(cure, sizeof(cure), "use Linux %u.%u or newer", yes >> 16, yes >> 8 & 0xff);
 	if (!t->machine.kernel || (t->machine.kernel > no && t->machine.kernel < yes))
-		dv_doubt(v, DEVIO_WHY_TARGET, cure, "whether %s passes peer memory in this kernel is not known", what);
+		dv_doubt(v, DEVIO_REASON_TARGET, cure, "whether %s passes peer memory in this kernel is not known", what);
 	else if (t->machine.kernel <= no)
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_TARGET, cure, "%s passes no peer memory in Linux %s", what,
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_TARGET, cure, "%s passes no peer memory in Linux %s", what,
 			  t->machine.release);
 }
 
@@ -149,13 +149,13 @@ static void need_passing(const struct devio_topo *t, int block, int depth, struc
 		return;
 	snprintf(what, sizeof(what), "%s (%s)", b->name, b->kind == DEVIO_BLOCK_NVME_HEAD ? "NVMe multipath" : b->detail);
 	if (b->kind == DEVIO_BLOCK_DM)
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_TARGET, "take a partition or a drive without LVM, crypt or dm-multipath",
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_TARGET, "take a partition or a drive without LVM, crypt or dm-multipath",
 			  "the device mapper (%s: %.60s) passes no peer memory", b->name, b->detail);
 	else if (b->kind == DEVIO_BLOCK_LOOP)
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_TARGET, "read the backing file itself",
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_TARGET, "read the backing file itself",
 			  "%s is a loop device: it passes no peer memory", b->name);
 	else if (b->kind == DEVIO_BLOCK_MD && !md_passes(b->detail))
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_TARGET, "use raid0, raid1 or raid10, or single drives",
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_TARGET, "use raid0, raid1 or raid10, or single drives",
 			  "%s is md %s: it computes on the data and passes no peer memory", b->name, b->detail);
 	else if (b->kind == DEVIO_BLOCK_MD || b->kind == DEVIO_BLOCK_NVME_HEAD)
 		need_kernel(t, DV_KERNEL(7, 1), DV_KERNEL(7, 3), what, v);
@@ -175,17 +175,17 @@ static void need_route(const struct devio_topo *t, const struct dv_object *o, in
 	struct devio_topo_p2p p = DEVIO_OPTS(p);
 
 	if (o->pci < 0) {
-		dv_doubt(v, DEVIO_WHY_MAP, "name the PCI address of the memory",
+		dv_doubt(v, DEVIO_REASON_MAP, "name the PCI address of the memory",
 			 "where the memory is on the PCI bus is not known");
 		return;
 	}
 	if (devio_topo_get_p2p(t, o->pci, t->block[drive].pci, &p) || p.can == DEVIO_CAN)
 		return;
 	if (p.can == DEVIO_CAN_NOT)
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_MAP, p.cure, "%s to %s: %.180s", t->block[drive].name,
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_MAP, p.cure, "%s to %s: %.180s", t->block[drive].name,
 			  t->pci[o->pci].bdf, p.cause);
 	else
-		dv_doubt(v, DEVIO_WHY_MAP, p.cure, "%s to %s: %.180s", t->block[drive].name, t->pci[o->pci].bdf, p.cause);
+		dv_doubt(v, DEVIO_REASON_MAP, p.cure, "%s to %s: %.180s", t->block[drive].name, t->pci[o->pci].bdf, p.cause);
 }
 
 static int find_drives(const struct devio_topo *t, const struct dv_subject *s, int *drives,
@@ -194,10 +194,10 @@ static int find_drives(const struct devio_topo *t, const struct dv_subject *s, i
 	int n = s->block >= 0 ? devio_topo_drives(t, s->block, drives, MAX_DRIVES) : 0;
 
 	if (n <= 0 && s->fs >= 0 && !strcmp(t->fs[s->fs].type, "overlay"))
-		dv_doubt(v, DEVIO_WHY_TARGET, "name the file by its path below the overlay's upper or lower directory",
+		dv_doubt(v, DEVIO_REASON_TARGET, "name the file by its path below the overlay's upper or lower directory",
 			 "overlay hides on which drive the file lies");
 	else if (n <= 0)
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_TARGET, "put the file on ext4 or xfs on an NVMe drive",
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_TARGET, "put the file on ext4 or xfs on an NVMe drive",
 			  "%s has no drive of this machine under it", type_of(t, s));
 	return n > MAX_DRIVES ? MAX_DRIVES : n;
 }
@@ -212,7 +212,7 @@ static void need_drives(const struct devio_topo *t, const struct dv_subject *s, 
 		const struct devio_topo_block *b = &t->block[drives[i]];
 
 		if (!is_pcie_nvme(b))
-			dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_TARGET, "put the file on an NVMe drive on PCIe",
+			dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_TARGET, "put the file on an NVMe drive on PCIe",
 				  "%s (%s%s%s) is no NVMe drive on PCIe", b->name, devio_block_kind_name(b->kind),
 				  *b->transport ? ", " : "", b->transport);
 		else if (dv_object_is_peer(t, o))
@@ -230,13 +230,13 @@ static void need_dmabuf_target(const struct devio_topo *t, const struct dv_subje
 	if (b && b->kind == DEVIO_BLOCK_PARTITION && b->nr_lower)
 		b = &t->block[b->lower[0]];
 	if (b && b->kind != DEVIO_BLOCK_NVME)
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_TARGET, "take a namespace or a partition of an NVMe drive",
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_TARGET, "take a namespace or a partition of an NVMe drive",
 			  "%s (%s) takes no dma-buf: only plain NVMe does", b->name, devio_block_kind_name(b->kind));
 	if (s->fs >= 0 && strcmp(type, "ext4") && strcmp(type, "xfs"))
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_TARGET, "use ext4 or xfs with the series in kernel/, or the block device",
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_TARGET, "use ext4 or xfs with the series in kernel/, or the block device",
 			  "%s takes no dma-buf", type);
 	else if (s->fs >= 0)
-		dv_doubt(v, DEVIO_WHY_TARGET, "use the series in kernel/, or read the block device; devio_file_explain() tries it",
+		dv_doubt(v, DEVIO_REASON_TARGET, "use the series in kernel/, or read the block device; devio_file_explain() tries it",
 			 "Linux 7.4 takes dma-bufs for block devices, for files on %s only with further patches", type);
 }
 
@@ -247,38 +247,38 @@ static void judge_dmabuf(const struct devio_topo *t, const struct dv_subject *s,
 
 	dv_object_export(t, o, v);
 	if (t->machine.kernel && t->machine.kernel < DV_KERNEL(7, 3))
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_NO_DMABUF_IO, cure, "Linux %s has no dma-buf fixed buffers",
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NO_DMABUF_IO, cure, "Linux %s has no dma-buf fixed buffers",
 			  t->machine.release);
 	need_direct(t, s, v);
 	need_uring(t, v);
 	need_dmabuf_target(t, s, v);
 	need_drives(t, s, o, v);
 	if (t->machine.kernel < DV_KERNEL(7, 4))
-		dv_doubt(v, DEVIO_WHY_NO_DMABUF_IO, cure, "Linux 7.3 has dma-buf fixed buffers only with the series in kernel/");
+		dv_doubt(v, DEVIO_REASON_NO_DMABUF_IO, cure, "Linux 7.3 has dma-buf fixed buffers only with the series in kernel/");
 }
 
 static void judge_p2p(const struct devio_topo *t, const struct dv_subject *s, const struct dv_object *o,
 		      struct devio_topo_verdict *v)
 {
 	if (o->kind != DV_P2PMEM)
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_NO_P2P_PAGES, "take p2pmem:BDF of a drive with a CMB",
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NO_P2P_PAGES, "take p2pmem:BDF of a drive with a CMB",
 			  "%s is not made of P2PDMA pages", o->spec);
 	if (t->machine.kernel && t->machine.kernel < DV_KERNEL(6, 2))
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_NO_P2P_PAGES, "use Linux 6.2 or newer",
+		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NO_P2P_PAGES, "use Linux 6.2 or newer",
 			  "Linux %s gives no P2PDMA pages to programs", t->machine.release);
 	need_direct(t, s, v);
 	if (s->block >= 0)
 		need_passing(t, s->block, 0, v);
 	need_drives(t, s, o, v);
 	if (s->fs >= 0 && !strcmp(t->fs[s->fs].type, "btrfs"))
-		dv_doubt(v, DEVIO_WHY_REFUSED, "try it: devio-probe --try", "btrfs computes checksums over the memory with the CPU");
+		dv_doubt(v, DEVIO_REASON_REFUSED, "try it: devio-probe --try", "btrfs computes checksums over the memory with the CPU");
 }
 
 static void judge(const struct devio_topo *t, const struct dv_subject *s, const struct dv_object *o, int path,
 		  struct devio_topo_verdict *v)
 {
 	if (!s->readable)
-		dv_refuse(v, -EACCES, DEVIO_WHY_IO, "get read permission, or run as root", "no permission to read the file");
+		dv_refuse(v, -EACCES, DEVIO_REASON_IO, "get read permission, or run as root", "no permission to read the file");
 	dv_object_present(t, o, v);
 	switch (path) {
 	case DEVIO_PATH_FILE_DMABUF:
@@ -290,7 +290,7 @@ static void judge(const struct devio_topo *t, const struct dv_subject *s, const 
 	case DEVIO_PATH_FILE_HOST:
 		/* A udmabuf's memory file is mapped: pages like any other. */
 		if (o->kind != DV_HOST && o->kind != DV_UDMABUF)
-			dv_refuse(v, -EOPNOTSUPP, DEVIO_WHY_NOT_HOST, "",
+			dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NOT_HOST, "",
 				  "%s is not made of ordinary pages of host memory", o->spec);
 		need_direct(t, s, v);
 		break;
@@ -319,6 +319,6 @@ DEVIO_API int devio_topo_explain(const struct devio_topo *t, const char *file, c
 		return rc;
 	judge(t, &s, &o, path, &v);
 	if (v.can == DEVIO_CAN)
-		snprintf(v.cause, sizeof(v.cause), "%s", devio_reason_text(DEVIO_WHY_NONE));
+		snprintf(v.cause, sizeof(v.cause), "%s", devio_reason_text(DEVIO_REASON_NONE));
 	return dv_info_copy(info, &v, sizeof(v), "devio_topo_verdict");
 }

@@ -17,7 +17,7 @@ class Completion(c.Structure):
 
     _fields_ = [
         ("cookie", u64), ("result", i64), ("good", u64), ("copied", u64),
-        ("path", u16), ("better", u16), ("reason", u16), ("flags", u16),
+        ("path", u16), ("best_unused", u16), ("reason", u16), ("flags", u16),
         ("frags", u32), ("resv0", u32), ("resv", u64 * 2),
     ]
 

@@ -54,7 +54,7 @@ class Item(c.Structure):
 
     _fields_ = [
         ("id", u64), ("mem_off", u64), ("len", u64), ("field", u32), ("error", c.c_int32),
-        ("path", u16), ("better", u16), ("reason", u16), ("flags", u16), ("resv", u64 * 3),
+        ("path", u16), ("best_unused", u16), ("reason", u16), ("flags", u16), ("resv", u64 * 3),
     ]
 
 

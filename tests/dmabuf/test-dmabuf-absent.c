@@ -7,7 +7,7 @@ static void read_bounced(struct bed *b, struct devio_mem *m)
 	struct devio_completion c = ring_read(b, m, 0, MIB, 0);
 
 	must(c.result == MIB && c.path == DEVIO_PATH_FILE_BOUNCE, "by %s", devio_path_name(c.path));
-	must(c.better == DEVIO_PATH_FILE_DMABUF && c.reason == DEVIO_WHY_NO_DMABUF_IO, "reason %u", c.reason);
+	must(c.best_unused == DEVIO_PATH_FILE_DMABUF && c.reason == DEVIO_REASON_NO_DMABUF_IO, "reason %u", c.reason);
 	must_hold(m, 0, MIB, 0);
 }
 

@@ -15,7 +15,7 @@ static void must_direct(const struct devio_completion *c, uint64_t len)
 {
 	must(c->result == (int64_t)len, "%lld of %llu bytes", (long long)c->result, (unsigned long long)len);
 	must(c->path == DEVIO_PATH_FILE_DMABUF, "path %s", devio_path_name(c->path));
-	must(!c->better && !c->reason, "nothing is better: %s", devio_reason_text(c->reason));
+	must(!c->best_unused && !c->reason, "nothing is better: %s", devio_reason_text(c->reason));
 }
 
 /* A ring of the application without a table: its own fault, not the kernel's; nothing is learnt from it. */
@@ -102,8 +102,8 @@ static void test_misaligned(void **state)
 	bed_open(&b, MIB, 0, 4);
 	m = new_mem(&b, MIB, 0);
 	c = ring_read(&b, m, 1, 64 * BLOCK, 0);
-	must(c.result == 64 * BLOCK && c.better == DEVIO_PATH_FILE_DMABUF && c.reason == DEVIO_WHY_ALIGN,
-	     "%lld better %u reason %u", (long long)c.result, c.better, c.reason);
+	must(c.result == 64 * BLOCK && c.best_unused == DEVIO_PATH_FILE_DMABUF && c.reason == DEVIO_REASON_ALIGN,
+	     "%lld better %u reason %u", (long long)c.result, c.best_unused, c.reason);
 	must(!(c.flags & DEVIO_DONE_FELL_BACK), "nothing was tried");
 	must_hold(m, 1, 64 * BLOCK, 0);
 	devio_mem_free(m);
@@ -130,7 +130,7 @@ static void test_hole(void **state)
 	c = ring_read(&b, m, 0, MIB, MIB);
 	must(c.result == MIB && c.path == DEVIO_PATH_FILE_BOUNCE, "%lld by %s", (long long)c.result,
 	     devio_path_name(c.path));
-	must(c.better == DEVIO_PATH_FILE_DMABUF && c.reason == DEVIO_WHY_REFUSED, "better %u reason %u", c.better,
+	must(c.best_unused == DEVIO_PATH_FILE_DMABUF && c.reason == DEVIO_REASON_REFUSED, "better %u reason %u", c.best_unused,
 	     c.reason);
 	must(c.flags == DEVIO_DONE_FELL_BACK && c.copied == MIB, "flags %u", c.flags);
 	must_hold(m, 0, MIB, MIB);
@@ -164,7 +164,7 @@ static void test_strikes(void **state)
 	fake.io_err_left = 100;
 	for (int i = 0; i < 20; i++) {
 		c = ring_read(&b, m, 0, MIB, 0);
-		must(c.result == MIB && c.path == DEVIO_PATH_FILE_BOUNCE && c.reason == DEVIO_WHY_REFUSED,
+		must(c.result == MIB && c.path == DEVIO_PATH_FILE_BOUNCE && c.reason == DEVIO_REASON_REFUSED,
 		     "falls back");
 		must(!!(c.flags & DEVIO_DONE_FELL_BACK) == (i < 8), "tried %d times", i);
 	}
@@ -197,7 +197,7 @@ static void test_errors(void **state)
 		fake.io_err = -EIO;
 		fake.io_err_left = 1;
 		c = ring_read(&b, m, 0, MIB, 0);
-		must(c.result == -EIO && c.reason == DEVIO_WHY_IO && !c.good, "EIO is told: %lld", (long long)c.result);
+		must(c.result == -EIO && c.reason == DEVIO_REASON_IO && !c.good, "EIO is told: %lld", (long long)c.result);
 		devio_mem_free(m);
 		bed_close(&b);
 	}
@@ -221,7 +221,7 @@ static void test_forced(void **state)
 	fake.io_err_left = 2;
 	for (int i = 0; i < 2; i++) {
 		c = ring_read(&b, m, 0, MIB, 0);
-		must(c.result == -EOPNOTSUPP && c.path == DEVIO_PATH_FILE_DMABUF && c.reason == DEVIO_WHY_REFUSED,
+		must(c.result == -EOPNOTSUPP && c.path == DEVIO_PATH_FILE_DMABUF && c.reason == DEVIO_REASON_REFUSED,
 		     "%lld reason %u", (long long)c.result, c.reason);
 	}
 	devio_mem_free(m);
@@ -257,8 +257,8 @@ static void test_direct_only(void **state)
 static void test_registration_refused(void **state)
 {
 	static const struct { int err; unsigned int why; } cases[] = {
-		{ -EOPNOTSUPP, DEVIO_WHY_TARGET }, { -EBADF, DEVIO_WHY_TARGET }, { -ENXIO, DEVIO_WHY_MAP },
-		{ -EREMOTEIO, DEVIO_WHY_MAP }, { -ENOMEM, DEVIO_WHY_MAP },
+		{ -EOPNOTSUPP, DEVIO_REASON_TARGET }, { -EBADF, DEVIO_REASON_TARGET }, { -ENXIO, DEVIO_REASON_MAP },
+		{ -EREMOTEIO, DEVIO_REASON_MAP }, { -ENOMEM, DEVIO_REASON_MAP },
 	};
 	struct devio_completion c;
 	struct devio_mem *m;
@@ -272,7 +272,7 @@ static void test_registration_refused(void **state)
 		for (int k = 0; k < 5; k++) {
 			c = ring_read(&b, m, 0, MIB, MIB);
 			must(c.result == MIB && c.path == DEVIO_PATH_FILE_BOUNCE, "by %s", devio_path_name(c.path));
-			must(c.better == DEVIO_PATH_FILE_DMABUF && c.reason == cases[i].why, "errno %d: reason %u",
+			must(c.best_unused == DEVIO_PATH_FILE_DMABUF && c.reason == cases[i].why, "errno %d: reason %u",
 			     cases[i].err, c.reason);
 			must(!(c.flags & DEVIO_DONE_FELL_BACK), "known before the I/O");
 		}

@@ -44,7 +44,7 @@ static void queue(struct env *e, uint64_t n, uint64_t cookies)
 static void check(struct env *e, const struct devio_completion *c, uint64_t off)
 {
 	must(c->result == 65536 || c->result == -ECANCELED, "%lld", (long long)c->result);
-	must(c->result < 0 ? c->reason == DEVIO_WHY_CANCELED && c->good < 65536 : c->good == 65536,
+	must(c->result < 0 ? c->reason == DEVIO_REASON_CANCELED && c->good < 65536 : c->good == 65536,
 	     "reason %u, good %llu", c->reason, (unsigned long long)c->good);
 	rig_check(e->mem, off, c->good, 5, off);
 }

@@ -104,7 +104,7 @@ static void test_io_error(void **state)
 		rig_cache(dev, 0);
 		must(!truncate(image, HALF), "truncate");
 		n = devio_file_read(f, m, 1, SIZE - 1, 1, &c);
-		must(n == -EIO && c.result == -EIO && c.reason == DEVIO_WHY_IO, "%s: %zd, reason %u",
+		must(n == -EIO && c.result == -EIO && c.reason == DEVIO_REASON_IO, "%s: %zd, reason %u",
 		     devio_path_name(paths[p]), n, c.reason);
 		must(c.good < HALF && strstr(devio_errmsg(), "EIO"), "%llu good: %s", (unsigned long long)c.good,
 		     devio_errmsg());

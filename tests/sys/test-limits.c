@@ -181,7 +181,7 @@ static void without_uring(int err, const char *word)
 	child_must(!devio_file_open(ctx, name, O_RDONLY, &(struct devio_file_opts){
 		.sz = sizeof(struct devio_file_opts), .path = DEVIO_PATH_FILE_DMABUF }, &f));
 	child_must(devio_file_read(f, m, 0, SIZE, 0, &c) == -EOPNOTSUPP);
-	child_must(c.reason == DEVIO_WHY_NO_URING || c.reason == DEVIO_WHY_NO_EXPORT);
+	child_must(c.reason == DEVIO_REASON_NO_URING || c.reason == DEVIO_REASON_NO_EXPORT);
 	devio_file_close(f);
 	devio_mem_free(m);
 	devio_ctx_close(ctx);
@@ -315,7 +315,7 @@ static void too_big(void)
 
 			child_must(!devio_file_open(ctx, big, O_RDWR | O_CREAT | O_TRUNC, &o, &f));
 			n = devio_file_write(f, m, skip, 2 << 20, skip, &c);
-			if (n == -EOPNOTSUPP && c.reason != DEVIO_WHY_REFUSED) {
+			if (n == -EOPNOTSUPP && c.reason != DEVIO_REASON_REFUSED) {
 				devio_file_close(f);
 				continue;
 			}

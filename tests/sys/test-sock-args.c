@@ -31,7 +31,7 @@ static void bad_names(struct devio_ctx *ctx)
 	must_fail(devio_sock_listen(ctx, NULL, "0", &o, &s), -EINVAL);
 	o.flags = 1u << 20;
 	must_fail(devio_sock_listen(ctx, NULL, "0", &o, &s), -EINVAL);
-	o.flags = DEVIO_SOCK_TAKE;
+	o.flags = DEVIO_SOCK_OWN_FD;
 	must_fail(devio_sock_listen(ctx, NULL, "0", &o, &s), -EINVAL);
 	o.flags = 0;
 	o.path = DEVIO_PATH_FILE_HOST;
@@ -104,7 +104,7 @@ static void bad_operations(struct devio_ctx *ctx)
 	io.path = DEVIO_PATH_SOCK_DEVMEM;
 	must_zero(devio_ring_sock_io(ring, &io));
 	rig_wait(ring, &done, 1);
-	must(done.result == -EOPNOTSUPP && done.reason == DEVIO_WHY_NO_EXPORT, "%lld %u", (long long)done.result, done.reason);
+	must(done.result == -EOPNOTSUPP && done.reason == DEVIO_REASON_NO_EXPORT, "%lld %u", (long long)done.result, done.reason);
 	io.path = 0;
 	io.flags = DEVIO_SOCK_DIRECT_ONLY;
 	must_zero(devio_ring_sock_io(ring, &io));

@@ -35,14 +35,14 @@ static void cancel(void **state)
 		must(devio_ring_cancel(ring, 2) == 1, "the second");
 		rig_wait(ring, done, 1);
 		must(done[0].cookie == 2 && done[0].result == -ECANCELED && !done[0].good &&
-		     done[0].reason == DEVIO_WHY_CANCELED, "cancelled: %lld", (long long)done[0].result);
+		     done[0].reason == DEVIO_REASON_CANCELED, "cancelled: %lld", (long long)done[0].result);
 		plain_write(fd, "0123456789", 10);
 		must_zero(devio_ring_wait(ring, done, 1, 3, 20000000));
 		must(devio_ring_cancel(ring, 1) == 1, "the first");
 		rig_wait(ring, done, 2);
 		must(done[0].cookie == 1 && done[0].result == -ECANCELED && done[0].good == 10, "%lld after %llu",
 		     (long long)done[0].result, (unsigned long long)done[0].good);
-		must(done[1].cookie == 3 && done[1].result == -ECANCELED && done[1].reason == DEVIO_WHY_BROKEN, "%u",
+		must(done[1].cookie == 3 && done[1].result == -ECANCELED && done[1].reason == DEVIO_REASON_BROKEN, "%u",
 		     done[1].reason);
 		plain_write(fd, "abc", 3);
 		must(devio_sock_recv(s, mem, 0, 3, NULL) == 3, "the stream goes on");
@@ -155,7 +155,7 @@ static void imported(void **state)
 	must(devio_sock_fd(copy) >= 0 && devio_sock_fd(copy) != fd, "a descriptor of its own");
 	devio_sock_close(copy);
 	must(devio_sock_send(s, mem, 0, 4, NULL) == 4 && recv(fd, buf, 4, 0) == 4, "the caller's is as it was");
-	o.flags = DEVIO_SOCK_TAKE;
+	o.flags = DEVIO_SOCK_OWN_FD;
 	must_zero(devio_sock_import(ctx, fd, &o, &copy));
 	must(devio_sock_fd(copy) == fd, "taken");
 	devio_sock_close(copy);

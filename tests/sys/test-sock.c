@@ -233,12 +233,12 @@ static void reset(void **state)
 		plain_reset(fd);
 		rig_wait(ring, done, 3);
 		for (int i = 0; i < 3; i++)
-			must(done[i].result == -ECONNRESET && done[i].reason == DEVIO_WHY_RESET && !done[i].good, "%d: %lld", i,
+			must(done[i].result == -ECONNRESET && done[i].reason == DEVIO_REASON_RESET && !done[i].good, "%d: %lld", i,
 			     (long long)done[i].result);
 		devio_completion_text(&done[0], text, sizeof(text));
 		must(strstr(text, "receive") && strstr(text, "reset"), "%s", text);
 		must_fail(devio_sock_recv(s, mem, 0, 10, &c), -ECONNRESET);
-		must(c.reason == DEVIO_WHY_RESET, "and its reason");
+		must(c.reason == DEVIO_REASON_RESET, "and its reason");
 		must_fail(devio_sock_send(s, mem, 0, 10, NULL), -EPIPE);
 		devio_sock_close(s);
 	}
@@ -268,7 +268,7 @@ static void reset_inside(void **state)
 		must_zero(devio_ring_wait(ring, done, 1, 2, 50000000));
 		plain_reset(fd);
 		rig_wait(ring, done, 2);
-		must(done[0].result == -ECONNRESET && done[0].good == 10 && done[0].reason == DEVIO_WHY_RESET,
+		must(done[0].result == -ECONNRESET && done[0].good == 10 && done[0].reason == DEVIO_REASON_RESET,
 		     "%lld after %llu", (long long)done[0].result, (unsigned long long)done[0].good);
 		must(done[1].result < 0, "and nothing behind it: %lld", (long long)done[1].result);
 		devio_sock_close(s);
@@ -302,7 +302,7 @@ static void timeouts(void **state)
 			io.path = path ? DEVIO_PATH_SOCK_BOUNCE : 0;
 			s = sock_pair(ctx, &io, &fd);
 			must_fail(devio_sock_recv(s, mem, 0, 100, &c), -ETIMEDOUT);
-			must(c.reason == DEVIO_WHY_TIMEOUT && !c.good, "nothing came");
+			must(c.reason == DEVIO_REASON_TIMEOUT && !c.good, "nothing came");
 			plain_write(fd, "abc", 3);
 			must_fail(devio_sock_recv(s, mem, 0, 100, &c), -ETIMEDOUT);
 			must(c.good == 3, "three bytes came: %llu", (unsigned long long)c.good);
@@ -417,7 +417,7 @@ static void ranges(void **state)
 		must(!memcmp(buf, got, sizeof(buf)), "back again");
 	}
 	io.send = 0;
-	io.flags = DEVIO_SOCK_SOME;
+	io.flags = DEVIO_SOCK_PARTIAL;
 	plain_write(fd, buf, 10);
 	must_zero(devio_ring_sock_io(ring, &io));
 	rig_wait(ring, &done, 1);

@@ -34,7 +34,7 @@ static int teardown(void **state)
 }
 
 struct want {
-	int path, better, reason;
+	int path, best_unused, reason;
 	unsigned int flags;
 	uint64_t copied;
 };
@@ -45,10 +45,10 @@ static void told(const char *when, const struct devio_completion *c, const struc
 	int n = devio_completion_text(c, text, sizeof(text));
 
 	must(n > 0 && n < (int)sizeof(text), "%s: a sentence", when);
-	if (c->path != w->path || c->better != w->better || c->reason != w->reason || c->flags != w->flags ||
+	if (c->path != w->path || c->best_unused != w->best_unused || c->reason != w->reason || c->flags != w->flags ||
 	    c->copied != w->copied)
 		fail_msg("%s: path %u not %d, better %u not %d, reason %u not %d, flags %u not %u, copied %llu not %llu: %s",
-			 when, c->path, w->path, c->better, w->better, c->reason, w->reason, c->flags, w->flags,
+			 when, c->path, w->path, c->best_unused, w->best_unused, c->reason, w->reason, c->flags, w->flags,
 			 (unsigned long long)c->copied, (unsigned long long)w->copied, text);
 }
 
@@ -58,7 +58,7 @@ static void one(const char *when, struct devio_file *f, uint64_t moff, uint64_t 
 {
 	struct devio_completion c;
 	unsigned int write = w->flags & DEVIO_DONE_WRITE;
-	int hot = w->reason == DEVIO_WHY_CACHED;
+	int hot = w->reason == DEVIO_REASON_CACHED;
 	unsigned char *buf = malloc(len);
 
 	/* A write leaves the file as it is. */
@@ -111,12 +111,12 @@ static void test_auto(void **state)
 	(void)state;
 	one("cold", f, 0, MIB, MIB, &(struct want){ HOST, 0, 0, 0, 0 });
 	one("cold, to the end", f, 0, SIZE, 0, &(struct want){ HOST, 0, 0, 0, 0 });
-	one("out of step", f, 1, MIB, 0, &(struct want){ BOUNCE, HOST, DEVIO_WHY_ALIGN, 0, MIB });
-	one("short", f, 0, 100, 0, &(struct want){ BOUNCE, HOST, DEVIO_WHY_ALIGN, 0, 100 });
+	one("out of step", f, 1, MIB, 0, &(struct want){ BOUNCE, HOST, DEVIO_REASON_ALIGN, 0, MIB });
+	one("short", f, 0, 100, 0, &(struct want){ BOUNCE, HOST, DEVIO_REASON_ALIGN, 0, 100 });
 	one("write", f, 0, MIB, MIB, &(struct want){ HOST, 0, 0, DEVIO_DONE_WRITE, 0 });
 	devio_file_close(f);
 	f = open_or_skip(0, 0);
-	one("cached", f, 0, MIB, MIB, &(struct want){ BUFFERED, HOST, DEVIO_WHY_CACHED, 0, MIB });
+	one("cached", f, 0, MIB, MIB, &(struct want){ BUFFERED, HOST, DEVIO_REASON_CACHED, 0, MIB });
 	devio_file_close(f);
 	f = open_or_skip(0, DEVIO_FILE_NO_CACHE);
 	rig_cache(name, 1);
@@ -155,13 +155,13 @@ static void test_forced(void **state)
 	one("file-host", f, 0, MIB, 0, &(struct want){ HOST, 0, 0, 0, 0 });
 	devio_file_close(f);
 	f = open_or_skip(BOUNCE, 0);
-	one("file-bounce", f, 0, MIB, 0, &(struct want){ BOUNCE, HOST, DEVIO_WHY_FORCED, 0, MIB });
-	one("file-bounce, odd", f, 5, 77777, 3, &(struct want){ BOUNCE, HOST, DEVIO_WHY_FORCED, 0, 77777 });
+	one("file-bounce", f, 0, MIB, 0, &(struct want){ BOUNCE, HOST, DEVIO_REASON_FORCED, 0, MIB });
+	one("file-bounce, odd", f, 5, 77777, 3, &(struct want){ BOUNCE, HOST, DEVIO_REASON_FORCED, 0, 77777 });
 	devio_file_close(f);
 	f = open_or_skip(BUFFERED, 0);
-	one("file-buffered", f, 0, MIB, 0, &(struct want){ BUFFERED, HOST, DEVIO_WHY_FORCED, 0, MIB });
+	one("file-buffered", f, 0, MIB, 0, &(struct want){ BUFFERED, HOST, DEVIO_REASON_FORCED, 0, MIB });
 	one("file-buffered write", f, 0, MIB, 0,
-	    &(struct want){ BUFFERED, HOST, DEVIO_WHY_FORCED, DEVIO_DONE_WRITE, MIB });
+	    &(struct want){ BUFFERED, HOST, DEVIO_REASON_FORCED, DEVIO_DONE_WRITE, MIB });
 	devio_file_close(f);
 }
 
@@ -169,11 +169,11 @@ static void test_forced(void **state)
 static void test_impossible(void **state)
 {
 	static const struct { int path; unsigned int flags; uint64_t moff, len; int reason; } bad[] = {
-		{ DEVIO_PATH_FILE_P2P, 0, 0, 4096, DEVIO_WHY_NO_P2P_PAGES },
-		{ BOUNCE, DEVIO_FILE_DIRECT_ONLY, 0, 4096, DEVIO_WHY_FORCED },
-		{ 0, DEVIO_FILE_DIRECT_ONLY, 1, 4096, DEVIO_WHY_ALIGN },
-		{ 0, DEVIO_FILE_DIRECT_ONLY, 0, 4095, DEVIO_WHY_ALIGN },
-		{ HOST, DEVIO_FILE_DIRECT_ONLY, 0, 5000, DEVIO_WHY_ALIGN },
+		{ DEVIO_PATH_FILE_P2P, 0, 0, 4096, DEVIO_REASON_NO_P2P_PAGES },
+		{ BOUNCE, DEVIO_FILE_DIRECT_ONLY, 0, 4096, DEVIO_REASON_FORCED },
+		{ 0, DEVIO_FILE_DIRECT_ONLY, 1, 4096, DEVIO_REASON_ALIGN },
+		{ 0, DEVIO_FILE_DIRECT_ONLY, 0, 4095, DEVIO_REASON_ALIGN },
+		{ HOST, DEVIO_FILE_DIRECT_ONLY, 0, 5000, DEVIO_REASON_ALIGN },
 		{ DEVIO_PATH_FILE_DMABUF, 0, 0, 4096, -1 },
 	};
 	struct devio_completion c;
@@ -216,7 +216,7 @@ static void test_per_operation(void **state)
 		io.path = BOUNCE;
 		must_zero(devio_ring_io(ring, &io));
 		rig_wait(ring, &c, 1);
-		told("bounce", &c, &(struct want){ BOUNCE, HOST, DEVIO_WHY_FORCED, 0, MIB });
+		told("bounce", &c, &(struct want){ BOUNCE, HOST, DEVIO_REASON_FORCED, 0, MIB });
 		io.path = 0;
 		io.flags = DEVIO_FILE_NO_CACHE;
 		rig_cache(name, 1);
@@ -242,11 +242,11 @@ static void test_small(void **state)
 	rig_file(little, 5000, 9);
 	f = rig_open(ctx, little, O_RDONLY, 0);
 	must(devio_file_read(f, mem, 3, 65536, 1, &c) == 4999, "short at the end");
-	told("small", &c, &(struct want){ BUFFERED, HOST, DEVIO_WHY_SMALL, 0, 4999 });
+	told("small", &c, &(struct want){ BUFFERED, HOST, DEVIO_REASON_SMALL, 0, 4999 });
 	rig_check(mem, 3, 4999, 9, 1);
 	must_zero(devio_ring_read(ring, f, mem, 0, 5000, 0, 0));
 	rig_wait(ring, &c, 1);
-	told("small by ring", &c, &(struct want){ BUFFERED, HOST, DEVIO_WHY_SMALL, 0, 5000 });
+	told("small by ring", &c, &(struct want){ BUFFERED, HOST, DEVIO_REASON_SMALL, 0, 5000 });
 	must(devio_file_read(f, mem, 0, 100, 5000, &c) == 0 && c.good == 0, "nothing at the end");
 	must(devio_file_read(f, mem, 0, 100, 1 << 20, &c) == 0, "nothing behind it");
 	devio_file_close(f);
@@ -314,9 +314,9 @@ static void on_mount(const char *type)
 	must(c.result == SIZE, "%s: %lld", type, (long long)c.result);
 	rig_check(mem, 0, SIZE, 3, 0);
 	told(type, &c, &(struct want){ BUFFERED, HOST, c.reason, 0, SIZE });
-	must(c.reason == DEVIO_WHY_NO_DIRECT || c.reason == DEVIO_WHY_CACHED, "%s: %u", type, c.reason);
+	must(c.reason == DEVIO_REASON_NO_DIRECT || c.reason == DEVIO_REASON_CACHED, "%s: %u", type, c.reason);
 	must(devio_file_write(f, mem, 1, 100000, 777, &c) == 100000, "%s: %s", type, devio_errmsg());
-	must(c.path == BUFFERED && c.reason == DEVIO_WHY_NO_DIRECT, "%s: reason %u", type, c.reason);
+	must(c.path == BUFFERED && c.reason == DEVIO_REASON_NO_DIRECT, "%s: reason %u", type, c.reason);
 	devio_file_close(f);
 	umount(dir);
 	rmdir(dir);
@@ -347,8 +347,8 @@ static void test_explain(void **state)
 		rig_cache(name, hot);
 		must_zero(devio_file_explain(f, m, 0, MIB, 0, 0, &v, buf, sizeof(buf)));
 		must(devio_file_read(f, m, 0, MIB, 0, &c) == MIB, "read");
-		must(v.path == c.path && v.better == c.better && v.reason == c.reason, "as the transfer: %u %u %u, %u %u %u",
-		     v.path, v.better, v.reason, c.path, c.better, c.reason);
+		must(v.path == c.path && v.best_unused == c.best_unused && v.reason == c.reason, "as the transfer: %u %u %u, %u %u %u",
+		     v.path, v.best_unused, v.reason, c.path, c.best_unused, c.reason);
 		must(v.path == (hot ? BUFFERED : HOST), "path %u", v.path);
 		for (int i = 1; i < DEVIO_PATH_FILE_MAX; i++)
 			must(strstr(buf, devio_path_name(i)) != NULL, "%s in:\n%s", devio_path_name(i), buf);

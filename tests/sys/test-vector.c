@@ -216,7 +216,7 @@ static void test_empty(void **state)
 		g[2].off = 0;
 		must_zero(devio_ring_io(e.ring, &io));
 		rig_wait(e.ring, &c, 1);
-		must(c.result == -EOPNOTSUPP && c.reason == DEVIO_WHY_RANGES, "%lld, %u", (long long)c.result, c.reason);
+		must(c.result == -EOPNOTSUPP && c.reason == DEVIO_REASON_RANGES, "%lld, %u", (long long)c.result, c.reason);
 	}
 	env_close(&e);
 }

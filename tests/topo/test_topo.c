@@ -146,16 +146,16 @@ static void verdicts(void **state)
 	assert_int_equal(verdict(&m, "/dev/nvme2n1", "vfio:44:00.0/2", DEVIO_PATH_FILE_DMABUF, &why), DEVIO_CAN);
 	assert_int_equal(verdict(&m, "/raid/a", "p2pmem:0000:43:00.0", DEVIO_PATH_FILE_P2P, &why), DEVIO_CAN);
 	assert_int_equal(verdict(&m, "/lv/a", "p2pmem:0000:43:00.0", DEVIO_PATH_FILE_P2P, &why), DEVIO_CAN_NOT);
-	assert_int_equal(why, DEVIO_WHY_TARGET);
+	assert_int_equal(why, DEVIO_REASON_TARGET);
 	assert_int_equal(verdict(&m, "/cmb/a", "udmabuf", DEVIO_PATH_FILE_DMABUF, &why), DEVIO_CAN_UNKNOWN);
 	assert_int_equal(verdict(&m, "/cmb/a", "host", DEVIO_PATH_FILE_DMABUF, &why), DEVIO_CAN_NOT);
-	assert_int_equal(why, DEVIO_WHY_NO_EXPORT);
+	assert_int_equal(why, DEVIO_REASON_NO_EXPORT);
 	unload(&m);
 	load(&m, "server-switch");
 	assert_int_equal(verdict(&m, "/dev/nvme0n1", "cuda:0", DEVIO_PATH_FILE_DMABUF, &why), DEVIO_CAN_UNKNOWN);
-	assert_int_equal(why, DEVIO_WHY_NO_DMABUF_IO);
+	assert_int_equal(why, DEVIO_REASON_NO_DMABUF_IO);
 	assert_int_equal(verdict(&m, "/dev/nvme1n1", "cuda:0", DEVIO_PATH_FILE_DMABUF, &why), DEVIO_CAN_NOT);
-	assert_int_equal(why, DEVIO_WHY_MAP);
+	assert_int_equal(why, DEVIO_REASON_MAP);
 	unload(&m);
 }
 

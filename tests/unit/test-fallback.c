@@ -86,7 +86,7 @@ static void test_refused(void **state)
 			must(c.result == SIZE && c.path == BUFFERED, "%lld by %s", (long long)c.result,
 			     devio_path_name(c.path));
 			must(c.flags == DEVIO_DONE_FELL_BACK && c.copied == SIZE, "flags %u", c.flags);
-			must(i || (c.better == HOST && c.reason == DEVIO_WHY_REFUSED), "better %u reason %u", c.better,
+			must(i || (c.best_unused == HOST && c.reason == DEVIO_REASON_REFUSED), "better %u reason %u", c.best_unused,
 			     c.reason);
 			rig_check(m, 0, SIZE, 3, 0);
 		}
@@ -102,12 +102,12 @@ static void test_forced(void **state)
 	skip_without_direct();
 	double_plan.every = -EOPNOTSUPP;
 	c = xfer(host, 0, 0, 65536, 0, HOST);
-	must(c.result == -EOPNOTSUPP && c.reason == DEVIO_WHY_REFUSED && !c.good, "%lld", (long long)c.result);
+	must(c.result == -EOPNOTSUPP && c.reason == DEVIO_REASON_REFUSED && !c.good, "%lld", (long long)c.result);
 	c = xfer(fake, 1, 0, 65536, 0, BOUNCE);
-	must(c.result == -EOPNOTSUPP && c.reason == DEVIO_WHY_REFUSED && !c.good, "%lld", (long long)c.result);
+	must(c.result == -EOPNOTSUPP && c.reason == DEVIO_REASON_REFUSED && !c.good, "%lld", (long long)c.result);
 	file->flags |= DEVIO_FILE_DIRECT_ONLY;
 	c = xfer(host, 0, 0, 65536, 0, 0);
-	must(c.result == -EOPNOTSUPP && c.reason == DEVIO_WHY_REFUSED && !c.copied, "%lld, %u", (long long)c.result,
+	must(c.result == -EOPNOTSUPP && c.reason == DEVIO_REASON_REFUSED && !c.copied, "%lld, %u", (long long)c.result,
 	     c.reason);
 }
 
@@ -131,7 +131,7 @@ static void test_strikes(void **state)
 		c = xfer(host, 0, 0, 65536, 0, 0);
 	double_count.ios = 0;
 	c = xfer(host, 0, 0, 65536, 0, 0);
-	must(c.path == BUFFERED && c.reason == DEVIO_WHY_REFUSED && double_count.ios == 1,
+	must(c.path == BUFFERED && c.reason == DEVIO_REASON_REFUSED && double_count.ios == 1,
 	     "after eight in a row it is not tried again: %lu I/Os", double_count.ios);
 }
 
@@ -163,7 +163,7 @@ static void test_error_at(void **state)
 		double_plan.fail_from = at;
 		double_plan.fail_errno = -EIO;
 		c = xfer(m, write, off, len, off, path);
-		must(c.result == -EIO && c.reason == DEVIO_WHY_IO, "case %u: %lld, reason %u", i, (long long)c.result,
+		must(c.result == -EIO && c.reason == DEVIO_REASON_IO, "case %u: %lld, reason %u", i, (long long)c.result,
 		     c.reason);
 		must(off + c.good <= at || !c.good, "case %u: %llu good bytes from %llu, it fails at %llu", i,
 		     (unsigned long long)c.good, (unsigned long long)off, (unsigned long long)at);
@@ -258,12 +258,12 @@ static void test_no_uring(void **state)
 
 	(void)state;
 	must_fail(devio_file_read(f, m, 0, 65536, 0, &c), -EOPNOTSUPP);
-	must(c.reason == DEVIO_WHY_NO_URING && strstr(devio_errmsg(), "io_uring"), "reason %u: %s", c.reason,
+	must(c.reason == DEVIO_REASON_NO_URING && strstr(devio_errmsg(), "io_uring"), "reason %u: %s", c.reason,
 	     devio_errmsg());
 	devio_file_close(f);
 	f = rig_open(none, name, O_RDONLY, 0);
 	must(devio_file_read(f, m, 0, SIZE, 0, &c) == SIZE, "%s", devio_errmsg());
-	must(c.better == DEVIO_PATH_FILE_DMABUF && c.reason == DEVIO_WHY_NO_URING, "better %u, reason %u", c.better,
+	must(c.best_unused == DEVIO_PATH_FILE_DMABUF && c.reason == DEVIO_REASON_NO_URING, "better %u, reason %u", c.best_unused,
 	     c.reason);
 	rig_check(m, 0, SIZE, 3, 0);
 	devio_file_close(f);

@@ -137,7 +137,7 @@ static void settle(struct env *e, const struct devio_completion *c)
 		e->failed++;
 		if (c->result == -EIO && !l->send)
 			e->dead[0] = true;
-	} else if (l->send || !(e->mode->sock_flags & DEVIO_SOCK_SOME)) {
+	} else if (l->send || !(e->mode->sock_flags & DEVIO_SOCK_PARTIAL)) {
 		must(good == l->len, "all of it: %llu of %llu", (unsigned long long)good, (unsigned long long)l->len);
 	} else {
 		must(good || !l->len, "at least a byte");
@@ -243,13 +243,13 @@ static void run(const struct mode *m, uint64_t seed)
 
 static const struct mode modes[] = {
 	{ "host", .staging = 1 << 20, .piece = 100000, .ops = 400 },
-	{ "host, some", .sock_flags = DEVIO_SOCK_SOME, .staging = 1 << 20, .piece = 30000, .ops = 400 },
+	{ "host, some", .sock_flags = DEVIO_SOCK_PARTIAL, .staging = 1 << 20, .piece = 30000, .ops = 400 },
 	{ "host, cancelled", .staging = 1 << 20, .piece = 30000, .ops = 400, .cancel = true },
 	{ "host by slots", DEVIO_PATH_SOCK_BOUNCE, .staging = 256 << 10, .piece = 100000, .ops = 400 },
 	{ "device", .fake = true, .staging = 1 << 20, .piece = 100000, .ops = 400 },
 	{ "device, one slot", .fake = true, .copies = { .polls = 3 }, .staging = 64 << 10, .piece = 50000, .ops = 300 },
 	{ "device, slow copies", .fake = true, .copies = { .polls = 9 }, .staging = 1 << 20, .piece = 100000, .ops = 400 },
-	{ "device, some", .sock_flags = DEVIO_SOCK_SOME, .fake = true, .copies = { .polls = 5 }, .staging = 512 << 10,
+	{ "device, some", .sock_flags = DEVIO_SOCK_PARTIAL, .fake = true, .copies = { .polls = 5 }, .staging = 512 << 10,
 	  .piece = 20000, .ops = 400 },
 	{ "device, cancelled", .fake = true, .copies = { .polls = 5 }, .staging = 512 << 10, .piece = 60000, .ops = 400,
 	  .cancel = true },
@@ -263,7 +263,7 @@ static const struct mode modes[] = {
 	{ "threads", .flags = DEVIO_CTX_NO_URING, .staging = 1 << 20, .piece = 100000, .ops = 300 },
 	{ "threads, device, cancelled", .flags = DEVIO_CTX_NO_URING, .fake = true, .copies = { .polls = 5 },
 	  .staging = 256 << 10, .piece = 60000, .ops = 300, .cancel = true },
-	{ "threads, some", .flags = DEVIO_CTX_NO_URING, .sock_flags = DEVIO_SOCK_SOME, .fake = true,
+	{ "threads, some", .flags = DEVIO_CTX_NO_URING, .sock_flags = DEVIO_SOCK_PARTIAL, .fake = true,
 	  .staging = 64 << 10, .piece = 60000, .ops = 300 },
 };
 

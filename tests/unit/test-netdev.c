@@ -15,35 +15,35 @@ static void one_field(void **state)
 	struct dv_netdev d = good;
 
 	(void)state;
-	assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_SETUP);
-	assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_SETUP);
+	assert_int_equal(dv_netdev_why(&d, false), DEVIO_REASON_NET_SETUP);
+	assert_int_equal(dv_netdev_why(&d, true), DEVIO_REASON_NET_SETUP);
 	d.ifindex = 0;
-	assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_UNKNOWN);
+	assert_int_equal(dv_netdev_why(&d, false), DEVIO_REASON_NET_UNKNOWN);
 	d = good;
 	d.on_bus = false;
-	assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_VIRTUAL);
-	assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_VIRTUAL);
+	assert_int_equal(dv_netdev_why(&d, false), DEVIO_REASON_NET_VIRTUAL);
+	assert_int_equal(dv_netdev_why(&d, true), DEVIO_REASON_NET_VIRTUAL);
 	d = good;
 	d.bind_rx = false;
-	assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_KERNEL);
-	assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_SETUP);
+	assert_int_equal(dv_netdev_why(&d, false), DEVIO_REASON_NET_KERNEL);
+	assert_int_equal(dv_netdev_why(&d, true), DEVIO_REASON_NET_SETUP);
 	d = good;
 	d.bind_tx = false;
-	assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_SETUP);
-	assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_KERNEL);
+	assert_int_equal(dv_netdev_why(&d, false), DEVIO_REASON_NET_SETUP);
+	assert_int_equal(dv_netdev_why(&d, true), DEVIO_REASON_NET_KERNEL);
 	d = good;
 	strcpy(d.driver, "e1000e");
-	assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_DRIVER);
+	assert_int_equal(dv_netdev_why(&d, false), DEVIO_REASON_NET_DRIVER);
 	strcpy(d.driver, "");
-	assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_DRIVER);
+	assert_int_equal(dv_netdev_why(&d, true), DEVIO_REASON_NET_DRIVER);
 	for (d = good, d.split = -1; d.split < 1; d.split++) {
-		assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_SPLIT);
-		assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_SETUP);
+		assert_int_equal(dv_netdev_why(&d, false), DEVIO_REASON_NET_SPLIT);
+		assert_int_equal(dv_netdev_why(&d, true), DEVIO_REASON_NET_SETUP);
 	}
 	d = good;
 	d.right = false;
-	assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_RIGHTS);
-	assert_int_equal(dv_netdev_why(&d, true), DEVIO_WHY_NET_SETUP);
+	assert_int_equal(dv_netdev_why(&d, false), DEVIO_REASON_NET_RIGHTS);
+	assert_int_equal(dv_netdev_why(&d, true), DEVIO_REASON_NET_SETUP);
 }
 
 static void loopback(void **state)
@@ -69,7 +69,7 @@ static void loopback(void **state)
 		must(!strcmp(d.name, "lo") && d.ifindex, "by lo: %s", d.name);
 		dv_netdev_ask(&d);
 		must(!d.on_bus && d.split != 1, "no device");
-		assert_int_equal(dv_netdev_why(&d, false), DEVIO_WHY_NET_VIRTUAL);
+		assert_int_equal(dv_netdev_why(&d, false), DEVIO_REASON_NET_VIRTUAL);
 		must_zero(devio_sock_get_info(s, &info));
 		must(!strcmp(info.ifname, "lo") && info.ifindex == d.ifindex && info.family == family[i], "told");
 		devio_sock_close(s);

@@ -166,7 +166,7 @@ static void test_sentences(void **state)
 	must(dv_err_in(-EIO, "here") == -EIO && strstr(devio_errmsg(), "here") && strstr(devio_errmsg(), "it broke"),
 	     "%s", devio_errmsg());
 	must(dv_err(-123456, "odd") == -123456 && devio_errmsg()[0], "an errno without a name");
-	for (unsigned int i = 0; i < DEVIO_WHY_MAX + 3; i++)
+	for (unsigned int i = 0; i < DEVIO_REASON_MAX + 3; i++)
 		must(devio_reason_text(i) && devio_reason_text(i)[0], "reason %u", i);
 	for (int i = 0; i < DEVIO_PATH_MAX; i++)
 		must(devio_path_parse(devio_path_name(i)) == i, "path %d", i);
@@ -184,10 +184,10 @@ static void test_completion_text(void **state)
 	(void)state;
 	for (int result = -40; result < 2; result++)
 		for (unsigned int path = 0; path < DEVIO_PATH_MAX + 1; path++)
-			for (unsigned int why = 0; why < DEVIO_WHY_MAX + 1; why++) {
+			for (unsigned int why = 0; why < DEVIO_REASON_MAX + 1; why++) {
 				c.result = result;
 				c.path = path;
-				c.better = why ? path : 0;
+				c.best_unused = why ? path : 0;
 				c.reason = why;
 				n = devio_completion_text(&c, buf, sizeof(buf));
 				must(n > 0 && n < (int)sizeof(buf) && strlen(buf) == (size_t)n, "a sentence of %d", n);

@@ -219,7 +219,7 @@ static void ask(void)
 	w.cut[i] = cut;
 	w.some[i] = w.mode->some && rnd(2);
 	w.busy[i % LANES] = true;
-	io.flags = w.some[i] ? DEVIO_SOCK_SOME : 0;
+	io.flags = w.some[i] ? DEVIO_SOCK_PARTIAL : 0;
 	w.asked++;
 	must_zero(devio_ring_sock_io(w.r, &io));
 	take_requests();
@@ -231,8 +231,8 @@ static bool may_fail(const struct devio_completion *c)
 		return true;
 	switch (c->result) {
 	case -EIO: return w.mode->fail;
-	case -ECONNRESET: return w.over && w.mode->end == RESET && c->reason == DEVIO_WHY_RESET;
-	case -ETIMEDOUT: return w.mode->idle_ns == 1 && c->reason == DEVIO_WHY_TIMEOUT;
+	case -ECONNRESET: return w.over && w.mode->end == RESET && c->reason == DEVIO_REASON_RESET;
+	case -ETIMEDOUT: return w.mode->idle_ns == 1 && c->reason == DEVIO_REASON_TIMEOUT;
 	default: return c->result == -ECANCELED && (w.mode->cancel || w.mode->idle_ns == 1);
 	}
 }
@@ -470,7 +470,7 @@ static void idle(void **state)
 	must(!w.req && w.r->done_head != w.r->done_tail, "it has ended");
 	c = w.r->done[w.r->done_head++ & w.r->done_mask];
 	w.r->room++;
-	must(c.result == -ETIMEDOUT && c.reason == DEVIO_WHY_TIMEOUT && c.good == w.pos, "with what came before");
+	must(c.result == -ETIMEDOUT && c.reason == DEVIO_REASON_TIMEOUT && c.good == w.pos, "with what came before");
 	w.good = c.good;
 	close_world();
 }

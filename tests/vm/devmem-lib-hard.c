@@ -14,7 +14,7 @@ static void stuck_ring(struct devio_mem *src, int port, int64_t idle)
 	double start;
 
 	peer_start(&p);
-	o.flags = DEVIO_SOCK_TAKE;
+	o.flags = DEVIO_SOCK_OWN_FD;
 	o.idle_ns = idle;
 	must(devio_sock_import(ctx, accept(listener, NULL, NULL), &o, &s), "devio_sock_import");
 	must(devio_ring_open(ctx, NULL, &r), "ring");
@@ -22,7 +22,7 @@ static void stuck_ring(struct devio_mem *src, int port, int64_t idle)
 		must(devio_ring_send(r, s, src, 0, PERIOD, (uint64_t)i), "devio_ring_send");
 	while (n < 16 && (got = devio_ring_wait(r, done, 1, 16, idle ? 20000000000 : 3000000000)) > 0)
 		for (int i = 0; i < got; i++, n++)
-			late += done[i].result == -ETIMEDOUT && done[i].reason == DEVIO_WHY_TIMEOUT;
+			late += done[i].result == -ETIMEDOUT && done[i].reason == DEVIO_REASON_TIMEOUT;
 	start = seconds();
 	printf("# %d sends completed, %d of them too late; then %d %s\n", n, late, got, got < 0 ? devio_errmsg() : "");
 	devio_ring_close(r);
@@ -138,7 +138,7 @@ static void revoke_sending(const char *spec)
 		must(devio_ring_send(r, s, src, 0, PERIOD, (uint64_t)i), "devio_ring_send");
 	while (n < 64 && (got = devio_ring_wait(r, done, 1, 64, 20000000000)) > 0) {
 		for (int i = 0; i < got; i++)
-			revoked += done[i].result < 0 && done[i].reason == DEVIO_WHY_REVOKED;
+			revoked += done[i].result < 0 && done[i].reason == DEVIO_REASON_REVOKED;
 		if (!n)
 			bar_memory(false);
 		n += got;

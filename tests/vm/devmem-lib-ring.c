@@ -97,7 +97,7 @@ int test_late(const char *spec)
 		must(devio_ring_sock_io(r, &io), "devio_ring_sock_io");
 		if (devio_ring_wait(r, &c, 1, 1, 30000000000) != 1)
 			break;
-		unreadable += c.result == -EFAULT && c.reason == DEVIO_WHY_NET_UNREADABLE;
+		unreadable += c.result == -EFAULT && c.reason == DEVIO_REASON_NET_UNREADABLE;
 		if (c.result < 0 && c.result != -EFAULT)
 			break;
 		wrong += c.good && !memory_right(dst, 0, pos, (uint32_t)c.good);

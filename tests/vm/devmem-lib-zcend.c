@@ -10,7 +10,7 @@ static struct devio_sock *take_idle(int listener, int64_t idle)
 	struct devio_sock_opts o = DEVIO_OPTS(o);
 	struct devio_sock *s;
 
-	o.flags = DEVIO_SOCK_TAKE;
+	o.flags = DEVIO_SOCK_OWN_FD;
 	o.idle_ns = idle;
 	must(devio_sock_import(ctx, accept(listener, NULL, NULL), &o, &s), "devio_sock_import");
 	return s;
@@ -53,10 +53,10 @@ static void time_out(struct devio_ring *r, struct devio_mem *dst)
 	zc_recv(r, s, dst, 2 * BLOCK, BLOCK, 3);
 	ok(next(r, 1, BLOCK, -1, &c) && memory_right(dst, 0, 0, BLOCK), "the first is whole", 0);
 	start = seconds();
-	ok(next(r, 2, -ETIMEDOUT, DEVIO_WHY_TIMEOUT, &c) && c.good == 5000, "a time-out inside the second", (long)c.good);
+	ok(next(r, 2, -ETIMEDOUT, DEVIO_REASON_TIMEOUT, &c) && c.good == 5000, "a time-out inside the second", (long)c.good);
 	ok(seconds() - start > 1.3 && seconds() - start < 8, "in time", (long)((seconds() - start) * 1000));
 	ok(memory_right(dst, BLOCK, BLOCK, 5000), "with what came before", 0);
-	ok(next(r, 3, -ECANCELED, DEVIO_WHY_BROKEN, &c) && !c.good, "which the third cannot follow", 0);
+	ok(next(r, 3, -ECANCELED, DEVIO_REASON_BROKEN, &c) && !c.good, "which the third cannot follow", 0);
 	zc_recv(r, s, dst, 0, BLOCK, 4);
 	p.stop = true;
 	ok(next(r, 4, 0, -1, &c), "but one that is asked for now", 0);
@@ -80,13 +80,13 @@ static void cancel(struct devio_ring *r, struct devio_mem *dst)
 	for (int i = 0; i < 10; i++)
 		is(devio_ring_wait(r, &c, 1, 1, 100000000), 0, "");
 	is(devio_ring_cancel(r, 2), 1, "one to cancel");
-	ok(next(r, 2, -ECANCELED, DEVIO_WHY_CANCELED, &c) && c.good == 7000, "cancelled inside its bytes", (long)c.good);
+	ok(next(r, 2, -ECANCELED, DEVIO_REASON_CANCELED, &c) && c.good == 7000, "cancelled inside its bytes", (long)c.good);
 	ok(memory_right(dst, BLOCK, BLOCK, 7000), "with what came before", 0);
 	/* One that had not a byte is as if it had never been. */
 	zc_recv(r, s, dst, 0, BLOCK, 3);
 	is(devio_ring_wait(r, &c, 1, 1, 100000000), 0, "nothing to have");
 	is(devio_ring_cancel(r, 3), 1, "one to cancel");
-	ok(next(r, 3, -ECANCELED, DEVIO_WHY_CANCELED, &c) && !c.good, "cancelled before its first", (long)c.good);
+	ok(next(r, 3, -ECANCELED, DEVIO_REASON_CANCELED, &c) && !c.good, "cancelled before its first", (long)c.good);
 	zc_recv(r, s, dst, 0, BLOCK, 4);
 	p.stop = true;
 	ok(next(r, 4, 0, -1, &c), "the end is the end", 0);
@@ -110,11 +110,11 @@ static void reset(struct devio_ring *r, struct devio_mem *dst)
 	ok(next(r, 1, BLOCK, -1, &c), "the first is whole", 0);
 	is(devio_ring_wait(r, &c, 1, 1, 500000000), 0, "the second lacks bytes");
 	p.stop = true;
-	ok(next(r, 2, -ECONNRESET, DEVIO_WHY_RESET, &c) && c.good == 9000, "a reset inside it", (long)c.good);
+	ok(next(r, 2, -ECONNRESET, DEVIO_REASON_RESET, &c) && c.good == 9000, "a reset inside it", (long)c.good);
 	ok(memory_right(dst, BLOCK, BLOCK, 9000), "with what came before", 0);
-	ok(next(r, 3, -ECONNRESET, DEVIO_WHY_RESET, &c) && !c.good, "and of the third", 0);
+	ok(next(r, 3, -ECONNRESET, DEVIO_REASON_RESET, &c) && !c.good, "and of the third", 0);
 	zc_recv(r, s, dst, 0, BLOCK, 4);
-	ok(next(r, 4, -ECONNRESET, DEVIO_WHY_RESET, &c), "and of what comes later: not the end of the stream", 0);
+	ok(next(r, 4, -ECONNRESET, DEVIO_REASON_RESET, &c), "and of what comes later: not the end of the stream", 0);
 	pthread_join(p.thread, NULL);
 	devio_sock_close(s);
 	close(listener);
@@ -206,7 +206,7 @@ static void nic_closed_in_the_middle(const char *spec)
 		if (!next(r, i, BLOCK, -1, &c))
 			break;
 		wrong += !memory_right(dst, i % 4 * BLOCK, i * BLOCK, BLOCK);
-		unsteered += c.path == DEVIO_PATH_SOCK_BOUNCE && c.reason == DEVIO_WHY_NET_STEER;
+		unsteered += c.path == DEVIO_PATH_SOCK_BOUNCE && c.reason == DEVIO_REASON_NET_STEER;
 		zc_recv(r, s, dst, i % 4 * BLOCK, BLOCK, i + 4);
 		if (i == 5) {
 			must(devio_stat_get(ctx, &then), "devio_stat_get");
@@ -265,8 +265,8 @@ static void revoke_it(const char *spec, int i)
 	bar_memory(false);
 	zc_recv(r, s, dst, 0, BLOCK, 4);
 	zc_recv(r, s, dst, 2 * BLOCK, BLOCK, 5);
-	ok(next(r, 4, -ENODEV, DEVIO_WHY_REVOKED, &c), "taken back while receiving", (long)c.result);
-	ok(next(r, 5, -ENODEV, DEVIO_WHY_REVOKED, &c), "and so it stays", (long)c.result);
+	ok(next(r, 4, -ENODEV, DEVIO_REASON_REVOKED, &c), "taken back while receiving", (long)c.result);
+	ok(next(r, 5, -ENODEV, DEVIO_REASON_REVOKED, &c), "and so it stays", (long)c.result);
 	is(devio_ring_inflight(r), 1, "the other one waits");
 	other.stop = true;
 	ok(next(r, 3, 0, -1, &c), "until its end", (long)c.result);

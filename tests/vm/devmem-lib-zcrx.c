@@ -69,7 +69,7 @@ static void ask(struct flow *f)
 	uint64_t len = len_of(f, f->asked), at = f->asked % DEPTH * BLOCK, half = len / 2;
 	struct devio_range range[2] = { { f->dst, at, f->odd ? len - half : len }, { f->host, at, half } };
 	struct devio_sock_io io = { .sz = sizeof(io), .sock = f->s, .ranges = range, .nr_ranges = f->odd ? 2 : 1,
-				    .cookie = f->asked++, .flags = f->some ? DEVIO_SOCK_SOME : 0 };
+				    .cookie = f->asked++, .flags = f->some ? DEVIO_SOCK_PARTIAL : 0 };
 
 	must(devio_ring_sock_io(f->r, &io), "devio_ring_sock_io");
 }
@@ -94,8 +94,8 @@ static void check(struct flow *f, const struct devio_completion *c)
 	if (got > first)
 		f->wrong += !memory_right(f->host, at, f->pos + first, (uint32_t)(got - first));
 	f->by_zcrx += c->path == DEVIO_PATH_SOCK_ZCRX;
-	f->unsteered += c->path == DEVIO_PATH_SOCK_BOUNCE && c->better == DEVIO_PATH_SOCK_ZCRX &&
-			c->reason == DEVIO_WHY_NET_STEER;
+	f->unsteered += c->path == DEVIO_PATH_SOCK_BOUNCE && c->best_unused == DEVIO_PATH_SOCK_ZCRX &&
+			c->reason == DEVIO_REASON_NET_STEER;
 	f->pos += got;
 	f->copied += c->copied;
 }
@@ -252,10 +252,10 @@ static void wrong_way(struct devio_ring *r, const char *spec)
 	is(devio_sock_explain(f.s, f.dst, 0, BLOCK, 0, &c, text, sizeof(text)), 0, "explain");
 	printf("# %s\n", strtok(text, "\n"));
 	printf("# %s\n", strtok(NULL, "\n"));
-	ok(c.better == DEVIO_PATH_SOCK_ZCRX && c.reason == DEVIO_WHY_NET_RING, "told that it is the ring's", c.reason);
+	ok(c.best_unused == DEVIO_PATH_SOCK_ZCRX && c.reason == DEVIO_REASON_NET_RING, "told that it is the ring's", c.reason);
 	is((int)devio_sock_recv(f.s, f.dst, 0, BLOCK, &c), -EFAULT, "a synchronous receive");
 	printf("# %s\n", devio_errmsg());
-	is(c.reason, DEVIO_WHY_NET_UNREADABLE, "and why");
+	is(c.reason, DEVIO_REASON_NET_UNREADABLE, "and why");
 	is(devio_sock_recv_frags(f.s, &frag, 1, BLOCK, 0), -EOPNOTSUPP, "pieces");
 	printf("# %s\n", devio_errmsg());
 	run_flow(&f);

@@ -49,7 +49,7 @@ struct devio_sock *take(int listener)
 	struct devio_sock_opts o = DEVIO_OPTS(o);
 	struct devio_sock *s;
 
-	o.flags = DEVIO_SOCK_TAKE;
+	o.flags = DEVIO_SOCK_OWN_FD;
 	o.idle_ns = 30000000000;
 	must(devio_sock_import(ctx, accept(listener, NULL, NULL), &o, &s), "devio_sock_import");
 	return s;

@@ -289,7 +289,7 @@ static void reset_receiving(const char *spec, bool in_place, int port)
 	pthread_join(p.thread, NULL);
 	ok(ret == -ECONNRESET && l.pos <= p.bytes, "an error that says so", ret);
 	ok(!l.wrong, "the bytes before it are right", (long)l.wrong);
-	ok(!in_place || done.reason == DEVIO_WHY_RESET, "its reason", done.reason);
+	ok(!in_place || done.reason == DEVIO_REASON_RESET, "its reason", done.reason);
 	ret = in_place ? devio_sock_recv(l.s, dst, 0, 1, &done) : step(&l, 0);
 	ok(ret < 0, "and it stays so", ret);
 	devio_sock_close(l.s);
@@ -355,7 +355,7 @@ static void unplugged(const char *spec)
 	struct lane l = { .s = NULL };
 	double start;
 
-	o.flags = DEVIO_SOCK_TAKE;
+	o.flags = DEVIO_SOCK_OWN_FD;
 	o.idle_ns = 2000000000;
 	peer_start(&p);
 	must(devio_sock_import(ctx, accept(listener, NULL, NULL), &o, &l.s), "devio_sock_import");
@@ -367,7 +367,7 @@ static void unplugged(const char *spec)
 	is(ret, -EAGAIN, "no piece comes");
 	start = seconds();
 	ret = (int)devio_sock_recv(l.s, dst, 0, MIB, &done);
-	ok(ret == -ETIMEDOUT && done.reason == DEVIO_WHY_TIMEOUT && !l.wrong, "nor a byte, which is told", ret);
+	ok(ret == -ETIMEDOUT && done.reason == DEVIO_REASON_TIMEOUT && !l.wrong, "nor a byte, which is told", ret);
 	ok(seconds() - start < 8, "in time", (long)(seconds() - start));
 	devio_sock_close(l.s);
 	run("ip -n peer link set eth1 up");
