@@ -1,16 +1,35 @@
 # SPDX-License-Identifier: MIT
 # The library's objects once, as a convenience library: tests link it to reach
-# the inside, libdevio is made of it.
+# the inside, libdevio is made of it. A room a paragraph, each above those that it may use.
 noinst_LTLIBRARIES += lib/libdv.la
 lib_libdv_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -pthread $(URING_CFLAGS) $(DRM_CFLAGS) $(NL_CFLAGS)
-lib_libdv_la_SOURCES = lib/err.c lib/err.h lib/ctx.c lib/ctx.h lib/mem.c lib/mem.h lib/ring.c lib/ring.h \
-	lib/op.c lib/fast.c lib/part.c lib/path.c lib/path.h lib/file.c lib/file.h lib/sync.c lib/sync.h lib/close.c lib/attach.c \
-	lib/nic.c lib/nic.h lib/nicring.c lib/nicbuf.c lib/nicclient.c lib/nicwire.h lib/nicsteer.c lib/nicundo.c lib/nicjournal.c lib/nicjournal.h lib/sock.c lib/sock.h lib/sockaddr.c lib/flow.c lib/flowops.c lib/flowheld.c lib/flowzc.c lib/frags.c lib/devmem.c lib/devmem.h lib/lent.h lib/stat.c lib/regs.c lib/regs.h lib/slots.c lib/slots.h \
-	lib/kern/uring.c lib/kern/uring.h lib/kern/spin.h lib/kern/clock.h lib/kern/pool.c lib/kern/pool.h lib/kern/poolnet.c lib/kern/poolnet.h lib/kern/pagecache.c \
-	lib/kern/pagecache.h lib/kern/netdev.c lib/kern/netdev.h lib/kern/netif.c lib/kern/netif.h lib/kern/zerocopy.c lib/kern/zerocopy.h lib/kern/genl.c lib/kern/genl.h lib/kern/netbind.c lib/kern/netbind.h lib/kern/zcrx.c lib/kern/zcrx.h \
-	lib/kern/ethtool.c lib/kern/ethtool.h lib/kern/devmem.h lib/kern/uapi/uring_dmabuf.h lib/kern/uapi/zcrx.h \
-	lib/path/file_dmabuf.c lib/path/file_p2p.c lib/path/file_host.c lib/path/file_bounce.c \
-	lib/path/file_buffered.c lib/path/sock_host.c lib/path/sock_bounce.c lib/path/sock_nic.c lib/path/sock_devmem_rx.c lib/path/sock_devmem_tx.c lib/path/sock_zcrx.c lib/path/staged.c lib/path/direct.c
+lib_libdv_la_SOURCES =
+lib_libdv_la_SOURCES += lib/core/clock.h lib/core/ctx.c lib/core/ctx.h lib/core/err.c lib/core/err.h \
+	lib/core/stat.c
+lib_libdv_la_SOURCES += lib/kern/devmem.h lib/kern/dmabuf.c lib/kern/dmabuf.h lib/kern/ethtool.c \
+	lib/kern/ethtool.h lib/kern/genl.c lib/kern/genl.h lib/kern/netbind.c lib/kern/netbind.h lib/kern/netdev.c \
+	lib/kern/netdev.h lib/kern/netif.c lib/kern/netif.h lib/kern/pagecache.c lib/kern/pagecache.h lib/kern/pool.c \
+	lib/kern/pool.h lib/kern/poolnet.c lib/kern/poolnet.h lib/kern/spin.h lib/kern/sysfs.c lib/kern/sysfs.h \
+	lib/kern/uapi/uring_dmabuf.h lib/kern/uapi/vfio.h lib/kern/uapi/zcrx.h lib/kern/uring.c lib/kern/uring.h \
+	lib/kern/zcrx.c lib/kern/zcrx.h lib/kern/zerocopy.c lib/kern/zerocopy.h
+lib_libdv_la_SOURCES += lib/mem/amdgpu.c lib/mem/bufmem.c lib/mem/bufmem.h lib/mem/cuda.c lib/mem/cuda_api.c \
+	lib/mem/cuda_api.h lib/mem/cuda_ptr.c lib/mem/dl.c lib/mem/dl.h lib/mem/dmaheap.c lib/mem/drm.c \
+	lib/mem/evpool.h lib/mem/hip.c lib/mem/hip_api.c lib/mem/hip_api.h lib/mem/host.c lib/mem/import.c \
+	lib/mem/mem.c lib/mem/mem.h lib/mem/p2pmem.c lib/mem/share.c lib/mem/share.h lib/mem/stream.c \
+	lib/mem/stream.h lib/mem/sys.c lib/mem/sys.h lib/mem/udmabuf.c lib/mem/vfio.c lib/mem/vfiodev.c \
+	lib/mem/vfiodev.h lib/mem/ze.c lib/mem/ze_api.c lib/mem/ze_api.h
+lib_libdv_la_SOURCES += lib/ring/attach.c lib/ring/close.c lib/ring/engine.h lib/ring/idle.c lib/ring/idle.h \
+	lib/ring/op.c lib/ring/part.c lib/ring/ring.c lib/ring/staging.c lib/ring/staging.h
+lib_libdv_la_SOURCES += lib/path/choose.c lib/path/choose.h
+lib_libdv_la_SOURCES += lib/nic/buffers.c lib/nic/client.c lib/nic/journal.c lib/nic/journal.h lib/nic/nic.h \
+	lib/nic/protocol.h lib/nic/restore.c lib/nic/ring.c lib/nic/rules.c lib/nic/setup.c
+lib_libdv_la_SOURCES += lib/file/bounce.c lib/file/buffered.c lib/file/direct.c lib/file/dmabuf.c \
+	lib/file/fast.c lib/file/file.h lib/file/host.c lib/file/open.c lib/file/p2p.c lib/file/regcache.c \
+	lib/file/regcache.h lib/file/staged.c
+lib_libdv_la_SOURCES += lib/sock/bounce.c lib/sock/connect.c lib/sock/devmem.c lib/sock/devmem_rx.c \
+	lib/sock/devmem_tx.c lib/sock/frag_table.h lib/sock/frags.c lib/sock/host.c lib/sock/open.c lib/sock/rx.c \
+	lib/sock/rx.h lib/sock/sock.h lib/sock/stream.c lib/sock/transfer.c lib/sock/zcrx.c lib/sock/zcrx_flow.c \
+	lib/sock/zerocopy.c
 lib_libdv_la_LIBADD = $(URING_LIBS) $(DRM_LIBS) $(NL_LIBS) -lpthread -ldl
 
 lib_LTLIBRARIES += lib/libdevio.la

@@ -24,5 +24,5 @@ tools_devio_serve_SOURCES = tools/devio-serve.c tools/serve.h tools/serve-run.c 
 sbin_PROGRAMS += tools/devio-nicd
 tools_devio_nicd_LDADD = lib/libdevio.la
 tools_devio_nicd_SOURCES = tools/devio-nicd.c tools/nicd.h tools/nicd-run.c tools/nicd-client.c tools/nicd-rights.c \
-	tools/opts.c tools/opts.h lib/nicwire.h
+	tools/opts.c tools/opts.h lib/nic/protocol.h
 include tools/bench.mk

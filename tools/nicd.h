@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <devio.h>
-#include "nicwire.h"
+#include "nic/protocol.h"
 
 #define NICD_CLIENTS 256u             /* at most */
 #define NICD_INTERFACES 64u

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <sys/eventfd.h>
-#include "err.h"
+#include "core/err.h"
 #include "kern/pool.h"
 
 #define MAX_THREADS 16

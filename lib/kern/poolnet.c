@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include "kern/clock.h"
+#include "core/clock.h"
 #include "kern/pool.h"
 #include "kern/poolnet.h"
 

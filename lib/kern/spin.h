@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <liburing.h>
-#include "kern/clock.h"
+#include "core/clock.h"
 
 #define DV_SPIN_NS 1000          /* where nobody says otherwise */
 #define DV_SPIN_MAX_NS 1000000

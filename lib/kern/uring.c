@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
-#include "err.h"
+#include "core/err.h"
 #include "kern/uring.h"
 #include "kern/uapi/uring_dmabuf.h"
 #include "kern/uapi/zcrx.h"

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "err.h"
+#include "core/err.h"
 #include "load/input.h"
 #include "load/peer.h"
 

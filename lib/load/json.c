@@ -6,7 +6,7 @@
  */
 #include "config.h"
 #include <string.h>
-#include "err.h"
+#include "core/err.h"
 #include "load/json.h"
 
 #define DEPTH 32

@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <devio/mem.h>
 #include <devio/sock.h>
-#include "err.h"
-#include "kern/clock.h"
+#include "core/err.h"
+#include "core/clock.h"
 #include "load/links.h"
 #include "load/peer.h"
 

@@ -7,8 +7,8 @@
 #include "config.h"
 #include <stdlib.h>
 #include <string.h>
-#include "err.h"
-#include "kern/clock.h"
+#include "core/err.h"
+#include "core/clock.h"
 #include "load/batch.h"
 
 #define SLOTS 4u

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <devio/mem.h>
 #include <devio/sock.h>
-#include "err.h"
+#include "core/err.h"
 #include "load/peer.h"
 #include "load/wire.h"
 

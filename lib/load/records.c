@@ -3,7 +3,7 @@
 #include "config.h"
 #include <limits.h>
 #include <stdlib.h>
-#include "err.h"
+#include "core/err.h"
 #include "load/input.h"
 
 static int check_opts(const struct devio_records_opts *o, const char *const *paths, unsigned int nr)

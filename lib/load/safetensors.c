@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "err.h"
+#include "core/err.h"
 #include "load/input.h"
 #include "load/json.h"
 #include "load/safetensors.h"

@@ -11,7 +11,7 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
-#include "err.h"
+#include "core/err.h"
 #include "load/input.h"
 
 #define BLOCK (64u << 10)

@@ -2,7 +2,7 @@
 /* Names of files at a server. */
 #include "config.h"
 #include <string.h>
-#include "err.h"
+#include "core/err.h"
 #include "load/url.h"
 #include "load/wire.h"
 

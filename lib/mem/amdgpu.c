@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "err.h"
+#include "core/err.h"
 #include "mem/dl.h"
 #include "mem/share.h"
 #include "mem/sys.h"

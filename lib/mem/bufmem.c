@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "err.h"
+#include "core/err.h"
 #include "kern/dmabuf.h"
 #include "mem/bufmem.h"
 #include "mem/sys.h"

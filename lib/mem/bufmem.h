@@ -4,7 +4,7 @@
 #define DV_MEM_BUFMEM_H
 
 #include <stdbool.h>
-#include "mem.h"
+#include "mem/mem.h"
 
 struct dv_bufmem {
 	int fd;           /* the dma-buf, ours */

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "err.h"
+#include "core/err.h"
 #include "mem/cuda_api.h"
 #include "mem/share.h"
 #include "mem/stream.h"

@@ -2,7 +2,7 @@
 /* Loading NVIDIA's driver library, and its errors in our words. */
 #include "config.h"
 #include <stdbool.h>
-#include "err.h"
+#include "core/err.h"
 #include "mem/cuda_api.h"
 #include "mem/dl.h"
 

@@ -3,7 +3,7 @@
 #include "config.h"
 #include <stdbool.h>
 #include <string.h>
-#include "err.h"
+#include "core/err.h"
 #include "mem/cuda_api.h"
 #include "mem/share.h"
 

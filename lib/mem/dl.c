@@ -4,7 +4,7 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
-#include "err.h"
+#include "core/err.h"
 #include "mem/dl.h"
 
 static void *open_one(const struct dv_dl_lib *lib, const char **name)

@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <linux/dma-heap.h>
-#include "err.h"
+#include "core/err.h"
 #include "mem/bufmem.h"
 #include "mem/sys.h"
 

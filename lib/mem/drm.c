@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <drm.h>
 #include <drm_mode.h>
-#include "err.h"
+#include "core/err.h"
 #include "mem/sys.h"
 
 struct drm_mem {

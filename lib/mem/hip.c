@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "err.h"
+#include "core/err.h"
 #include "mem/hip_api.h"
 #include "mem/share.h"
 #include "mem/stream.h"

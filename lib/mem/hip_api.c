@@ -2,7 +2,7 @@
 /* Loading AMD's HIP runtime, and its errors in our words. */
 #include "config.h"
 #include <stdbool.h>
-#include "err.h"
+#include "core/err.h"
 #include "mem/dl.h"
 #include "mem/hip_api.h"
 

@@ -3,8 +3,8 @@
 #include "config.h"
 #include <string.h>
 #include <sys/mman.h>
-#include "err.h"
-#include "mem.h"
+#include "core/err.h"
+#include "mem/mem.h"
 
 #define HUGE_PAGE (2UL << 20)
 #ifndef MADV_POPULATE_WRITE

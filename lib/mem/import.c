@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "err.h"
+#include "core/err.h"
 #include "kern/dmabuf.h"
 #include "mem/bufmem.h"
 #include "mem/sys.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "err.h"
+#include "core/err.h"
 #include "mem/sys.h"
 
 static int file_of(struct devio_mem *m, const char *name, char *path, size_t size)

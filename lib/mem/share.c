@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "err.h"
-#include "mem.h"
+#include "core/err.h"
+#include "mem/mem.h"
 #include "mem/share.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

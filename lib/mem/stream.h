@@ -7,7 +7,7 @@
 #ifndef DV_MEM_STREAM_H
 #define DV_MEM_STREAM_H
 
-#include "mem.h"
+#include "mem/mem.h"
 #include "mem/evpool.h"
 
 struct dv_stream_api {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "err.h"
+#include "core/err.h"
 #include "mem/sys.h"
 
 const char *dv_sys_dev = "/dev";

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "mem.h"
+#include "mem/mem.h"
 
 /* Where device nodes are: "/dev". Only tests point it elsewhere. */
 extern const char *dv_sys_dev;

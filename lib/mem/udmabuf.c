@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <linux/udmabuf.h>
-#include "err.h"
+#include "core/err.h"
 #include "kern/dmabuf.h"
 #include "mem/bufmem.h"
 #include "mem/sys.h"

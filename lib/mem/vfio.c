@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include "err.h"
+#include "core/err.h"
 #include "kern/uapi/vfio.h"
 #include "mem/sys.h"
 #include "mem/vfiodev.h"

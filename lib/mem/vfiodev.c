@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include "err.h"
+#include "core/err.h"
 #include "kern/uapi/vfio.h"
 #include "mem/sys.h"
 #include "mem/vfiodev.h"

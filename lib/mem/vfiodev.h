@@ -4,7 +4,7 @@
 #define DV_MEM_VFIODEV_H
 
 #include <stdint.h>
-#include "mem.h"
+#include "mem/mem.h"
 #include "mem/share.h"
 
 /* A piece of a BAR that a memory has. */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "err.h"
+#include "core/err.h"
 #include "mem/evpool.h"
 #include "mem/share.h"
 #include "mem/sys.h"

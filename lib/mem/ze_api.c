@@ -2,7 +2,7 @@
 /* Loading Intel's Level Zero, finding its GPUs, and its errors in our words. */
 #include "config.h"
 #include <stdbool.h>
-#include "err.h"
+#include "core/err.h"
 #include "mem/dl.h"
 #include "mem/ze_api.h"
 

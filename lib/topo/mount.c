@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include "err.h"
+#include "core/err.h"
 #include "kern/sysfs.h"
 #include "topo/topo.h"
 

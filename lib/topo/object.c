@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "err.h"
+#include "core/err.h"
 #include "kern/sysfs.h"
 #include "topo/verdict.h"
 

@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include "err.h"
+#include "core/err.h"
 #include "topo/topo.h"
 
 /*

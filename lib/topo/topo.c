@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "ctx.h"
-#include "err.h"
+#include "core/ctx.h"
+#include "core/err.h"
 #include "topo/topo.h"
 
 struct dv_topo_text {

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "err.h"
+#include "core/err.h"
 #include "topo/verdict.h"
 
 #define MAX_DRIVES 64

@@ -41,7 +41,7 @@ rule() {
 	local bad
 	bad=$(awk -v files="$2" -v allowed="$3" -v kernel="$kernel" '
 		$1 ~ files && !($2 ~ ("^(" allowed ")$")) && ($2 !~ /^</ || $2 ~ kernel) {
-			print $1 " includes " $2 }' "${4:-$tmp/all}")
+			print $1 " includes " $2 }' "${4:-$tmp/all}" | tee -a "$tmp/up" | grep -vxFf tests/check/rooms.known)
 	verdict "$1" "$bad"
 }
 
@@ -57,23 +57,75 @@ known=$(project_files | sed -nE 's|^include/devio/([a-z_0-9]+)\.h$|\1|p' | grep 
 verdict "every public header has its place in the order" "$known"
 
 own='config\.h|include/devio/[a-z_]+\.h|include/devio\.h'
-rule "lib/ knows paths and providers only through path.h and mem.h" '^lib/[^/]+\.[ch]$' \
-	"$own|lib/[^/]+\\.h|lib/kern/[^/]+\\.h"
-rule "lib/path/ knows neither providers nor other paths" '^lib/path/' \
-	"$own|lib/(path|ring|mem|stat|err|slots|regs|file|sock|ctx|nic|devmem|lent)\\.h|lib/kern/[^/]+\\.h|lib/path/slots\\.h"
-rule "lib/mem/ knows neither ring nor path nor endpoint" '^lib/mem/' \
-	"config\\.h|include/devio/(base|ctx|mem)\\.h|lib/(mem|err)\\.h|lib/kern/[^/]+\\.h|lib/kern/uapi/[^/]+\\.h|lib/mem/[^/]+\\.h|($kernel)[^ ]*"
-rule "lib/kern/ knows errors and the kernel" '^lib/kern/' \
-	"config\\.h|include/devio/base\\.h|lib/err\\.h|lib/kern/.*\\.h|<(linux|asm|rdma|netlink)/.*|<liburing\\.h>"
-rule "lib/topo/ knows neither ring nor path" '^lib/topo/' \
-	"$own|lib/(topo|mem|err|ctx)\\.h|lib/kern/.*\\.h|lib/topo/[^/]+\\.h"
-rule "lib/load/ is a user of the public headers" '^lib/load/' "$own|lib/(err|kern/clock)\\.h|lib/load/[^/]+\\.h|<json-c/.*|<archive(_entry)?\\.h>"
+# Who may use whom in lib/, by includes and by symbols: a row names only rooms above it.
+may=("core:" "kern:" "mem:core kern" "topo:core kern" "ring:core kern mem" "path:core mem ring"
+	"nic:core kern mem ring" "file:core kern mem ring path" "sock:core kern mem ring path nic" "load:")
+# What single rooms may use besides: two headers of core, the kernel's interfaces, libraries.
+declare -A also=([kern]="lib/core/(err|clock)\.h|<(linux|asm|rdma|netlink)/.*|<liburing\.h>"
+	[mem]="($kernel)[^ ]*"
+	[load]="lib/core/(err|clock)\.h|<json-c/.*|<archive(_entry)?\.h>")
+above=" "
+up=
+for row in "${may[@]}"; do
+	room=${row%%:*} below=${row#*:}
+	for name in $below; do
+		[[ $above = *" $name "* ]] || up+="$room may use $name, which is not above it"$'\n'
+	done
+	above+="$room "
+	rule "lib/$room/ includes only itself and what is below it" "^lib/$room/" \
+		"$own|lib/$room/.*\.h${below:+|lib/(${below// /|})/[^ ]*\.h}${also[$room]:+|${also[$room]}}"
+done
+verdict "a room uses only rooms that the table has named before it" "$up"
+verdict "every file of lib/ is in a room of the table" \
+	"$(project_files | grep -E '^lib/.*\.[ch]$' | grep -vE "^lib/($(tr ' ' '|' <<<"${above:1:-1}"))/")"
+
+# Of the objects: OBJECT SYMBOL OBJECT-THAT-HAS-IT for every symbol of lib/ that an object uses.
+symbols() {
+	find "$BUILD/lib" -name '*libdv*_la-*.o' -print0 | xargs -0 -r nm -A -P | awk '
+		{ f = $1; sub(/:$/, "", f); sub(/.*\/lib\//, "", f); sub(/\.libs\//, "", f); sub(/[a-z_]*lib[a-z]*_la-/, "", f) }
+		$3 == "U" { use[++u] = f; what[u] = $2 }
+		$3 ~ /^[TDBRVW]$/ { at[$2] = f }
+		END { for (i = 1; i <= u; i++) if (what[i] in at && at[what[i]] != use[i]) print use[i], what[i], at[what[i]] }' |
+		LC_ALL=C sort -u
+}
+symbols >"$tmp/symbols"
+verdict "the objects of lib/ were found" "$([[ $(wc -l <"$tmp/symbols") -gt 300 ]] || echo "hardly a symbol in $BUILD/lib")"
+awk -v may="$(printf '%s;' "${may[@]}")" '
+	BEGIN {
+		n = split(may, row, ";")
+		for (i = 1; i < n; i++) {
+			split(row[i], a, ":"); m = split(a[1] " " a[2], b, " ")
+			for (j = 1; j <= m; j++) ok[a[1], b[j]] = 1
+		}
+		ok["kern", "core"] = ok["load", "core"] = 1    # errors; the includes say which
+	}
+	{ from = $1; to = $3; sub(/\/.*/, "", from); sub(/\/.*/, "", to) }
+	from == "load" && $2 ~ /^devio_/ { next }       # the public interface
+	!((from, to) in ok) { print $1 " uses " $2 " of " $3 }' "$tmp/symbols" >"$tmp/uses"
+cat "$tmp/uses" >>"$tmp/up"
+verdict "no object uses a room that is not below it" "$(grep -vxFf tests/check/rooms.known "$tmp/uses")"
+# Objects that reach themselves: what is left when all that use nothing, or are used by nothing, are taken away in turn.
+awk '$1 != $3 && !seen[$1, $3]++ { from[++n] = $1; to[n] = $3 }
+	END {
+		do {
+			delete out; delete in_; left = m = 0
+			for (i = 1; i <= n; i++) { out[from[i]]; in_[to[i]] }
+			for (i = 1; i <= n; i++)
+				if (from[i] in in_ && to[i] in out) { from[++m] = from[i]; to[m] = to[i] } else left = 1
+			n = m
+		} while (left)
+		for (i = 1; i <= n; i++) { c[from[i]]; c[to[i]] }
+		for (o in c) print o " is in a circle of objects"
+	}' "$tmp/symbols" | LC_ALL=C sort | tee -a "$tmp/up" >"$tmp/circles"
+verdict "no circle of objects" "$(grep -vxFf tests/check/rooms.known "$tmp/circles")"
+verdict "rooms.known lists nothing that is mended" "$(grep -v "^#" tests/check/rooms.known | grep -vxFf "$tmp/up")"
+
 grep -vE '^tools/(bench-(cpu|eng-uring)|nicd-rights)\.c ' "$tmp/all" >"$tmp/rest"
 tools='config\.h|include/devio\.h|tools/[^/]+\.h|<json-c/.*'
 grep -vE '^tools/(serve[-.]|nicd[-.]|devio-nicd\.c)' "$tmp/rest" >"$tmp/tools"
 rule "tools/ include <devio.h> and libc" '^tools/' "$tools" "$tmp/tools"
 rule "tools/serve-*.c speak the loader's protocol" '^tools/serve[-.]' "$tools|lib/load/wire\\.h" "$tmp/rest"
-rule "tools/nicd-*.c speak the library's with its daemon" '^tools/(nicd[-.]|devio-nicd\.c)' "$tools|lib/nicwire\.h" "$tmp/rest"
+rule "tools/nicd-*.c speak the library's with its daemon" '^tools/(nicd[-.]|devio-nicd\.c)' "$tools|lib/nic/protocol\.h" "$tmp/rest"
 rule "tools/nicd-rights.c gives rights up" '^tools/nicd-rights\.c$' "$tools|<linux/capability\.h>"
 rule "tools/bench-eng-uring.c, which is compared with, has an io_uring" '^tools/bench-eng-uring\.c$' \
 	"$tools|lib/kern/spin\\.h|<liburing\\.h>"

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/mman.h>
-#include "ctx.h"
-#include "mem.h"
+#include "core/ctx.h"
+#include "mem/mem.h"
 #include "fake.h"
 
 #define PAGE 4096ULL

@@ -6,7 +6,7 @@
 #include "config.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include "nicwire.h"
+#include "nic/protocol.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include <devio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "err.h"
+#include "core/err.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

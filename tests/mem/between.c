@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Copies between two memories, by the library's inner function. */
 #include "config.h"
-#include "mem.h"
+#include "mem/mem.h"
 #include "memtest.h"
 
 static void between_piece(struct devio_mem *dst, struct devio_mem *src, size_t off, size_t src_off, size_t len, enum mt_how how)

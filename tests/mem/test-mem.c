@@ -4,7 +4,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 #include "memtest.h"
-#include "mem.h"
+#include "mem/mem.h"
 
 static struct devio_ctx *ctx;
 

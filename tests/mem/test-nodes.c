@@ -17,7 +17,7 @@
 #include <drm.h>
 #include "memtest.h"
 #include "fake-kernel.h"
-#include "mem.h"
+#include "mem/mem.h"
 #include "mem/sys.h"
 
 #define BDF FK_BDF

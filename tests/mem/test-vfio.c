@@ -5,7 +5,7 @@
 #include "kern/uapi/vfio.h"
 #include "memtest.h"
 #include "fake-kernel.h"
-#include "mem.h"
+#include "mem/mem.h"
 #include "mem/sys.h"
 
 #define BDF FK_BDF

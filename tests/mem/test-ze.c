@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include "memtest.h"
 #include "fake-kernel.h"
-#include "mem.h"
+#include "mem/mem.h"
 #include "mem/evpool.h"
 #include "mem/sys.h"
 

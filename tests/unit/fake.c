@@ -2,10 +2,10 @@
 #include "config.h"
 #include <stdlib.h>
 #include <string.h>
-#include "ctx.h"
-#include "err.h"
+#include "core/ctx.h"
+#include "core/err.h"
 #include "fake.h"
-#include "ring.h"
+#include "ring/engine.h"
 #include "test.h"
 
 struct fake_plan fake_plan;

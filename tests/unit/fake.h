@@ -7,7 +7,7 @@
 #define FAKE_H
 
 #include <stdint.h>
-#include "mem.h"
+#include "mem/mem.h"
 
 struct fake_plan {
 	unsigned int polls;        /* a copy takes 0 .. polls looks; 0: done at once */

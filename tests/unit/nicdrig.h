@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "nicwire.h"
+#include "nic/protocol.h"
 #include "test.h"
 
 #define RIG_UNUSED __attribute__((unused))

@@ -10,11 +10,11 @@
 #include <linux/ethtool.h>
 #include <netinet/in.h>
 #include <sys/stat.h>
-#include "devmem.h"
+#include "sock/rx.h"
 #include "kern/netif.h"
-#include "lent.h"
-#include "mem.h"
-#include "nic.h"
+#include "sock/frag_table.h"
+#include "mem/mem.h"
+#include "nic/nic.h"
 #include "test.h"
 
 static struct dv_rx rx;

@@ -5,8 +5,8 @@
  */
 #include "config.h"
 #include <errno.h>
-#include "ctx.h"
-#include "path.h"
+#include "core/ctx.h"
+#include "path/choose.h"
 #include "rig.h"
 #include "double.h"
 #include "fake.h"

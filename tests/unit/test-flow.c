@@ -8,8 +8,8 @@
  */
 #include "config.h"
 #include <errno.h>
-#include "ctx.h"
-#include "path.h"
+#include "core/ctx.h"
+#include "path/choose.h"
 #include "sockrig.h"
 #include "fake.h"
 

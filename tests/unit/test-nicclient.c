@@ -7,9 +7,9 @@
 #include <linux/capability.h>
 #include <netinet/in.h>
 #include <net/if.h>
-#include "ctx.h"
+#include "core/ctx.h"
 #include "fake.h"
-#include "nic.h"
+#include "nic/nic.h"
 #include "nicdrig.h"
 
 #define SIZE (1u << 20)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* lib/kern/pool.c: order, limits, timeouts, cancelling; lib/err.c: options and sentences. */
+/* lib/kern/pool.c: order, limits, timeouts, cancelling; lib/core/err.c: options and sentences. */
 #include "config.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include "err.h"
+#include "core/err.h"
 #include "kern/pool.h"
 #include "rig.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* lib/slots.c against a list of units: runs, exhaustion, registration. */
+/* lib/ring/staging.c against a list of units: runs, exhaustion, registration. */
 #include "config.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "kern/uring.h"
-#include "slots.h"
+#include "ring/staging.h"
 #include "rig.h"
 
 #define MAX_CHUNKS 8

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include "ctx.h"
-#include "devmem.h"
-#include "path.h"
+#include "core/ctx.h"
+#include "sock/rx.h"
+#include "path/choose.h"
 #include "sockrig.h"
 #include "fake.h"
 

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * file-bounce: O_DIRECT between disk and staging slots, copies between slots
+ * and memory, both at the same time.
+ */
+#include "config.h"
+#include <errno.h>
+#include "path/choose.h"
+
+static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
+{
+	(void)r;
+	(void)pair;
+	*why = DEVIO_REASON_NO_DIRECT;
+	return dv_file_direct(op->file);
+}
+
+/* An alignment or a file that O_DIRECT does not serve after all. */
+static bool refusal(int err)
+{
+	return err == -EINVAL || err == -EOPNOTSUPP;
+}
+
+/* The edges of a write share a page with what lies beside it: by the page cache, at the end. */
+static int issue_write(struct devio_ring *r, struct dv_op *op)
+{
+	uint64_t x = op->issued, left = op->len - x, took;
+	uint64_t align = op->file->write_align;
+	uint64_t head = -(op->file_off + x) & (align - 1);
+	int rc;
+
+	if (head || left < align) {
+		took = head && head < left ? head : left;
+		op->edge[op->nr_edges].x = x;
+		op->edge[op->nr_edges++].len = took;
+	} else {
+		rc = dv_staged_issue(r, op, x, left & ~(align - 1), DV_WAY_STAGED, &took);
+		if (rc)
+			return rc;
+	}
+	op->issued += took;
+	return 0;
+}
+
+static int issue(struct devio_ring *r, struct dv_op *op)
+{
+	uint64_t took;
+	int rc;
+
+	if (op->write)
+		return issue_write(r, op);
+	rc = dv_staged_issue(r, op, op->issued, op->len - op->issued, DV_WAY_STAGED, &took);
+	if (!rc)
+		op->issued += took;
+	return rc;
+}
+
+const struct dv_path dv_path_file_bounce = {
+	.name = "file-bounce",
+	.id = DEVIO_PATH_FILE_BOUNCE,
+	.can = can,
+	.issue = issue,
+	.refusal = refusal,
+};

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shape that the direct paths share: the aligned middle goes between
+ * device and memory itself, the head and the tail by a copy.
+ */
+#include "config.h"
+#include <errno.h>
+#include "path/choose.h"
+
+/* The address of byte off of m, as the kernel will see it. */
+static uint64_t address(const struct dv_op *op, const struct devio_mem *m, uint64_t off)
+{
+	return op->path->id == DEVIO_PATH_FILE_DMABUF ? op->dmabuf_off + off : (uintptr_t)m->ptr + off;
+}
+
+static uint32_t alignment(const struct dv_op *op)
+{
+	return op->write ? op->file->write_align : op->file->off_align;
+}
+
+/*
+ * How many of the `left` bytes at x must be copied before the next direct
+ * I/O can begin: 0 if it can begin here.
+ */
+static uint64_t edge(const struct dv_op *op, uint64_t x, uint64_t addr, uint64_t left)
+{
+	uint32_t align = alignment(op);
+	uint64_t head = -(op->file_off + x) & (align - 1);
+
+	if (head >= left || left - head < align || (addr + head) & (op->file->mem_align - 1))
+		return left;
+	return head;
+}
+
+/*
+ * Direct at all? Copied edges are for one range; of several each must be
+ * aligned (the last may have a tail), or copying all of them at once is better.
+ */
+uint8_t dv_direct_suits(const struct dv_op *op)
+{
+	uint32_t align = alignment(op);
+	uint64_t pos = op->file_off;
+
+	if (op->nr_ranges == 1 && !(op->want & DEVIO_FILE_DIRECT_ONLY)) {
+		const struct devio_range *g = op->ranges;
+
+		/* DIRECT_ONLY or not, something direct must remain. */
+		return edge(op, 0, address(op, g->mem, g->off), g->len) == g->len ? DEVIO_REASON_ALIGN : 0;
+	}
+	for (uint32_t i = 0; i < op->nr_ranges; i++) {
+		const struct devio_range *g = &op->ranges[i];
+
+		if (g->mem != op->mem)
+			return DEVIO_REASON_RANGES;
+		if ((pos | g->len) & (align - 1) || address(op, g->mem, g->off) & (op->file->mem_align - 1))
+			return DEVIO_REASON_ALIGN;
+		pos += g->len;
+	}
+	return 0;
+}
+
+/* Edges of a write go by the page cache, after the middle: the two must not share pages at one time. */
+static int issue_edge(struct devio_ring *r, struct dv_op *op, uint64_t len)
+{
+	uint64_t took = len;
+	int rc = 0;
+
+	if (op->write) {
+		op->edge[op->nr_edges].x = op->issued;
+		op->edge[op->nr_edges++].len = len;
+	} else {
+		rc = dv_staged_issue(r, op, op->issued, len, DV_WAY_STAGED, &took);
+	}
+	if (!rc)
+		op->issued += took;
+	return rc;
+}
+
+int dv_direct_issue(struct devio_ring *r, struct dv_op *op)
+{
+	uint64_t off, left, x = op->issued, len;
+	struct devio_mem *m = dv_op_at(op, x, &off, &left);
+	uint64_t addr = address(op, m, off);
+	struct dv_part *p;
+
+	len = edge(op, x, addr, left);
+	if (len)
+		return issue_edge(r, op, len);
+	len = left & ~(uint64_t)(alignment(op) - 1);
+	if (len > DV_DIRECT_MAX)
+		len = DV_DIRECT_MAX;
+	p = dv_part_get(r, op, x, len);
+	if (!p)
+		return -EAGAIN;
+	p->way = DV_WAY_DIRECT;
+	p->fd = op->file->dfd;
+	p->buf = op->buf;
+	p->addr = addr;
+	p->file_off = op->file_off + x;
+	p->len = len;
+	op->issued += len;
+	dv_part_queue(r, p);
+	return 0;
+}

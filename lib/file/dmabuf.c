@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * file-dmabuf: the memory's dma-buf registered as a fixed buffer of the ring,
+ * READ_FIXED and WRITE_FIXED on it (Linux 7.4, kernel/ for 7.3). A
+ * registration is for one file; a cache keeps them, least recently used out.
+ */
+#include "config.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "path/choose.h"
+#include "file/regcache.h"
+
+static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
+{
+	int rc;
+
+	*why = DEVIO_REASON_NO_EXPORT;
+	if (!(op->mem->caps & DEVIO_MEM_EXPORT))
+		return -EOPNOTSUPP;
+	*why = DEVIO_REASON_NO_URING;
+	if (!r->q.uring)
+		return -EOPNOTSUPP;
+	*why = r->q.borrowed ? DEVIO_REASON_OWN_RING : DEVIO_REASON_NO_DMABUF_IO;
+	if (dv_queue_table(&r->q))
+		return -EOPNOTSUPP;
+	*why = DEVIO_REASON_NO_DMABUF_IO;
+	if (!dv_queue_has_dmabuf(&r->q))
+		return -EOPNOTSUPP;
+	*why = DEVIO_REASON_NO_DIRECT;
+	rc = dv_file_direct(op->file);
+	if (rc)
+		return rc;
+	rc = dv_regs_get(r, op->file, op->mem, 0, &pair->buf, &pair->dmabuf_off, why);
+	if (!rc)
+		dv_regs_put(r, pair->buf);
+	return rc == -EBUSY ? 0 : rc; /* it waits for its turn, and is told then */
+}
+
+/* The registration may have been evicted since: take it anew, hold it for the operation. */
+static int issue(struct devio_ring *r, struct dv_op *op)
+{
+	uint8_t why = 0;
+
+	if (op->buf < 0) {
+		int rc = dv_regs_get(r, op->file, op->mem, op->hint, &op->buf, &op->dmabuf_off, &why);
+
+		if (rc) {
+			op->buf = -1;
+			op->lacks_buf = rc == -EBUSY;
+			if (op->lacks_buf)
+				return -EAGAIN;
+			if (op->forced)
+				return rc;
+			dv_path_refused(r, op, op->path);
+			return 0;
+		}
+		op->lacks_buf = false;
+		dv_pair_get(r, op)->buf = op->buf;
+	}
+	return dv_direct_issue(r, op);
+}
+
+/*
+ * -EOPNOTSUPP: a hole, an unwritten extent, a file system that cannot;
+ * -ENXIO, -EREMOTEIO: the mapping is gone or there is no route; -EBADF: not
+ * the file of the registration.
+ */
+static bool refusal(int err)
+{
+	return err == -EOPNOTSUPP || err == -EINVAL || err == -EREMOTEIO || err == -ENXIO || err == -EBADF ||
+	       err == -EFAULT || err == -ENODEV;
+}
+
+const struct dv_path dv_path_file_dmabuf = {
+	.name = "file-dmabuf",
+	.id = DEVIO_PATH_FILE_DMABUF,
+	.direct = true,
+	.can = can,
+	.suits = dv_direct_suits,
+	.issue = issue,
+	.refusal = refusal,
+};

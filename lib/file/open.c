@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/* The file endpoint: descriptors, alignment, the page cache. */
+#include "config.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/mount.h>
+#include "core/ctx.h"
+#include "core/err.h"
+#include "file/file.h"
+#include "kern/pagecache.h"
+
+#define SMALL_FILE (64 << 10)
+#define PAGE 4096u
+
+#ifndef STATX_DIOALIGN
+#define STATX_DIOALIGN 0x00002000U
+#endif
+
+/* The tail of struct statx since Linux 6.1, for older headers. */
+static void dio_align(const struct statx *st, uint32_t *mem, uint32_t *off)
+{
+	const size_t at = offsetof(struct statx, stx_dev_minor) + sizeof(st->stx_dev_minor) + sizeof(uint64_t);
+
+	memcpy(mem, (const char *)st + at, sizeof(*mem));
+	memcpy(off, (const char *)st + at + sizeof(*mem), sizeof(*off));
+}
+
+static int check_type(const struct stat *st, const char *name)
+{
+	switch (st->st_mode & S_IFMT) {
+	case S_IFREG:
+	case S_IFBLK:
+		return 0;
+	case S_IFDIR:
+		return dv_err(-EISDIR, "file %s: it is a directory: name a file or a block device", name);
+	default:
+		return dv_err(-ESPIPE, "file %s: neither a regular file nor a block device: offsets have no meaning there",
+			      name);
+	}
+}
+
+static bool power_of_two(uint32_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+/* What fstat tells at the open; the rest waits until O_DIRECT is wanted. */
+static void describe(struct devio_file *f, const struct stat *st)
+{
+	uint32_t wr = st->st_blksize;
+
+	f->is_block = S_ISBLK(st->st_mode);
+	f->dev = f->is_block ? st->st_rdev : st->st_dev;
+	if (f->is_block && ioctl(f->fd, BLKGETSIZE64, &f->capacity))
+		f->capacity = 0;
+	/* What is opened for writing is short because it is new. */
+	f->small = !f->is_block && f->access == O_RDONLY && st->st_size <= SMALL_FILE;
+	if (!power_of_two(wr) || wr > (64 << 10))
+		wr = PAGE;
+	f->write_align = wr > PAGE ? wr : PAGE;
+}
+
+/*
+ * fd becomes a description of its own, for the page cache: one that the
+ * application opened with O_DIRECT wants everything aligned, and of one with
+ * O_NONBLOCK io_uring believes that it never waits, so that a submission may.
+ * A duplicate would share the flags with the application.
+ */
+static int make_plain(int fd, int fl)
+{
+	char link[32];
+	int own, rc;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	own = open(link, (fl & (O_ACCMODE | O_SYNC | O_NOATIME)) | O_CLOEXEC | O_NOCTTY);
+	if (own < 0)
+		return -errno;
+	rc = dup3(own, fd, O_CLOEXEC) < 0 ? -errno : 0;
+	close(own);
+	return rc;
+}
+
+/* fd becomes the file's; left to the caller on failure. fl: the flags it was opened with. */
+static int file_new(struct devio_ctx *ctx, int fd, int fl, const char *name, const struct devio_file_opts *o,
+		    struct devio_file **out)
+{
+	struct devio_file *f;
+	struct stat st;
+	int rc;
+
+	if (fstat(fd, &st))
+		return dv_err(-errno, "file %s: fstat", name);
+	rc = check_type(&st, name);
+	if (rc)
+		return rc;
+	if (fl & O_APPEND)
+		return dv_err(-EINVAL, "file %s: O_APPEND makes the offset of a write unknown: open it without and "
+			      "write at the size that devio_file_get_info() tells", name);
+	if (fl & O_PATH)
+		return dv_err(-EBADF, "file %s: an O_PATH descriptor cannot be read", name);
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return dv_err(-ENOMEM, "file %s: no memory for the handle", name);
+	f->ctx = dv_ctx_get(ctx);
+	f->refs = 1;
+	f->id = dv_ctx_new_id();
+	f->fd = fd;
+	f->dfd = -1;
+	f->access = fl & O_ACCMODE;
+	/* The context's default may be meant for connections. */
+	f->path = o->path || ctx->path >= DEVIO_PATH_FILE_MAX ? o->path : ctx->path;
+	f->flags = o->flags | (ctx->flags & DEVIO_CTX_DIRECT_ONLY ? DEVIO_FILE_DIRECT_ONLY : 0);
+	pthread_mutex_init(&f->lock, NULL);
+	describe(f, &st);
+	*out = f;
+	return 0;
+}
+
+static int check_opts(struct devio_ctx *ctx, const struct devio_file_opts *opts, struct devio_file_opts *o,
+		      struct devio_file **out)
+{
+	int rc = dv_opts_copy(o, sizeof(*o), opts, "devio_file_opts");
+
+	if (!rc && (!ctx || !out))
+		rc = dv_err(-EINVAL, "file: the context or the place for the file is NULL");
+	if (!rc && (o->path < 0 || o->path >= DEVIO_PATH_FILE_MAX ||
+		    o->flags & ~(DEVIO_FILE_DIRECT_ONLY | DEVIO_FILE_NO_CACHE)))
+		rc = dv_err(-EINVAL, "file: unknown path %d or flags 0x%x", o->path, o->flags);
+	return rc ? rc : dv_ctx_forked(ctx);
+}
+
+DEVIO_API int devio_file_open(struct devio_ctx *ctx, const char *path, int flags,
+			      const struct devio_file_opts *opts, struct devio_file **out)
+{
+	struct devio_file_opts o;
+	int fd, rc = check_opts(ctx, opts, &o, out);
+
+	if (rc)
+		return rc;
+	if (!path)
+		return dv_err(-EINVAL, "file: the path is NULL");
+	/* A pipe must not block the open. */
+	flags &= ~(O_DIRECT | O_NONBLOCK);
+	fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, o.mode);
+	if (fd < 0) {
+		rc = -errno;
+		return dv_err(rc == -ENXIO ? -ESPIPE : rc, "file %s: open", path);
+	}
+	rc = file_new(ctx, fd, flags, path, &o, out);
+	if (rc)
+		close(fd);
+	else
+		(*out)->nonblock = true;
+	return rc;
+}
+
+void dv_file_let_wait(struct devio_file *f)
+{
+	int fl;
+
+	if (!atomic_exchange(&f->nonblock, false))
+		return;
+	fl = fcntl(f->fd, F_GETFL);
+	if (fl >= 0)
+		(void)fcntl(f->fd, F_SETFL, fl & ~O_NONBLOCK);
+}
+
+DEVIO_API int devio_file_import(struct devio_ctx *ctx, int fd, const struct devio_file_opts *opts,
+				struct devio_file **out)
+{
+	struct devio_file_opts o;
+	char name[32];
+	struct devio_file *f;
+	int own, fl, rc = check_opts(ctx, opts, &o, out);
+
+	if (rc)
+		return rc;
+	snprintf(name, sizeof(name), "(descriptor %d)", fd);
+	fl = fcntl(fd, F_GETFL);
+	own = fl < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (own < 0)
+		return dv_err(-errno, "file %s: it cannot be duplicated", name);
+	rc = file_new(ctx, own, fl, name, &o, &f);
+	if (rc) {
+		close(own);
+		return rc;
+	}
+	rc = fl & (O_DIRECT | O_NONBLOCK) ? make_plain(own, fl) : 0;
+	if (rc) {
+		devio_file_close(f);
+		return dv_err(rc, "file %s: it cannot be opened again without O_DIRECT and O_NONBLOCK", name);
+	}
+	*out = f;
+	return 0;
+}
+
+void dv_file_destroy(struct devio_file *f)
+{
+	if (f->dfd >= 0)
+		close(f->dfd);
+	close(f->fd);
+	pthread_mutex_destroy(&f->lock);
+	dv_ctx_put(f->ctx);
+	free(f);
+}
+
+DEVIO_API void devio_file_close(struct devio_file *f)
+{
+	if (!f)
+		return;
+	/* Nobody else has it: no cache, no operation. */
+	if (atomic_load_explicit(&f->refs, memory_order_acquire) == 1) {
+		dv_file_destroy(f);
+		return;
+	}
+	/* In this order, as lib/file/regcache.c looks the other way round. */
+	f->closed = true;
+	if (f->registered) {
+		struct devio_ctx *ctx = dv_ctx_get(f->ctx);
+
+		dv_ctx_closing();
+		dv_file_put(f);
+		dv_sync_sweep(ctx);
+		dv_ctx_put(ctx);
+		return;
+	}
+	dv_file_put(f);
+}
+
+/* From statx, or guessed for file systems that have not learnt STATX_DIOALIGN. */
+static int find_align(struct devio_file *f)
+{
+	struct statx st;
+	int sector = 0;
+
+	if (!statx(f->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) && st.stx_mask & STATX_DIOALIGN) {
+		dio_align(&st, &f->mem_align, &f->off_align);
+		return f->off_align ? 0 : -EOPNOTSUPP;
+	}
+	if (dv_pagecache_only(f->fd))
+		return -EOPNOTSUPP;
+	if (f->is_block && !ioctl(f->fd, BLKSSZGET, &sector) && power_of_two(sector))
+		f->off_align = sector;
+	else
+		f->off_align = PAGE;
+	f->mem_align = f->off_align;
+	return 0;
+}
+
+/*
+ * A second open file description, as O_DIRECT belongs to the description and
+ * the page cache is wanted too. By /proc, so that it is the same file even if
+ * the name now means another.
+ */
+static int open_direct(struct devio_file *f)
+{
+	char link[32];
+	int rc = find_align(f);
+
+	if (rc)
+		return rc;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
+	f->dfd = open(link, f->access | O_DIRECT | O_CLOEXEC | O_NOCTTY);
+	if (f->dfd < 0)
+		return -errno;
+	if (!power_of_two(f->off_align) || !power_of_two(f->mem_align) || f->off_align > (64 << 10))
+		return -EOPNOTSUPP;
+	if (f->write_align < f->off_align)
+		f->write_align = f->off_align;
+	return 0;
+}
+
+int dv_file_direct(struct devio_file *f)
+{
+	int state = atomic_load_explicit(&f->direct, memory_order_acquire);
+
+	if (!state) {
+		pthread_mutex_lock(&f->lock);
+		state = f->direct;
+		if (!state) {
+			int rc = open_direct(f);
+
+			state = rc ? rc : 1;
+			if (rc)
+				dv_log(f->ctx, DEVIO_LOG_INFO, "file: no O_DIRECT: %s", dv_errno_name(rc));
+			atomic_store_explicit(&f->direct, state, memory_order_release);
+		}
+		pthread_mutex_unlock(&f->lock);
+	}
+	return state > 0 ? 0 : state;
+}
+
+bool dv_file_cached(const struct devio_file *f, uint64_t off, uint64_t len)
+{
+	return dv_pagecache_holds(f->fd, off, len);
+}
+
+static int check_file(const struct devio_file *f)
+{
+	return f ? dv_ctx_forked(f->ctx) : dv_err(-EINVAL, "file: the file is NULL");
+}
+
+DEVIO_API int devio_file_sync(struct devio_file *f)
+{
+	int rc = check_file(f);
+
+	if (!rc && fdatasync(f->fd))
+		rc = dv_err(-errno, "file: fdatasync");
+	return rc;
+}
+
+DEVIO_API int devio_file_get_info(struct devio_file *f, struct devio_file_info *info)
+{
+	struct devio_file_info i = { 0 };
+	struct stat st;
+	int rc = check_file(f);
+
+	if (rc)
+		return rc;
+	i.is_block = f->is_block;
+	if (fstat(f->fd, &st))
+		return dv_err(-errno, "file: fstat");
+	i.size = st.st_size;
+	if (f->is_block && ioctl(f->fd, BLKGETSIZE64, &i.size))
+		return dv_err(-errno, "file: the size of the block device");
+	if (!dv_file_direct(f)) {
+		i.dio_mem_align = f->mem_align;
+		i.dio_off_align = f->off_align;
+	}
+	return dv_info_copy(info, &i, sizeof(i), "devio_file_info");
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* Closing a ring: nothing is freed into which the kernel may still write. */
+#include "config.h"
+#include <stdlib.h>
+#include "core/ctx.h"
+#include "core/err.h"
+#include "nic/nic.h"
+#include "path/choose.h"
+#include "file/regcache.h"
+
+#define DRAIN_TRIES 1000
+
+static void cancel_all(struct devio_ring *r)
+{
+	r->closing = true;
+	dv_ring_promote_all(r);
+	for (unsigned int i = 0; i < r->nr_ops; i++)
+		if (r->ops[i].active)
+			dv_op_cancel(r, &r->ops[i]);
+	dv_ring_progress(r);
+}
+
+/* 0 when nothing is in flight any more. */
+static int drain(struct devio_ring *r)
+{
+	int rc = 0, failures = 0;
+
+	if (!dv_ring_active(r) && !r->nr_io)
+		return 0;
+	cancel_all(r);
+	if (r->q.borrowed)
+		return dv_ring_active(r) || r->nr_io ? -EBUSY : 0;
+	while (dv_ring_active(r) || r->nr_io) {
+		rc = dv_ring_step(r, r->done_tail - r->done_head + 1, -1);
+		if (rc && rc != -EINTR && ++failures == DRAIN_TRIES)
+			return rc;
+	}
+	return 0;
+}
+
+static void unlist(struct devio_ring *r)
+{
+	pthread_mutex_lock(&r->ctx->lock);
+	dv_stat_close(r->ctx, r);
+	*r->prev = r->next;
+	if (r->next)
+		r->next->prev = r->prev;
+	pthread_mutex_unlock(&r->ctx->lock);
+}
+
+/* Lets go of what operations hold that nobody will finish. */
+static void forget(struct devio_ring *r)
+{
+	dv_ring_promote_all(r);
+	for (unsigned int i = 0; i < r->nr_ops; i++)
+		if (r->ops[i].active) {
+			if (r->ops[i].sock)
+				dv_flow_forget(&r->ops[i]);
+			dv_op_forget(&r->ops[i]);
+		}
+}
+
+/*
+ * The parent's ring in a child: give back memory and descriptors, touch
+ * nothing that is shared. The arena did not come along (MADV_DONTFORK): where
+ * it was may be memory of the child's own now.
+ */
+static void free_forked(struct devio_ring *r)
+{
+	forget(r);
+	dv_regs_forget(r);
+	r->slots.arena = NULL;
+	if (r->q.pool)
+		dv_pool_forget(r->q.pool);
+	else
+		dv_queue_exit(&r->q);
+	dv_nic_ring_closed(r, true);
+	dv_ring_free(r);
+}
+
+/* The kernel takes nothing any more: was there anything that it did take? */
+static bool never_sent(struct devio_ring *r)
+{
+	while (r->copying)
+		dv_part_poll_copies(r, true);
+	return r->q.uring && !r->q.borrowed && dv_queue_unsent(&r->q) == r->nr_io;
+}
+
+void dv_ring_free_idle(struct devio_ring *r)
+{
+	int rc;
+
+	if (!r)
+		return;
+	if (r->ctx->fork_gen != dv_fork_gen) {
+		free_forked(r);
+		return;
+	}
+	rc = drain(r);
+	if (rc && never_sent(r)) {
+		forget(r);
+		rc = 0;
+	}
+	unlist(r);
+	if (rc) {
+		/* Freed memory under a running DMA would be worse than a leak. */
+		dv_log(r->ctx, DEVIO_LOG_ERROR, "ring: closed with %u operations in flight that cannot be waited "
+		       "for [%s]: its memory is kept", dv_ring_active(r), dv_errno_name(rc));
+		return;
+	}
+	dv_regs_exit(r);
+	if (r->q.borrowed && r->slots.buf >= 0)
+		(void)dv_queue_unregister(&r->q, r->slots.buf);
+	dv_slots_unpin(&r->slots);
+	dv_queue_exit(&r->q);
+	dv_nic_ring_closed(r, false);
+	dv_ring_free(r);
+}
+
+DEVIO_API void devio_ring_close(struct devio_ring *r)
+{
+	struct devio_ctx *ctx;
+
+	if (!r)
+		return;
+	ctx = r->ctx;
+	dv_ring_free_idle(r);
+	dv_ctx_put(ctx);
+}

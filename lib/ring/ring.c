@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MIT */
+/* The ring: opening, driving, waiting. Nothing here knows how bytes move. */
+#include "config.h"
+#include <stdlib.h>
+#include <string.h>
+#include "core/ctx.h"
+#include "core/err.h"
+#include "core/clock.h"
+#include "nic/nic.h"
+#include "path/choose.h"
+#include "file/regcache.h"
+
+#define DEFAULT_ENTRIES 128
+#define MAX_ENTRIES 16384
+#define MAX_PARTS 32000 /* io_uring's largest submission queue has 32768 entries */
+#define DEFAULT_STAGING (32ULL << 20)
+#define DEFAULT_SLOT (1u << 20)
+#define MIN_SLOT (64u << 10)
+#define MAX_SLOT (64u << 20)
+#define DEFAULT_DMABUF_SLOTS 64
+#define MAX_WAIT_NS (1LL << 60) /* a longer wait is for ever */
+#define COPY_POLL_NS 50000 /* how long to look away while a device copies */
+
+static int check_opts(struct devio_ring_opts *o)
+{
+	if (!o->entries)
+		o->entries = DEFAULT_ENTRIES;
+	if (!o->slot)
+		o->slot = DEFAULT_SLOT;
+	if (!o->staging)
+		o->staging = DEFAULT_STAGING < o->slot ? o->slot : DEFAULT_STAGING;
+	if (!o->dmabuf_slots)
+		o->dmabuf_slots = DEFAULT_DMABUF_SLOTS;
+	if (!o->spin_ns)
+		o->spin_ns = DV_SPIN_NS;
+	if (o->entries > MAX_ENTRIES || o->flags & ~(DEVIO_RING_SHARED | DEVIO_RING_ZCRX) || o->dmabuf_slots > 4096)
+		return dv_err(-EINVAL, "ring: entries %u, flags 0x%x or dmabuf_slots %u are out of range",
+			      o->entries, o->flags, o->dmabuf_slots);
+	if (o->spin_ns > DV_SPIN_MAX_NS)
+		return dv_err(-EINVAL, "ring: spin_ns %d: at most %d", o->spin_ns, DV_SPIN_MAX_NS);
+	if (o->flags == (DEVIO_RING_SHARED | DEVIO_RING_ZCRX))
+		return dv_err(-EINVAL, "ring: DEVIO_RING_ZCRX is for one thread: not with DEVIO_RING_SHARED");
+	if (o->slot & (o->slot - 1) || o->slot < MIN_SLOT || o->slot > MAX_SLOT || o->staging < o->slot ||
+	    o->staging > (1ULL << 30))
+		return dv_err(-EINVAL, "ring: slot %u must be a power of two from 64 KiB to 64 MiB, and staging %llu "
+			      "from one slot to 1 GiB", o->slot, (unsigned long long)o->staging);
+	return 0;
+}
+
+static void link_free(struct devio_ring *r)
+{
+	for (unsigned int i = r->nr_ops; i-- > 0;) {
+		r->ops[i].next = r->free_ops;
+		r->free_ops = &r->ops[i];
+	}
+	for (unsigned int i = r->nr_parts; i-- > 0;) {
+		r->parts[i].next = r->free_parts;
+		r->free_parts = &r->parts[i];
+	}
+}
+
+static int ring_memory(struct devio_ring *r, const struct devio_ring_opts *o)
+{
+	unsigned int done = 1;
+
+	while (done < o->entries)
+		done *= 2;
+	r->nr_ops = r->room = o->entries;
+	/* One I/O for each operation, and enough for one operation to fill all slots. */
+	r->nr_parts = o->entries + o->staging / o->slot + 8;
+	if (r->nr_parts > MAX_PARTS)
+		r->nr_parts = MAX_PARTS;
+	r->ops = calloc(r->nr_ops, sizeof(*r->ops));
+	/* Three more than are used: the user_data of cancellations, of the timer, and of time-outs. */
+	r->parts = calloc(r->nr_parts + 3, sizeof(*r->parts));
+	r->done = calloc(done, sizeof(*r->done));
+	r->pairs = r->last = calloc(DV_PAIRS, sizeof(*r->pairs));
+	r->done_mask = done - 1;
+	if (!r->ops || !r->parts || !r->done || !r->pairs || dv_slots_init(&r->slots, o->staging, o->slot))
+		return dv_err(-ENOMEM, "ring: no memory for %u entries", o->entries);
+	link_free(r);
+	return 0;
+}
+
+void dv_ring_free(struct devio_ring *r)
+{
+	dv_slots_exit(&r->slots);
+	free(r->ops);
+	free(r->parts);
+	free(r->done);
+	free(r->pairs);
+	free(r);
+}
+
+static void ring_list(struct devio_ring *r)
+{
+	struct devio_ctx *ctx = r->ctx;
+
+	pthread_mutex_lock(&ctx->lock);
+	r->next = ctx->rings;
+	r->prev = &ctx->rings;
+	if (r->next)
+		r->next->prev = &r->next;
+	ctx->rings = r;
+	pthread_mutex_unlock(&ctx->lock);
+}
+
+int dv_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts, struct io_uring *borrowed,
+		 uint32_t buf_first, uint32_t buf_count, struct devio_ring **out)
+{
+	struct devio_ring_opts o = *opts;
+	unsigned int how = (ctx->flags & DEVIO_CTX_NO_URING ? DV_QUEUE_NO_URING : 0) |
+			   (o.flags & DEVIO_RING_SHARED ? DV_QUEUE_SHARED : 0) |
+			   (o.flags & DEVIO_RING_ZCRX ? DV_QUEUE_ZCRX : 0);
+	struct devio_ring *r;
+	int rc = check_opts(&o);
+
+	if (rc)
+		return rc;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return dv_err(-ENOMEM, "ring: no memory");
+	r->ctx = ctx;
+	r->flags = o.flags;
+	r->plan_gen = 1;
+	r->wait_tail = &r->wait_head;
+	r->closings = dv_closings;
+	rc = ring_memory(r, &o);
+	if (!rc && borrowed)
+		dv_queue_borrow(&r->q, borrowed, buf_first, buf_count);
+	else if (!rc)
+		rc = dv_queue_init(&r->q, r->nr_parts + 2, how);
+	if (rc) {
+		dv_ring_free(r);
+		return rc;
+	}
+	r->q.table_want = o.dmabuf_slots + 1;
+	r->q.spin.ns = o.spin_ns < 0 ? 0 : (uint32_t)o.spin_ns;
+	if (r->q.no_uring)
+		dv_log(ctx, DEVIO_LOG_WARN, "ring: io_uring is not available [%s]: threads read instead",
+		       dv_errno_name(r->q.no_uring));
+	ring_list(r);
+	*out = r;
+	return 0;
+}
+
+DEVIO_API int devio_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts,
+			      struct devio_ring **out)
+{
+	struct devio_ring_opts o;
+	int rc = dv_opts_copy(&o, sizeof(o), opts, "devio_ring_opts");
+
+	if (!rc && (!ctx || !out))
+		rc = dv_err(-EINVAL, "ring: the context or the place for the ring is NULL");
+	if (!rc)
+		rc = dv_ctx_forked(ctx);
+	if (!rc)
+		rc = dv_ring_open(ctx, &o, NULL, 0, 0, out);
+	if (!rc)
+		dv_ctx_get(ctx);
+	return rc;
+}
+
+int dv_ring_check(const struct devio_ring *r)
+{
+	if (__builtin_expect(!r, 0))
+		return dv_err(-EINVAL, "ring: the ring is NULL");
+	if (__builtin_expect(r->ctx->fork_gen != dv_fork_gen, 0))
+		return dv_ctx_forked(r->ctx);
+	return 0;
+}
+
+bool dv_ring_event(struct devio_ring *r, uint64_t user_data, int res)
+{
+	uintptr_t first = (uintptr_t)r->parts, last = (uintptr_t)&r->parts[r->nr_parts + 3];
+	struct dv_part *p = (struct dv_part *)(uintptr_t)user_data;
+
+	if (user_data < first || user_data >= last)
+		return false;
+	if (p->fast.file)
+		dv_fast_event(r, p, res);
+	else if (p == &r->parts[r->nr_parts + 1])
+		r->timer_armed = false;
+	else if (p == &r->parts[r->nr_parts + 2])
+		r->nr_io--;
+	else if (p != &r->parts[r->nr_parts])
+		dv_part_event(r, p, res);
+	return true;
+}
+
+static void retry_stalled(struct devio_ring *r)
+{
+	struct dv_part *list = r->stalled;
+
+	r->stalled = NULL;
+	while (list) {
+		struct dv_part *p = list;
+
+		list = p->next;
+		dv_part_queue(r, p);
+	}
+}
+
+static void retry_waiting(struct devio_ring *r)
+{
+	struct dv_op *op = r->wait_head;
+
+	r->wait_head = NULL;
+	r->wait_tail = &r->wait_head;
+	while (op) {
+		struct dv_op *next = op->next;
+
+		op->waiting = false;
+		dv_op_advance(r, op);
+		op = next;
+		/*
+		 * No room for this one means no room for those behind it; but those may
+		 * hold the slot of the buffer table for which it waits.
+		 */
+		if (r->wait_head && op && !r->wait_head->lacks_buf) {
+			*r->wait_tail = op;
+			while (op->next)
+				op = op->next;
+			r->wait_tail = &op->next;
+			return;
+		}
+	}
+}
+
+void dv_ring_progress(struct devio_ring *r)
+{
+	if (r->copying)
+		dv_part_poll_copies(r, false);
+	if (r->stalled)
+		retry_stalled(r);
+	if (r->wait_head)
+		retry_waiting(r);
+	if (r->closings != dv_closings)
+		dv_regs_sweep(r);
+	if (r->owes_cancel)
+		dv_flow_recancel(r);
+	if (r->owes_refill)
+		dv_nic_ring_refill(r);
+}
+
+static unsigned int ready(const struct devio_ring *r)
+{
+	return r->done_tail - r->done_head + (r->sink - r->sink_begin);
+}
+
+/*
+ * How many answers of the kernel to wait for: all that the caller wants, if
+ * nothing has to be done in between.
+ */
+static unsigned int wait_for(const struct devio_ring *r, unsigned int want)
+{
+	unsigned int lack = want - ready(r);
+
+	if (r->nr_staged || r->wait_head || r->stalled)
+		return r->nr_io ? 1 : 0;
+	return lack < r->nr_io ? lack : r->nr_io;
+}
+
+int dv_ring_step(struct devio_ring *r, unsigned int want, int64_t timeout_ns)
+{
+	unsigned int n = ready(r) >= want || !timeout_ns ? 0 : wait_for(r, want);
+	int rc = 0;
+
+	if ((r->copying || r->owes_refill) && (timeout_ns < 0 || timeout_ns > COPY_POLL_NS))
+		timeout_ns = COPY_POLL_NS;
+	if (n || dv_queue_ready(&r->q) || r->nr_io) {
+		dv_stat_add(&r->stat.enters, 1);
+		rc = dv_queue_enter(&r->q, n, timeout_ns);
+	} else if (r->copying && timeout_ns) {
+		dv_part_poll_copies(r, true);
+	}
+	dv_fast_reap(r);
+	dv_ring_progress(r);
+	return rc == -ETIME ? 0 : rc;
+}
+
+static unsigned int take(struct devio_ring *r, struct devio_completion *done, unsigned int max)
+{
+	unsigned int n = r->done_tail - r->done_head;
+
+	if (!n)
+		return 0;
+	n = n < max ? n : max;
+	for (unsigned int i = 0; i < n; i++)
+		done[i] = r->done[r->done_head++ & r->done_mask];
+	r->room += n;
+	return n;
+}
+
+/* Who polls the descriptor must be woken for copies, of which the kernel knows nothing. */
+static void keep_awake(struct devio_ring *r)
+{
+	if (ready(r)) {
+		dv_queue_fd_raise(&r->q);
+	} else if (r->copying && !r->timer_armed) {
+		r->timer.tv_nsec = COPY_POLL_NS;
+		if (dv_queue_timer(&r->q, &r->timer, &r->parts[r->nr_parts + 1]))
+			dv_queue_fd_raise(&r->q);
+		else
+			r->timer_armed = true;
+		dv_queue_enter(&r->q, 0, 0);
+	}
+}
+
+static int wait_loop(struct devio_ring *r, unsigned int want, int64_t timeout_ns)
+{
+	int64_t end, left;
+	int rc;
+
+	if (timeout_ns > MAX_WAIT_NS)
+		timeout_ns = -1;
+	end = timeout_ns > 0 ? dv_end_ns(timeout_ns) : 0;
+	left = timeout_ns;
+	for (;;) {
+		rc = dv_ring_step(r, want, left);
+		if (rc || ready(r) >= want || !timeout_ns)
+			break;
+		if (timeout_ns > 0) {
+			left = end - dv_now_ns();
+			if (left <= 0)
+				break;
+		}
+	}
+	/* What went on inside the last step may have left something to submit. */
+	if (!rc && dv_queue_ready(&r->q))
+		rc = dv_queue_enter(&r->q, 0, 0);
+	return rc;
+}
+
+DEVIO_API int devio_ring_wait(struct devio_ring *r, struct devio_completion *done, unsigned int min,
+			      unsigned int max, int64_t timeout_ns)
+{
+	unsigned int want, n;
+	int rc = dv_ring_check(r);
+
+	if (rc)
+		return rc;
+	if (r->q.borrowed)
+		return dv_err(-EOPNOTSUPP, "ring: wait on your own io_uring and give its CQEs to devio_ring_handle()");
+	if (r->q.event_fd >= 0)
+		dv_queue_fd_drain(&r->q);
+	n = take(r, done, max);
+	want = min < max ? min : max;
+	want = want > n ? want - n : 0;
+	if (want > dv_ring_active(r))
+		want = dv_ring_active(r);
+	r->sink = r->sink_begin = done + n;
+	r->sink_end = done + max;
+	if (dv_ring_active(r))
+		rc = wait_loop(r, want, timeout_ns);
+	else
+		dv_ring_progress(r); /* an idle ring lets go of what was closed, too */
+	n += r->sink - r->sink_begin;
+	r->sink = r->sink_begin = r->sink_end = NULL;
+	if (r->q.event_fd >= 0)
+		keep_awake(r);
+	return n ? (int)n : rc;
+}
+
+DEVIO_API int devio_ring_peek(struct devio_ring *r, struct devio_completion *done, unsigned int max)
+{
+	int rc;
+
+	if (!r->q.borrowed)
+		return devio_ring_wait(r, done, 0, max, 0);
+	rc = dv_ring_check(r);
+	if (rc)
+		return rc;
+	dv_ring_progress(r);
+	return take(r, done, max);
+}
+
+DEVIO_API int devio_ring_submit(struct devio_ring *r)
+{
+	unsigned int n;
+	int rc = dv_ring_check(r);
+
+	if (rc)
+		return rc;
+	if (r->q.borrowed)
+		return dv_err(-EOPNOTSUPP, "ring: submit your own io_uring");
+	n = dv_queue_ready(&r->q);
+	if (!n)
+		return 0;
+	dv_stat_add(&r->stat.enters, 1);
+	rc = dv_queue_enter(&r->q, 0, 0);
+	return rc ? rc : (int)n;
+}
+
+DEVIO_API int devio_ring_io(struct devio_ring *r, const struct devio_io *io)
+{
+	struct devio_io known;
+	int rc = dv_ring_check(r);
+
+	if (!rc)
+		rc = dv_opts_copy(&known, sizeof(known), io, "devio_io");
+	if (!rc)
+		rc = dv_op_start(r, &known);
+	return rc;
+}
+
+void dv_ring_promote_all(struct devio_ring *r)
+{
+	for (unsigned int i = 0; i < r->nr_parts; i++)
+		if (r->parts[i].fast.file)
+			dv_op_promote(r, &r->parts[i]);
+}
+
+DEVIO_API int devio_ring_cancel(struct devio_ring *r, uint64_t cookie)
+{
+	int found = 0, rc = dv_ring_check(r);
+
+	if (rc)
+		return rc;
+	dv_ring_promote_all(r);
+	for (unsigned int i = 0; i < r->nr_ops; i++) {
+		if (!r->ops[i].active || r->ops[i].cookie != cookie)
+			continue;
+		dv_op_cancel(r, &r->ops[i]);
+		found++;
+	}
+	dv_ring_progress(r);
+	return found ? found : dv_err(-ENOENT, "ring: no operation in flight has cookie %llu",
+				      (unsigned long long)cookie);
+}
+
+DEVIO_API unsigned int devio_ring_inflight(const struct devio_ring *r)
+{
+	return r->nr_ops - r->room;
+}
+
+DEVIO_API int devio_ring_fd(struct devio_ring *r)
+{
+	int rc = dv_ring_check(r);
+	bool known;
+
+	if (rc)
+		return rc;
+	known = r->q.event_fd >= 0;
+	rc = dv_queue_fd(&r->q);
+	/* What completed before there was a descriptor has not raised it. */
+	if (rc >= 0 && !known)
+		dv_queue_fd_raise(&r->q);
+	if (rc >= 0)
+		keep_awake(r);
+	return rc;
+}

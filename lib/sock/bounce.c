@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sock-bounce: the kernel copies between the socket and staging slots, the
+ * device between slots and memory, both at the same time.
+ *
+ * A connection may be silent for ever, and a slot with it. So only half of
+ * the staging memory is for parts that wait with a slot in hand; once that is
+ * used up, the kernel is asked to tell when a connection is ready, and the
+ * slot is taken then, for bytes that move at once.
+ */
+#include "config.h"
+#include <errno.h>
+#include "path/choose.h"
+
+static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
+{
+	(void)r;
+	(void)op;
+	(void)pair;
+	*why = DEVIO_REASON_NONE;
+	return 0;
+}
+
+static bool is_scarce(const struct dv_slots *s, uint32_t len)
+{
+	return (s->used + len) * 2 > (uint64_t)s->nr_chunks * s->chunk_size;
+}
+
+static int issue(struct devio_ring *r, struct dv_op *op)
+{
+	uint64_t left = op->len - op->issued;
+	uint32_t len = left < r->slots.chunk_size ? left : r->slots.chunk_size;
+	bool scarce = is_scarce(&r->slots, len);
+	struct dv_slot slot = { .buf = NULL };
+	struct dv_part *p;
+	int rc;
+
+	if (!r->free_parts)
+		return -EAGAIN;
+	if (!scarce) {
+		rc = dv_flow_slot(r, op, len, &slot);
+		if (rc == -ENOMEM)
+			return rc;
+		scarce = rc;
+	}
+	if (scarce && len > r->slots.chunk_size / 4)
+		len = r->slots.chunk_size / 4;
+	if (scarce && op->write && dv_flow_full(op, true))
+		return -EBUSY;
+	p = dv_part_get(r, op, op->issued, len);
+	p->way = DV_WAY_STAGED_CACHE;
+	p->step = scarce ? DV_STEP_POLL : op->write ? DV_STEP_COPY : DV_STEP_MOVE;
+	p->slot = slot;
+	p->addr = (uintptr_t)slot.buf;
+	p->len = len;
+	op->issued += len;
+	dv_flow_part(r, p);
+	return 0;
+}
+
+const struct dv_path dv_path_sock_bounce = {
+	.name = "sock-bounce",
+	.id = DEVIO_PATH_SOCK_BOUNCE,
+	.can = can,
+	.issue = issue,
+};

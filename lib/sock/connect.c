@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/* Names to addresses to connections: listen, connect, accept. */
+#include "config.h"
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include "core/ctx.h"
+#include "core/err.h"
+#include "core/clock.h"
+#include "sock/sock.h"
+
+#define DEFAULT_BACKLOG 128
+
+/* Until fd is ready or the clock says `end` (0: for ever). Signals do not interrupt it. */
+static int wait_ready(int fd, short events, int64_t end)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	for (;;) {
+		int64_t left = end ? end - dv_now_ns() : 0;
+		struct timespec ts = { .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 };
+		int n;
+
+		if (end && left <= 0)
+			return -ETIMEDOUT;
+		n = ppoll(&p, 1, end ? &ts : NULL, NULL);
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+	}
+}
+
+static int64_t end_of(int64_t ns)
+{
+	return ns ? dv_end_ns(ns) : 0;
+}
+
+/* getaddrinfo's errors as errnos, with the sentence. */
+static int resolve(const char *host, const char *service, const struct devio_sock_opts *o, bool passive,
+		   struct addrinfo **list)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP };
+	int rc;
+
+	hints.ai_family = o->flags & DEVIO_SOCK_IPV4 ? AF_INET : o->flags & DEVIO_SOCK_IPV6 ? AF_INET6 : AF_UNSPEC;
+	hints.ai_flags = passive ? AI_PASSIVE : 0;
+	rc = getaddrinfo(host && *host ? host : NULL, service, &hints, list);
+	if (!rc)
+		return 0;
+	return dv_err(rc == EAI_MEMORY ? -ENOMEM : rc == EAI_AGAIN ? -EAGAIN : rc == EAI_SYSTEM ? -errno : -ENOENT,
+		      "sock %s port %s: the name cannot be resolved: %s; check it with getent ahosts",
+		      host && *host ? host : "*", service, gai_strerror(rc));
+}
+
+static void set_int(int fd, int level, int name, int value)
+{
+	(void)setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+/* What may be refused without harm. */
+static void tune(int fd, const struct devio_sock_opts *o)
+{
+	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (o->buffer) {
+		set_int(fd, SOL_SOCKET, SO_RCVBUF, o->buffer);
+		set_int(fd, SOL_SOCKET, SO_SNDBUF, o->buffer);
+	}
+}
+
+static int open_socket(const struct addrinfo *a, const struct devio_sock_opts *o, int *fd)
+{
+	*fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+	if (*fd < 0)
+		return -errno;
+	tune(*fd, o);
+	return 0;
+}
+
+static int connect_one(const struct addrinfo *a, const struct devio_sock_opts *o, int64_t end, int *out)
+{
+	socklen_t len = sizeof(int);
+	int fd, err = 0, rc = open_socket(a, o, &fd);
+
+	if (rc)
+		return rc;
+	if (connect(fd, a->ai_addr, a->ai_addrlen)) {
+		rc = errno == EINPROGRESS ? wait_ready(fd, POLLOUT, end) : -errno;
+		if (!rc && getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len))
+			err = errno;
+	}
+	if (rc || err) {
+		close(fd);
+		return rc ? rc : -err;
+	}
+	*out = fd;
+	return 0;
+}
+
+static int listen_one(const struct addrinfo *a, const struct devio_sock_opts *o, int *out)
+{
+	int fd, rc = open_socket(a, o, &fd);
+
+	if (rc)
+		return rc;
+	set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	/* Both families by one socket, unless only one is wanted. */
+	if (a->ai_family == AF_INET6)
+		set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, !!(o->flags & DEVIO_SOCK_IPV6));
+	if (bind(fd, a->ai_addr, a->ai_addrlen) || listen(fd, o->backlog ? o->backlog : DEFAULT_BACKLOG)) {
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
+	*out = fd;
+	return 0;
+}
+
+static int check_names(const char *service, const struct devio_sock_opts *o)
+{
+	if (!service || !*service)
+		return dv_err(-EINVAL, "sock: the service is missing: a port or its name");
+	if (o->flags & DEVIO_SOCK_OWN_FD)
+		return dv_err(-EINVAL, "sock: DEVIO_SOCK_OWN_FD is for devio_sock_import()");
+	return 0;
+}
+
+/* The first error that says more than that a family is not there. */
+static int worse(int old, int rc)
+{
+	return old && old != -EAFNOSUPPORT && old != -EADDRNOTAVAIL && old != -ENETUNREACH ? old : rc;
+}
+
+static int connect_any(const struct addrinfo *list, const struct devio_sock_opts *o, int *fd)
+{
+	int64_t end = end_of(o->connect_ns);
+	int err = 0;
+
+	for (const struct addrinfo *a = list; a; a = a->ai_next) {
+		int rc = connect_one(a, o, end, fd);
+
+		if (!rc)
+			return 0;
+		err = worse(err, rc);
+	}
+	return err;
+}
+
+static const char *advice(int err)
+{
+	switch (err) {
+	case -ECONNREFUSED: return "nobody listens there";
+	case -ETIMEDOUT: return "no answer in the time allowed: a firewall, or the host is down";
+	case -ENETUNREACH: case -EHOSTUNREACH: return "there is no route to it";
+	case -EADDRINUSE: return "the port is in use: take another, or 0";
+	case -EACCES: case -EPERM: return "ports below net.ipv4.ip_unprivileged_port_start take CAP_NET_BIND_SERVICE";
+	case -EADDRNOTAVAIL: return "no interface of this machine has the address";
+	default: return "the kernel refused";
+	}
+}
+
+DEVIO_API int devio_sock_connect(struct devio_ctx *ctx, const char *host, const char *service,
+				 const struct devio_sock_opts *opts, struct devio_sock **out)
+{
+	struct devio_sock_opts o;
+	struct addrinfo *list;
+	int fd = -1, rc = dv_sock_opts(ctx, opts, &o, out);
+
+	if (!rc)
+		rc = check_names(service, &o);
+	if (!rc)
+		rc = resolve(host, service, &o, false, &list);
+	if (rc)
+		return rc;
+	rc = connect_any(list, &o, &fd);
+	freeaddrinfo(list);
+	if (rc)
+		return dv_err(rc, "sock %s port %s: connect: %s", host && *host ? host : "localhost", service, advice(rc));
+	rc = dv_sock_new(ctx, fd, &o, false, out);
+	if (rc)
+		close(fd);
+	return rc;
+}
+
+/* [::] first: it takes IPv4 too. */
+static int listen_any(const struct addrinfo *list, const struct devio_sock_opts *o, int *fd)
+{
+	int err = 0;
+
+	for (int six = 1; six >= 0; six--)
+		for (const struct addrinfo *a = list; a; a = a->ai_next) {
+			int rc;
+
+			if ((a->ai_family == AF_INET6) != six)
+				continue;
+			rc = listen_one(a, o, fd);
+			if (!rc)
+				return 0;
+			err = worse(err, rc);
+		}
+	return err;
+}
+
+DEVIO_API int devio_sock_listen(struct devio_ctx *ctx, const char *host, const char *service,
+				const struct devio_sock_opts *opts, struct devio_sock **out)
+{
+	struct devio_sock_opts o;
+	struct addrinfo *list;
+	int fd = -1, rc = dv_sock_opts(ctx, opts, &o, out);
+
+	if (!rc)
+		rc = check_names(service, &o);
+	if (!rc)
+		rc = resolve(host, service, &o, true, &list);
+	if (rc)
+		return rc;
+	rc = listen_any(list, &o, &fd);
+	freeaddrinfo(list);
+	if (rc)
+		return dv_err(rc, "sock %s port %s: listen: %s", host && *host ? host : "*", service, advice(rc));
+	rc = dv_sock_new(ctx, fd, &o, true, out);
+	if (rc)
+		close(fd);
+	return rc;
+}
+
+/* Others may take the connection between the poll and the accept. */
+static int accept_one(struct devio_sock *l, int *out)
+{
+	int64_t end = end_of(l->opts.connect_ns);
+
+	for (;;) {
+		int rc, fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd >= 0) {
+			*out = fd;
+			return 0;
+		}
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		if (errno != EAGAIN)
+			return -errno;
+		rc = wait_ready(l->fd, POLLIN, end);
+		if (rc)
+			return rc;
+	}
+}
+
+DEVIO_API int devio_sock_accept(struct devio_sock *l, struct devio_sock **out)
+{
+	int fd = -1, rc = dv_sock_check(l);
+
+	if (!rc && !out)
+		rc = dv_err(-EINVAL, "sock: the place for the connection is NULL");
+	if (!rc && !l->listening)
+		rc = dv_err(-EINVAL, "sock: accept: this is a connection, not a listener");
+	if (rc)
+		return rc;
+	rc = accept_one(l, &fd);
+	if (rc)
+		return dv_err(rc, "sock: accept: %s", rc == -ETIMEDOUT ? "nobody connected in the time allowed" :
+			      rc == -EMFILE || rc == -ENFILE ? "no descriptor is free (see RLIMIT_NOFILE)" : "the kernel refused");
+	tune(fd, &l->opts);
+	rc = dv_sock_new(l->ctx, fd, &l->opts, false, out);
+	if (rc)
+		close(fd);
+	return rc;
+}
