@@ -19,7 +19,7 @@ check_LTLIBRARIES += tests/sys/liblateconfirm.la
 tests_sys_liblateconfirm_la_SOURCES = tests/sys/late-confirm.c
 tests_sys_liblateconfirm_la_CFLAGS = $(AM_CFLAGS) -D_GNU_SOURCE
 tests_sys_liblateconfirm_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
-EXTRA_DIST += tests/check/tap.bash tests/check/rooms.known tests/check/packages.bash tests/check/stage.bash tests/check/run-stages \
+EXTRA_DIST += tests/check/tap.bash tests/check/packages.bash tests/check/stage.bash tests/check/run-stages \
 	tests/check/stage-gcc.sh tests/check/stage-clang.sh tests/check/stage-asan.sh tests/check/stage-tsan.sh \
 	tests/check/stage-valgrind.sh tests/check/stage-distcheck.sh tests/check/stage-job.sh \
 	tests/check/stage-lab.sh tests/check/stage-fuzz.sh .shellcheckrc

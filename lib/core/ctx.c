@@ -7,10 +7,9 @@
 #include <string.h>
 #include "core/ctx.h"
 #include "core/err.h"
-#include "ring/engine.h"
 
 unsigned int dv_fork_gen;
-_Atomic unsigned int dv_closings;
+_Atomic unsigned int dv_close_gen;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static int fork_err;
 static _Atomic uint32_t last_id;
@@ -82,12 +81,20 @@ void dv_ctx_put(struct devio_ctx *ctx)
 {
 	if (atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	/* The idle rings held no reference, or the context would never die. */
-	for (int i = 0; i < DV_SYNC_RINGS; i++)
-		dv_ring_free_idle(atomic_exchange(&ctx->idle[i], NULL));
+	/* The idle rings hold no reference, or the context would never end. */
+	if (ctx->idle_ops)
+		ctx->idle_ops->free(ctx);
 	pthread_mutex_destroy(&ctx->lock);
 	free(ctx->sysfs_root);
 	free(ctx);
+}
+
+void dv_ctx_sweep_idle(struct devio_ctx *ctx)
+{
+	const struct dv_idle_ops *ops = atomic_load_explicit(&ctx->idle_ops, memory_order_acquire);
+
+	if (ops)
+		ops->sweep(ctx);
 }
 
 DEVIO_API void devio_ctx_close(struct devio_ctx *ctx)

@@ -11,8 +11,10 @@
 struct devio_ring;
 struct devio_nic;
 struct dv_txbind;
+struct dv_stat_node;
+struct dv_idle_ops;
 
-#define DV_SYNC_RINGS 16
+#define DV_IDLE_RINGS 16
 
 struct devio_ctx {
 	_Atomic unsigned int refs;
@@ -25,14 +27,22 @@ struct devio_ctx {
 	char *sysfs_root;             /* never NULL */
 
 	pthread_mutex_t lock;         /* guards what follows; never taken per operation */
-	struct devio_ring *rings;     /* live rings, for the statistics */
-	struct dv_txbind *txbinds;    /* memories that NICs send from (lib/sock/devmem_tx.c) */
-	struct devio_nic *nics;       /* set up to receive into device memory */
+	struct dv_stat_node *stats;   /* of the open rings */
+	struct dv_txbind *txbinds;    /* memories that NICs send from: lib/sock/devmem_tx.c */
+	struct devio_nic *nics;       /* set up to receive into device memory: lib/nic/handle.c */
 	struct devio_stat closed;     /* sums of the rings that were closed */
 	struct devio_stat sync;       /* of synchronous calls that need no ring; atomic */
 
-	/* Idle rings for the synchronous calls; taken and put by exchange. */
-	_Atomic(struct devio_ring *) idle[DV_SYNC_RINGS];
+	/* Idle rings of the synchronous calls, taken and put by exchange: lib/ring/idle.c, which sets the operations. */
+	_Atomic(struct devio_ring *) idle[DV_IDLE_RINGS];
+	_Atomic(const struct dv_idle_ops *) idle_ops;
+};
+
+struct dv_idle_ops {
+	/* Makes idle rings drop what was closed; frees them in a forked child. */
+	void (*sweep)(struct devio_ctx *ctx);
+	/* Frees them all. */
+	void (*free)(struct devio_ctx *ctx);
 };
 
 /* Counts fork()s that this process is the child of. */
@@ -50,20 +60,15 @@ int dv_ctx_forked(const struct devio_ctx *ctx);
  */
 uint32_t dv_ctx_new_id(void);
 
-/* Counts closed memories and files: caches that hold some look when it moved. */
-extern _Atomic unsigned int dv_closings;
-static inline void dv_ctx_closing(void)
+/* Counts closed memories and files: caches that refer to some are swept when it moved. */
+extern _Atomic unsigned int dv_close_gen;
+static inline void dv_ctx_count_close(void)
 {
-	atomic_fetch_add(&dv_closings, 1);
+	atomic_fetch_add(&dv_close_gen, 1);
 }
 
-/* lib/ring/idle.c: lets idle rings let go of what was closed; frees them in a forked child. */
-void dv_sync_sweep(struct devio_ctx *ctx);
-
-/* lib/core/stat.c */
-void dv_stat_sum(struct devio_stat *to, const struct devio_stat *from);
-/* Keeps what a ring counted that is about to leave ctx->rings; ctx->lock is held. */
-void dv_stat_close(struct devio_ctx *ctx, const struct devio_ring *r);
+/* Sweeps the idle rings, if there are any. */
+void dv_ctx_sweep_idle(struct devio_ctx *ctx);
 
 void dv_log(struct devio_ctx *ctx, enum devio_log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

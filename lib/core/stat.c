@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Statistics: each ring counts for itself, a reader sums up. */
+/* Statistics: the sums over all rings of a context. */
 #include "config.h"
 #include "core/ctx.h"
 #include "core/err.h"
-#include "ring/engine.h"
+#include "core/stat.h"
 
 #define FIRST offsetof(struct devio_stat, path)
 
-/* All fields behind sz are 64-bit counters; of the peaks of rings that live at one time the sum is told. */
-void dv_stat_sum(struct devio_stat *to, const struct devio_stat *from)
+/* All fields behind sz are 64-bit counters; the peaks of rings that exist at the same time are added. */
+static void add(struct devio_stat *to, const struct devio_stat *from)
 {
 	uint64_t *t = (uint64_t *)((char *)to + FIRST);
 	const uint64_t *f = (const uint64_t *)((const char *)from + FIRST);
@@ -17,22 +17,39 @@ void dv_stat_sum(struct devio_stat *to, const struct devio_stat *from)
 		t[i] += __atomic_load_n(&f[i], __ATOMIC_RELAXED);
 }
 
-/* Staging of the live rings, at most; of all that there ever were it is the maximum that counts. */
+/* The staging of the open rings, or the maximum that it ever was. */
 static uint64_t staging_peak(const struct devio_ctx *ctx)
 {
 	uint64_t sum = 0;
 
-	for (const struct devio_ring *r = ctx->rings; r; r = r->next)
-		sum += __atomic_load_n(&r->stat.staging_peak, __ATOMIC_RELAXED);
+	for (const struct dv_stat_node *n = ctx->stats; n; n = n->next)
+		sum += __atomic_load_n(&n->sum.staging_peak, __ATOMIC_RELAXED);
 	return sum > ctx->closed.staging_peak ? sum : ctx->closed.staging_peak;
 }
 
-void dv_stat_close(struct devio_ctx *ctx, const struct devio_ring *r)
+void dv_stat_open(struct devio_ctx *ctx, struct dv_stat_node *node)
 {
-	uint64_t peak = staging_peak(ctx);
+	pthread_mutex_lock(&ctx->lock);
+	node->next = ctx->stats;
+	node->prev = &ctx->stats;
+	if (node->next)
+		node->next->prev = &node->next;
+	ctx->stats = node;
+	pthread_mutex_unlock(&ctx->lock);
+}
 
-	dv_stat_sum(&ctx->closed, &r->stat);
+void dv_stat_close(struct devio_ctx *ctx, struct dv_stat_node *node)
+{
+	uint64_t peak;
+
+	pthread_mutex_lock(&ctx->lock);
+	peak = staging_peak(ctx);
+	add(&ctx->closed, &node->sum);
 	ctx->closed.staging_peak = peak;
+	*node->prev = node->next;
+	if (node->next)
+		node->next->prev = node->prev;
+	pthread_mutex_unlock(&ctx->lock);
 }
 
 DEVIO_API int devio_stat_get(struct devio_ctx *ctx, struct devio_stat *stat)
@@ -46,10 +63,10 @@ DEVIO_API int devio_stat_get(struct devio_ctx *ctx, struct devio_stat *stat)
 	if (rc)
 		return rc;
 	pthread_mutex_lock(&ctx->lock);
-	dv_stat_sum(&sum, &ctx->closed);
-	dv_stat_sum(&sum, &ctx->sync);
-	for (struct devio_ring *r = ctx->rings; r; r = r->next)
-		dv_stat_sum(&sum, &r->stat);
+	add(&sum, &ctx->closed);
+	add(&sum, &ctx->sync);
+	for (const struct dv_stat_node *n = ctx->stats; n; n = n->next)
+		add(&sum, &n->sum);
 	sum.staging_peak = staging_peak(ctx);
 	pthread_mutex_unlock(&ctx->lock);
 	return dv_info_copy(stat, &sum, sizeof(sum), "devio_stat");

@@ -5,14 +5,14 @@
  */
 #include "config.h"
 #include <errno.h>
-#include "path/choose.h"
+#include "file/file.h"
 
 static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
 {
 	(void)r;
 	(void)pair;
 	*why = DEVIO_REASON_NO_DIRECT;
-	return dv_file_direct(op->file);
+	return dv_file_direct(dv_file_of(op));
 }
 
 /* An alignment or a file that O_DIRECT does not serve after all. */
@@ -25,16 +25,16 @@ static bool refusal(int err)
 static int issue_write(struct devio_ring *r, struct dv_op *op)
 {
 	uint64_t x = op->issued, left = op->len - x, took;
-	uint64_t align = op->file->write_align;
-	uint64_t head = -(op->file_off + x) & (align - 1);
+	uint64_t align = dv_file_of(op)->write_align;
+	uint64_t head = -(op->file.off + x) & (align - 1);
 	int rc;
 
 	if (head || left < align) {
 		took = head && head < left ? head : left;
-		op->edge[op->nr_edges].x = x;
-		op->edge[op->nr_edges++].len = took;
+		op->file.edge[op->file.nr_edges].x = x;
+		op->file.edge[op->file.nr_edges++].len = took;
 	} else {
-		rc = dv_staged_issue(r, op, x, left & ~(align - 1), DV_WAY_STAGED, &took);
+		rc = dv_staged_issue(r, op, x, left & ~(align - 1), DV_MODE_STAGED, &took);
 		if (rc)
 			return rc;
 	}
@@ -49,7 +49,7 @@ static int issue(struct devio_ring *r, struct dv_op *op)
 
 	if (op->write)
 		return issue_write(r, op);
-	rc = dv_staged_issue(r, op, op->issued, op->len - op->issued, DV_WAY_STAGED, &took);
+	rc = dv_staged_issue(r, op, op->issued, op->len - op->issued, DV_MODE_STAGED, &took);
 	if (!rc)
 		op->issued += took;
 	return rc;
@@ -59,6 +59,7 @@ const struct dv_path dv_path_file_bounce = {
 	.name = "file-bounce",
 	.id = DEVIO_PATH_FILE_BOUNCE,
 	.can = can,
+	.avoid = dv_file_avoid,
 	.issue = issue,
 	.refusal = refusal,
 };

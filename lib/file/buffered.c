@@ -2,7 +2,7 @@
 /* file-buffered: the page cache, then a copy: by the kernel into host memory, by way of a slot elsewhere. */
 #include "config.h"
 #include <errno.h>
-#include "path/choose.h"
+#include "file/file.h"
 
 static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
 {
@@ -16,7 +16,7 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 static int issue(struct devio_ring *r, struct dv_op *op)
 {
 	uint64_t took;
-	int rc = dv_staged_issue(r, op, op->issued, op->len - op->issued, DV_WAY_STAGED_CACHE, &took);
+	int rc = dv_staged_issue(r, op, op->issued, op->len - op->issued, DV_MODE_STAGED_CACHE, &took);
 
 	if (!rc)
 		op->issued += took;

@@ -5,17 +5,17 @@
  */
 #include "config.h"
 #include <errno.h>
-#include "path/choose.h"
+#include "file/file.h"
 
 /* The address of byte off of m, as the kernel will see it. */
 static uint64_t address(const struct dv_op *op, const struct devio_mem *m, uint64_t off)
 {
-	return op->path->id == DEVIO_PATH_FILE_DMABUF ? op->dmabuf_off + off : (uintptr_t)m->ptr + off;
+	return op->path->id == DEVIO_PATH_FILE_DMABUF ? op->file.dmabuf.off + off : (uintptr_t)m->ptr + off;
 }
 
 static uint32_t alignment(const struct dv_op *op)
 {
-	return op->write ? op->file->write_align : op->file->off_align;
+	return op->write ? dv_file_of(op)->write_align : dv_file_of(op)->off_align;
 }
 
 /*
@@ -25,9 +25,9 @@ static uint32_t alignment(const struct dv_op *op)
 static uint64_t edge(const struct dv_op *op, uint64_t x, uint64_t addr, uint64_t left)
 {
 	uint32_t align = alignment(op);
-	uint64_t head = -(op->file_off + x) & (align - 1);
+	uint64_t head = -(op->file.off + x) & (align - 1);
 
-	if (head >= left || left - head < align || (addr + head) & (op->file->mem_align - 1))
+	if (head >= left || left - head < align || (addr + head) & (dv_file_of(op)->mem_align - 1))
 		return left;
 	return head;
 }
@@ -39,7 +39,7 @@ static uint64_t edge(const struct dv_op *op, uint64_t x, uint64_t addr, uint64_t
 uint8_t dv_direct_suits(const struct dv_op *op)
 {
 	uint32_t align = alignment(op);
-	uint64_t pos = op->file_off;
+	uint64_t pos = op->file.off;
 
 	if (op->nr_ranges == 1 && !(op->want & DEVIO_FILE_DIRECT_ONLY)) {
 		const struct devio_range *g = op->ranges;
@@ -52,7 +52,7 @@ uint8_t dv_direct_suits(const struct dv_op *op)
 
 		if (g->mem != op->mem)
 			return DEVIO_REASON_RANGES;
-		if ((pos | g->len) & (align - 1) || address(op, g->mem, g->off) & (op->file->mem_align - 1))
+		if ((pos | g->len) & (align - 1) || address(op, g->mem, g->off) & (dv_file_of(op)->mem_align - 1))
 			return DEVIO_REASON_ALIGN;
 		pos += g->len;
 	}
@@ -66,10 +66,10 @@ static int issue_edge(struct devio_ring *r, struct dv_op *op, uint64_t len)
 	int rc = 0;
 
 	if (op->write) {
-		op->edge[op->nr_edges].x = op->issued;
-		op->edge[op->nr_edges++].len = len;
+		op->file.edge[op->file.nr_edges].x = op->issued;
+		op->file.edge[op->file.nr_edges++].len = len;
 	} else {
-		rc = dv_staged_issue(r, op, op->issued, len, DV_WAY_STAGED, &took);
+		rc = dv_staged_issue(r, op, op->issued, len, DV_MODE_STAGED, &took);
 	}
 	if (!rc)
 		op->issued += took;
@@ -89,16 +89,16 @@ int dv_direct_issue(struct devio_ring *r, struct dv_op *op)
 	len = left & ~(uint64_t)(alignment(op) - 1);
 	if (len > DV_DIRECT_MAX)
 		len = DV_DIRECT_MAX;
-	p = dv_part_get(r, op, x, len);
+	p = dv_io_get(r, op, x, len);
 	if (!p)
 		return -EAGAIN;
-	p->way = DV_WAY_DIRECT;
-	p->fd = op->file->dfd;
-	p->buf = op->buf;
+	p->mode = DV_MODE_DIRECT;
+	p->file.fd = dv_file_of(op)->dfd;
+	p->file.buf = op->file.dmabuf.buf;
 	p->addr = addr;
-	p->file_off = op->file_off + x;
+	p->file.off = op->file.off + x;
 	p->len = len;
 	op->issued += len;
-	dv_part_queue(r, p);
+	dv_io_queue(r, p);
 	return 0;
 }

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "path/choose.h"
+#include "file/file.h"
 #include "file/regcache.h"
 
 static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
@@ -28,13 +28,19 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 	if (!dv_queue_has_dmabuf(&r->q))
 		return -EOPNOTSUPP;
 	*why = DEVIO_REASON_NO_DIRECT;
-	rc = dv_file_direct(op->file);
+	rc = dv_file_direct(dv_file_of(op));
 	if (rc)
 		return rc;
-	rc = dv_regs_get(r, op->file, op->mem, 0, &pair->buf, &pair->dmabuf_off, why);
+	rc = dv_regcache_get(r, dv_file_of(op), op->mem, 0, &pair->file.dmabuf.buf, &pair->file.dmabuf.off, why);
 	if (!rc)
-		dv_regs_put(r, pair->buf);
+		dv_regcache_put(r, pair->file.dmabuf.buf);
 	return rc == -EBUSY ? 0 : rc; /* it waits for its turn, and is told then */
+}
+
+static void select_buf(struct dv_op *op, const struct dv_pair *pair)
+{
+	op->file.dmabuf.hint = pair->file.dmabuf.buf;
+	op->file.dmabuf.off = pair->file.dmabuf.off;
 }
 
 /* The registration may have been evicted since: take it anew, hold it for the operation. */
@@ -42,21 +48,21 @@ static int issue(struct devio_ring *r, struct dv_op *op)
 {
 	uint8_t why = 0;
 
-	if (op->buf < 0) {
-		int rc = dv_regs_get(r, op->file, op->mem, op->hint, &op->buf, &op->dmabuf_off, &why);
+	if (op->file.dmabuf.buf < 0) {
+		int rc = dv_regcache_get(r, dv_file_of(op), op->mem, op->file.dmabuf.hint, &op->file.dmabuf.buf, &op->file.dmabuf.off, &why);
 
 		if (rc) {
-			op->buf = -1;
-			op->lacks_buf = rc == -EBUSY;
-			if (op->lacks_buf)
+			op->file.dmabuf.buf = -1;
+			op->waits_alone = rc == -EBUSY;
+			if (op->waits_alone)
 				return -EAGAIN;
 			if (op->forced)
 				return rc;
 			dv_path_refused(r, op, op->path);
 			return 0;
 		}
-		op->lacks_buf = false;
-		dv_pair_get(r, op)->buf = op->buf;
+		op->waits_alone = false;
+		dv_pair_get(r, op)->file.dmabuf.buf = op->file.dmabuf.buf;
 	}
 	return dv_direct_issue(r, op);
 }
@@ -77,6 +83,7 @@ const struct dv_path dv_path_file_dmabuf = {
 	.id = DEVIO_PATH_FILE_DMABUF,
 	.direct = true,
 	.can = can,
+	.select = select_buf,
 	.suits = dv_direct_suits,
 	.issue = issue,
 	.refusal = refusal,

@@ -2,7 +2,7 @@
 /* file-host: O_DIRECT on the ordinary pages of host memory. */
 #include "config.h"
 #include <errno.h>
-#include "path/choose.h"
+#include "file/file.h"
 
 static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
 {
@@ -12,7 +12,7 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 	if (!(op->mem->caps & DEVIO_MEM_HOST_PAGES))
 		return -EOPNOTSUPP;
 	*why = DEVIO_REASON_NO_DIRECT;
-	return dv_file_direct(op->file);
+	return dv_file_direct(dv_file_of(op));
 }
 
 /* -EFAULT is not among them: the address itself is bad then, and a copy would crash. */
@@ -26,6 +26,7 @@ const struct dv_path dv_path_file_host = {
 	.id = DEVIO_PATH_FILE_HOST,
 	.direct = true,
 	.can = can,
+	.avoid = dv_file_avoid,
 	.suits = dv_direct_suits,
 	.issue = dv_direct_issue,
 	.refusal = refusal,

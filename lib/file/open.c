@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The file endpoint: descriptors, alignment, the page cache. */
+/* Opening and closing files. */
 #include "config.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,23 +13,9 @@
 #include "core/ctx.h"
 #include "core/err.h"
 #include "file/file.h"
-#include "kern/pagecache.h"
 
 #define SMALL_FILE (64 << 10)
 #define PAGE 4096u
-
-#ifndef STATX_DIOALIGN
-#define STATX_DIOALIGN 0x00002000U
-#endif
-
-/* The tail of struct statx since Linux 6.1, for older headers. */
-static void dio_align(const struct statx *st, uint32_t *mem, uint32_t *off)
-{
-	const size_t at = offsetof(struct statx, stx_dev_minor) + sizeof(st->stx_dev_minor) + sizeof(uint64_t);
-
-	memcpy(mem, (const char *)st + at, sizeof(*mem));
-	memcpy(off, (const char *)st + at + sizeof(*mem), sizeof(*off));
-}
 
 static int check_type(const struct stat *st, const char *name)
 {
@@ -45,11 +31,6 @@ static int check_type(const struct stat *st, const char *name)
 	}
 }
 
-static bool power_of_two(uint32_t n)
-{
-	return n && !(n & (n - 1));
-}
-
 /* What fstat tells at the open; the rest waits until O_DIRECT is wanted. */
 static void describe(struct devio_file *f, const struct stat *st)
 {
@@ -61,7 +42,7 @@ static void describe(struct devio_file *f, const struct stat *st)
 		f->capacity = 0;
 	/* What is opened for writing is short because it is new. */
 	f->small = !f->is_block && f->access == O_RDONLY && st->st_size <= SMALL_FILE;
-	if (!power_of_two(wr) || wr > (64 << 10))
+	if (!dv_is_power_of_two(wr) || wr > (64 << 10))
 		wr = PAGE;
 	f->write_align = wr > PAGE ? wr : PAGE;
 }
@@ -107,8 +88,9 @@ static int file_new(struct devio_ctx *ctx, int fd, int fl, const char *name, con
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return dv_err(-ENOMEM, "file %s: no memory for the handle", name);
-	f->ctx = dv_ctx_get(ctx);
-	f->refs = 1;
+	f->base.ops = &dv_file_endpoint_ops;
+	f->base.ctx = dv_ctx_get(ctx);
+	f->base.refs = 1;
 	f->id = dv_ctx_new_id();
 	f->fd = fd;
 	f->dfd = -1;
@@ -160,17 +142,6 @@ DEVIO_API int devio_file_open(struct devio_ctx *ctx, const char *path, int flags
 	return rc;
 }
 
-void dv_file_let_wait(struct devio_file *f)
-{
-	int fl;
-
-	if (!atomic_exchange(&f->nonblock, false))
-		return;
-	fl = fcntl(f->fd, F_GETFL);
-	if (fl >= 0)
-		(void)fcntl(f->fd, F_SETFL, fl & ~O_NONBLOCK);
-}
-
 DEVIO_API int devio_file_import(struct devio_ctx *ctx, int fd, const struct devio_file_opts *opts,
 				struct devio_file **out)
 {
@@ -200,138 +171,25 @@ DEVIO_API int devio_file_import(struct devio_ctx *ctx, int fd, const struct devi
 	return 0;
 }
 
-void dv_file_destroy(struct devio_file *f)
-{
-	if (f->dfd >= 0)
-		close(f->dfd);
-	close(f->fd);
-	pthread_mutex_destroy(&f->lock);
-	dv_ctx_put(f->ctx);
-	free(f);
-}
-
 DEVIO_API void devio_file_close(struct devio_file *f)
 {
 	if (!f)
 		return;
 	/* Nobody else has it: no cache, no operation. */
-	if (atomic_load_explicit(&f->refs, memory_order_acquire) == 1) {
-		dv_file_destroy(f);
+	if (atomic_load_explicit(&f->base.refs, memory_order_acquire) == 1) {
+		dv_file_destroy(&f->base);
 		return;
 	}
 	/* In this order, as lib/file/regcache.c looks the other way round. */
 	f->closed = true;
 	if (f->registered) {
-		struct devio_ctx *ctx = dv_ctx_get(f->ctx);
+		struct devio_ctx *ctx = dv_ctx_get(f->base.ctx);
 
-		dv_ctx_closing();
+		dv_ctx_count_close();
 		dv_file_put(f);
-		dv_sync_sweep(ctx);
+		dv_ctx_sweep_idle(ctx);
 		dv_ctx_put(ctx);
 		return;
 	}
 	dv_file_put(f);
-}
-
-/* From statx, or guessed for file systems that have not learnt STATX_DIOALIGN. */
-static int find_align(struct devio_file *f)
-{
-	struct statx st;
-	int sector = 0;
-
-	if (!statx(f->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) && st.stx_mask & STATX_DIOALIGN) {
-		dio_align(&st, &f->mem_align, &f->off_align);
-		return f->off_align ? 0 : -EOPNOTSUPP;
-	}
-	if (dv_pagecache_only(f->fd))
-		return -EOPNOTSUPP;
-	if (f->is_block && !ioctl(f->fd, BLKSSZGET, &sector) && power_of_two(sector))
-		f->off_align = sector;
-	else
-		f->off_align = PAGE;
-	f->mem_align = f->off_align;
-	return 0;
-}
-
-/*
- * A second open file description, as O_DIRECT belongs to the description and
- * the page cache is wanted too. By /proc, so that it is the same file even if
- * the name now means another.
- */
-static int open_direct(struct devio_file *f)
-{
-	char link[32];
-	int rc = find_align(f);
-
-	if (rc)
-		return rc;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
-	f->dfd = open(link, f->access | O_DIRECT | O_CLOEXEC | O_NOCTTY);
-	if (f->dfd < 0)
-		return -errno;
-	if (!power_of_two(f->off_align) || !power_of_two(f->mem_align) || f->off_align > (64 << 10))
-		return -EOPNOTSUPP;
-	if (f->write_align < f->off_align)
-		f->write_align = f->off_align;
-	return 0;
-}
-
-int dv_file_direct(struct devio_file *f)
-{
-	int state = atomic_load_explicit(&f->direct, memory_order_acquire);
-
-	if (!state) {
-		pthread_mutex_lock(&f->lock);
-		state = f->direct;
-		if (!state) {
-			int rc = open_direct(f);
-
-			state = rc ? rc : 1;
-			if (rc)
-				dv_log(f->ctx, DEVIO_LOG_INFO, "file: no O_DIRECT: %s", dv_errno_name(rc));
-			atomic_store_explicit(&f->direct, state, memory_order_release);
-		}
-		pthread_mutex_unlock(&f->lock);
-	}
-	return state > 0 ? 0 : state;
-}
-
-bool dv_file_cached(const struct devio_file *f, uint64_t off, uint64_t len)
-{
-	return dv_pagecache_holds(f->fd, off, len);
-}
-
-static int check_file(const struct devio_file *f)
-{
-	return f ? dv_ctx_forked(f->ctx) : dv_err(-EINVAL, "file: the file is NULL");
-}
-
-DEVIO_API int devio_file_sync(struct devio_file *f)
-{
-	int rc = check_file(f);
-
-	if (!rc && fdatasync(f->fd))
-		rc = dv_err(-errno, "file: fdatasync");
-	return rc;
-}
-
-DEVIO_API int devio_file_get_info(struct devio_file *f, struct devio_file_info *info)
-{
-	struct devio_file_info i = { 0 };
-	struct stat st;
-	int rc = check_file(f);
-
-	if (rc)
-		return rc;
-	i.is_block = f->is_block;
-	if (fstat(f->fd, &st))
-		return dv_err(-errno, "file: fstat");
-	i.size = st.st_size;
-	if (f->is_block && ioctl(f->fd, BLKGETSIZE64, &i.size))
-		return dv_err(-errno, "file: the size of the block device");
-	if (!dv_file_direct(f)) {
-		i.dio_mem_align = f->mem_align;
-		i.dio_off_align = f->off_align;
-	}
-	return dv_info_copy(info, &i, sizeof(i), "devio_file_info");
 }

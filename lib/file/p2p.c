@@ -2,7 +2,7 @@
 /* file-p2p: O_DIRECT on P2PDMA pages that are mapped into the process (Linux 6.2). */
 #include "config.h"
 #include <errno.h>
-#include "path/choose.h"
+#include "file/file.h"
 
 static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
 {
@@ -14,7 +14,7 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 	if (!(op->mem->caps & DEVIO_MEM_P2P_PAGES) || devio_mem_map(op->mem, &ptr))
 		return -EOPNOTSUPP;
 	*why = DEVIO_REASON_NO_DIRECT;
-	return dv_file_direct(op->file);
+	return dv_file_direct(dv_file_of(op));
 }
 
 /*

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "core/ctx.h"
 #include "core/err.h"
+#include "file/file.h"
 #include "file/regcache.h"
 
 struct reg {
@@ -16,10 +17,20 @@ struct reg {
 	bool stale;                /* the kernel says that its mapping is gone */
 };
 
-struct dv_regs {
+struct dv_regcache {
+	struct dv_ring_client client;
 	uint32_t nr;               /* slots 1 .. nr of the table; slot 0 is the staging arena */
 	struct reg reg[];
 };
+
+static const struct dv_ring_client_ops client_ops;
+
+static struct dv_regcache *cache_of(const struct devio_ring *r)
+{
+	struct dv_ring_client *c = dv_ring_find_client(r, &client_ops);
+
+	return c ? dv_client_of(c, struct dv_regcache, client) : NULL;
+}
 
 /*
  * Does the registration serve I/O on f? Linux 7.4 binds it to one open file
@@ -31,7 +42,7 @@ static bool serves(const struct reg *g, const struct devio_file *f, const struct
 	return g->mem == m && !g->stale && (g->file ? g->file == f : g->dev == f->dev);
 }
 
-static void let_go(struct reg *g)
+static void put_refs(struct reg *g)
 {
 	dv_mem_put(g->mem);
 	if (g->file)
@@ -39,30 +50,31 @@ static void let_go(struct reg *g)
 	g->mem = NULL;
 }
 
-static int make_cache(struct devio_ring *r)
+static struct dv_regcache *make_cache(struct devio_ring *r)
 {
 	uint32_t nr = r->q.table_count > 1 ? r->q.table_count - 1 : 0;
+	struct dv_regcache *c = calloc(1, sizeof(*c) + nr * sizeof(struct reg));
 
-	r->regs = calloc(1, sizeof(*r->regs) + nr * sizeof(struct reg));
-	if (!r->regs)
-		return -ENOMEM;
-	r->regs->nr = nr;
-	return 0;
+	if (!c)
+		return NULL;
+	c->nr = nr;
+	c->client.ops = &client_ops;
+	dv_ring_add_client(r, &c->client);
+	return c;
 }
 
-static void drop(struct devio_ring *r, uint32_t i)
+static void drop(struct devio_ring *r, struct dv_regcache *c, uint32_t i)
 {
-	struct reg *g = &r->regs->reg[i];
+	struct reg *g = &c->reg[i];
 
 	(void)dv_queue_unregister(&r->q, i + 1);
-	let_go(g);
+	put_refs(g);
 	r->plan_gen++;
 }
 
 /* A free slot, or the one that was idle longest; -1 if all are in use. */
-static int find_slot(struct devio_ring *r)
+static int find_slot(struct devio_ring *r, struct dv_regcache *c)
 {
-	struct dv_regs *c = r->regs;
 	uint32_t now = dv_use_now(r);
 	int best = -1;
 
@@ -75,13 +87,13 @@ static int find_slot(struct devio_ring *r)
 			best = i;
 	}
 	if (best >= 0) {
-		drop(r, best);
-		dv_stat_add(&r->stat.dmabuf_evictions, 1);
+		drop(r, c, best);
+		dv_stat_add(&r->stat.sum.dmabuf_evictions, 1);
 	}
 	return best;
 }
 
-static int add(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint8_t *why)
+static int add(struct devio_ring *r, struct dv_regcache *c, struct devio_file *f, struct devio_mem *m, uint8_t *why)
 {
 	bool any = dv_queue_has_any_file(&r->q);
 	uint64_t off;
@@ -92,45 +104,46 @@ static int add(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, 
 	if (rc)
 		return rc;
 	*why = DEVIO_REASON_NO_SLOT;
-	i = find_slot(r);
+	i = find_slot(r, c);
 	if (i < 0)
-		return dv_err(-EBUSY, "path file-dmabuf: all %u slots of the buffer table are in use", r->regs->nr);
+		return dv_err(-EBUSY, "path file-dmabuf: all %u slots of the buffer table are in use", c->nr);
 	rc = dv_queue_register_dmabuf(&r->q, i + 1, fd, f->dfd, any);
 	if (rc) {
 		*why = rc == -EOPNOTSUPP || rc == -EBADF ? DEVIO_REASON_TARGET : DEVIO_REASON_MAP;
 		return dv_err(rc == -EBUSY ? -EIO : rc, "path file-dmabuf: the kernel does not register mem %s for the file",
 			      m->spec);
 	}
-	r->regs->reg[i] = (struct reg){ .mem = dv_mem_get(m), .dev = f->dev, .off = off };
+	c->reg[i] = (struct reg){ .mem = dv_mem_get(m), .dev = f->dev, .off = off };
 	if (!any) {
-		r->regs->reg[i].file = dv_file_get(f);
+		c->reg[i].file = dv_file_get(f);
 		f->registered = true;
 	}
-	/* Closed before it was registered: the closing counted for nobody. */
+	/* Closed before it was registered: no sweep has seen that. */
 	if ((!any && f->closed) || m->closed)
-		r->closings = dv_closings - 1;
+		r->close_gen = dv_close_gen - 1;
 	return i;
 }
 
-int dv_regs_get(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, int hint, int *buf,
+int dv_regcache_get(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, int hint, int *buf,
 		uint64_t *off, uint8_t *why)
 {
-	struct dv_regs *c;
+	struct dv_regcache *c = cache_of(r);
 	int i = -1;
 
-	if (!r->regs && make_cache(r)) {
+	if (!c)
+		c = make_cache(r);
+	if (!c) {
 		*why = DEVIO_REASON_NO_SLOT;
 		return -ENOMEM;
 	}
-	c = r->regs;
 	if (hint > 0 && (uint32_t)hint <= c->nr && serves(&c->reg[hint - 1], f, m))
 		i = hint - 1;
 	for (uint32_t k = 0; k < c->nr && i < 0; k++)
 		if (serves(&c->reg[k], f, m))
 			i = k;
-	dv_stat_add(i < 0 ? &r->stat.dmabuf_misses : &r->stat.dmabuf_hits, 1);
+	dv_stat_add(i < 0 ? &r->stat.sum.dmabuf_misses : &r->stat.sum.dmabuf_hits, 1);
 	if (i < 0)
-		i = add(r, f, m, why);
+		i = add(r, c, f, m, why);
 	if (i < 0)
 		return i;
 	c->reg[i].use.users++;
@@ -140,61 +153,78 @@ int dv_regs_get(struct devio_ring *r, struct devio_file *f, struct devio_mem *m,
 	return 0;
 }
 
-struct dv_use *dv_regs_use(struct devio_ring *r, int buf)
+struct dv_use *dv_regcache_use(struct devio_ring *r, int buf)
 {
-	return &r->regs->reg[buf - 1].use;
+	return &cache_of(r)->reg[buf - 1].use;
 }
 
-int dv_regs_find(struct devio_ring *r, const struct dv_use *use, uint64_t *off)
+int dv_regcache_find(struct devio_ring *r, const struct dv_use *use, uint64_t *off)
 {
 	const struct reg *g = (const struct reg *)((const char *)use - offsetof(struct reg, use));
 
 	*off = g->off;
-	return g - r->regs->reg + 1;
+	return g - cache_of(r)->reg + 1;
 }
 
-void dv_regs_put(struct devio_ring *r, int buf)
+void dv_regcache_put(struct devio_ring *r, int buf)
 {
-	r->regs->reg[buf - 1].use.users--;
+	cache_of(r)->reg[buf - 1].use.users--;
 }
 
-void dv_regs_stale(struct devio_ring *r, int buf)
+void dv_regcache_release(struct devio_ring *r, struct dv_op *op)
 {
-	r->regs->reg[buf - 1].stale = true;
+	if (op->file.dmabuf.buf >= 0)
+		dv_regcache_put(r, op->file.dmabuf.buf);
+	op->file.dmabuf.buf = -1;
+}
+
+void dv_regcache_stale(struct devio_ring *r, int buf)
+{
+	cache_of(r)->reg[buf - 1].stale = true;
 	r->plan_gen++;
-	r->closings = dv_closings - 1;
+	r->close_gen = dv_close_gen - 1;
 }
 
-void dv_regs_sweep(struct devio_ring *r)
+/* Drops what was closed or is stale; what is still in use makes r->close_gen such that the ring calls again. */
+static void sweep(struct devio_ring *r, struct dv_ring_client *client)
 {
-	unsigned int now = dv_closings;
+	struct dv_regcache *c = dv_client_of(client, struct dv_regcache, client);
 	bool again = false;
 
-	for (uint32_t i = 0; r->regs && i < r->regs->nr; i++) {
-		const struct reg *g = &r->regs->reg[i];
+	for (uint32_t i = 0; i < c->nr; i++) {
+		const struct reg *g = &c->reg[i];
 
 		if (!g->mem || !(g->mem->closed || (g->file && g->file->closed) || g->stale))
 			continue;
 		if (g->use.users)
 			again = true;
 		else
-			drop(r, i);
+			drop(r, c, i);
 	}
-	r->closings = again ? now - 1 : now;
+	if (again)
+		r->close_gen--;
 }
 
-void dv_regs_forget(struct devio_ring *r)
+/* In a forked child nothing is unregistered: the registrations are the parent's. */
+static void detach(struct devio_ring *r, struct dv_ring_client *client, bool forked)
 {
-	for (uint32_t i = 0; r->regs && i < r->regs->nr; i++)
-		if (r->regs->reg[i].mem)
-			let_go(&r->regs->reg[i]);
-	free(r->regs);
+	struct dv_regcache *c = dv_client_of(client, struct dv_regcache, client);
+
+	for (uint32_t i = 0; i < c->nr; i++) {
+		if (!c->reg[i].mem)
+			continue;
+		if (forked)
+			put_refs(&c->reg[i]);
+		else
+			drop(r, c, i);
+	}
 }
 
-void dv_regs_exit(struct devio_ring *r)
+static void closed(struct devio_ring *r, struct dv_ring_client *client, bool forked)
 {
-	for (uint32_t i = 0; r->regs && i < r->regs->nr; i++)
-		if (r->regs->reg[i].mem)
-			drop(r, i);
-	free(r->regs);
+	(void)r;
+	(void)forked;
+	free(dv_client_of(client, struct dv_regcache, client));
 }
+
+static const struct dv_ring_client_ops client_ops = { .progress = sweep, .detach = detach, .closed = closed };

@@ -171,25 +171,27 @@ int dv_pool_queue(struct dv_pool *p, bool write, int fd, void *addr, uint32_t le
 	return 0;
 }
 
-int dv_pool_net(struct dv_pool *p, const struct dv_net *n, void *user_data)
-{
-	if (!p->net) {
-		if (!p->results)
-			p->results = calloc(p->size, sizeof(*p->results));
-		if (!p->results || dv_poolnet_open(p, p->size, &p->net))
-			return -ENOMEM;
-	}
-	return dv_poolnet_queue(p->net, n, user_data);
-}
-
 /* There is always room: a part has one step at a time. */
-void dv_pool_result(struct dv_pool *p, void *user_data, int res)
+static void net_result(void *arg, void *user_data, int res)
 {
+	struct dv_pool *p = arg;
+
 	pthread_mutex_lock(&p->lock);
 	p->results[p->result_tail++ % p->size] = (struct result){ user_data, res };
 	raise_fd(p);
 	pthread_cond_signal(&p->ready);
 	pthread_mutex_unlock(&p->lock);
+}
+
+int dv_pool_net(struct dv_pool *p, const struct dv_net *n, void *user_data)
+{
+	if (!p->net) {
+		if (!p->results)
+			p->results = calloc(p->size, sizeof(*p->results));
+		if (!p->results || dv_poolnet_open(p->size, net_result, p, &p->net))
+			return -ENOMEM;
+	}
+	return dv_poolnet_queue(p->net, n, user_data);
 }
 
 unsigned int dv_pool_ready(struct dv_pool *p)

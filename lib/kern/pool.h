@@ -28,9 +28,6 @@ int dv_pool_queue(struct dv_pool *pool, bool write, int fd, void *addr, uint32_t
 /* A step on a connection, which begins at once. -EAGAIN when full, -ENOMEM. */
 int dv_pool_net(struct dv_pool *pool, const struct dv_net *n, void *user_data);
 
-/* lib/kern/poolnet.c: a step has ended. */
-void dv_pool_result(struct dv_pool *pool, void *user_data, int res);
-
 /* Hands over what is queued, waits for wait_nr results: 0, -ETIME or -errno. */
 int dv_pool_enter(struct dv_pool *pool, unsigned int wait_nr, int64_t timeout_ns);
 

@@ -12,7 +12,6 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include "core/clock.h"
-#include "kern/pool.h"
 #include "kern/poolnet.h"
 
 struct job {
@@ -24,7 +23,8 @@ struct job {
 };
 
 struct dv_poolnet {
-	struct dv_pool *pool;
+	void (*result)(void *arg, void *user_data, int res);
+	void *arg;
 	pthread_mutex_t lock;
 	pthread_t thread;
 	bool started, stop;
@@ -91,10 +91,10 @@ static short events_of(enum dv_net_what what)
 {
 	if (what == DV_NET_RECV || what == DV_NET_RECVMSG || what == DV_NET_POLL_IN)
 		return POLLIN | POLLRDHUP;
-	return what == DV_NET_POLL_ERR ? 0 : POLLOUT; /* errors are always told */
+	return what == DV_NET_POLL_ERR ? 0 : POLLOUT; /* errors are always reported */
 }
 
-/* Fills polls; the lock is held. Returns the time of the first that runs out of patience. */
+/* Fills polls; the lock is held. Returns the time of the first that times out. */
 static int64_t gather(struct dv_poolnet *net)
 {
 	int64_t first = 0;
@@ -146,7 +146,7 @@ static void *worker(void *arg)
 			int res;
 
 			if (look(j, i < count ? net->polls[i + 1].revents : 0, now, &res))
-				dv_pool_result(net->pool, j->user_data, res);
+				net->result(net->arg, j->user_data, res);
 			else
 				net->jobs[kept++] = *j;
 		}
@@ -156,13 +156,15 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-int dv_poolnet_open(struct dv_pool *pool, unsigned int entries, struct dv_poolnet **out)
+int dv_poolnet_open(unsigned int entries, void (*result)(void *arg, void *user_data, int res), void *arg,
+		    struct dv_poolnet **out)
 {
 	struct dv_poolnet *net = calloc(1, sizeof(*net));
 
 	if (!net)
 		return -ENOMEM;
-	net->pool = pool;
+	net->result = result;
+	net->arg = arg;
 	net->size = entries;
 	net->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	net->jobs = calloc(entries, sizeof(*net->jobs));
@@ -228,11 +230,11 @@ int dv_poolnet_queue(struct dv_poolnet *net, const struct dv_net *n, void *user_
 
 	if (n->flags & MSG_DONTWAIT) {
 		(void)move(&j, &res);
-		dv_pool_result(net->pool, user_data, res);
+		net->result(net->arg, user_data, res);
 		return 0;
 	}
-	if (n->patience)
-		j.end = dv_end_ns(n->patience->tv_sec * 1000000000LL + n->patience->tv_nsec);
+	if (n->timeout)
+		j.end = dv_end_ns(n->timeout->tv_sec * 1000000000LL + n->timeout->tv_nsec);
 	pthread_mutex_lock(&net->lock);
 	res = start(net);
 	if (!res && net->count < net->size) {
@@ -242,7 +244,7 @@ int dv_poolnet_queue(struct dv_poolnet *net, const struct dv_net *n, void *user_
 	pthread_mutex_unlock(&net->lock);
 	if (res) {
 		/* No thread can be had: the operation fails rather than waits for one. */
-		dv_pool_result(net->pool, user_data, res == -EAGAIN ? -ENOMEM : res);
+		net->result(net->arg, user_data, res == -EAGAIN ? -ENOMEM : res);
 		return 0;
 	}
 	wake(net);

@@ -9,7 +9,6 @@
 #include <linux/time_types.h>
 #include <stdint.h>
 
-struct dv_pool;
 struct dv_poolnet;
 
 /* A step on a connection: waits until it can go on unless MSG_DONTWAIT is among the flags. */
@@ -17,7 +16,7 @@ enum dv_net_what {
 	DV_NET_RECV, DV_NET_SEND, DV_NET_POLL_IN, DV_NET_POLL_OUT,
 	DV_NET_RECVMSG, DV_NET_SENDMSG, /* addr: a struct msghdr, which stays valid until the end; len is not used */
 	DV_NET_POLL_ERR,                /* the error queue has something */
-	DV_NET_PAUSE,                   /* nothing but patience; any result */
+	DV_NET_PAUSE,                   /* nothing but the timeout; any result */
 	DV_NET_RECV_ZC,                 /* addr: the number of the ring's queue; io_uring only: many answers, the last without more */
 };
 struct dv_net {
@@ -26,11 +25,12 @@ struct dv_net {
 	int flags;                 /* MSG_* */
 	uint32_t len;
 	uint64_t addr;
-	struct __kernel_timespec *patience; /* -ECANCELED after this time; stays valid until submitted; NULL: for ever */
+	struct __kernel_timespec *timeout; /* -ECANCELED after this time; stays valid until submitted; NULL: for ever */
 };
 
-/* entries: steps at one time; results go to dv_pool_result(). Starts no thread yet. -ENOMEM. */
-int dv_poolnet_open(struct dv_pool *pool, unsigned int entries, struct dv_poolnet **net);
+/* entries: steps at one time. result is called when one has ended, in any thread. Starts no thread yet. -ENOMEM. */
+int dv_poolnet_open(unsigned int entries, void (*result)(void *arg, void *user_data, int res), void *arg,
+		    struct dv_poolnet **net);
 /* Nothing may be under way. Joins the thread. */
 void dv_poolnet_close(struct dv_poolnet *net);
 /* In a forked child, where the thread is not. */

@@ -282,7 +282,7 @@ static void prepare(struct io_uring_sqe *sqe, const struct dv_net *n)
 		sqe->splice_fd_in = (int32_t)n->addr;
 		break;
 	case DV_NET_PAUSE:
-		io_uring_prep_timeout(sqe, n->patience, 0, 0);
+		io_uring_prep_timeout(sqe, n->timeout, 0, 0);
 		break;
 	case DV_NET_POLL_ERR:
 		io_uring_prep_poll_add(sqe, n->fd, POLLERR);
@@ -300,16 +300,16 @@ int dv_queue_net(struct dv_queue *q, const struct dv_net *n, void *user_data, vo
 	*answers = 1;
 	if (!q->uring)
 		return dv_pool_net(q->pool, n, user_data);
-	if (!has_room(q, n->patience ? 2 : 1))
+	if (!has_room(q, n->timeout ? 2 : 1))
 		return -EAGAIN;
 	sqe = io_uring_get_sqe(q->uring);
 	prepare(sqe, n);
 	sqe->user_data = (uintptr_t)user_data;
-	if (!n->patience || n->what == DV_NET_PAUSE)
+	if (!n->timeout || n->what == DV_NET_PAUSE)
 		return 0;
 	sqe->flags |= IOSQE_IO_LINK;
 	sqe = io_uring_get_sqe(q->uring);
-	io_uring_prep_link_timeout(sqe, n->patience, 0);
+	io_uring_prep_link_timeout(sqe, n->timeout, 0);
 	sqe->user_data = (uintptr_t)answer;
 	*answers = 2;
 	return 0;

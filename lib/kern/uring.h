@@ -87,7 +87,7 @@ unsigned int dv_queue_unsent(struct dv_queue *q);
 int dv_queue_cancel(struct dv_queue *q, void *user_data, void *answer);
 
 /*
- * 0, or -EAGAIN when no queue entry is free. With patience a second answer
+ * 0, or -EAGAIN when no queue entry is free. With a timeout a second answer
  * comes, with user_data `answer`, if *answers is then 2.
  */
 int dv_queue_net(struct dv_queue *q, const struct dv_net *n, void *user_data, void *answer, unsigned int *answers);

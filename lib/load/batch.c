@@ -26,7 +26,7 @@ uint64_t dv_batch_need(const struct dv_layout *l, uint64_t item)
 	uint64_t sum = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
-		struct dv_piece p = dv_source_piece(l->source, item, i);
+		struct dv_span p = dv_source_piece(l->source, item, i);
 
 		if (p.len)
 			sum += up(l, p.off + p.len) - down(l, p.off) + (sum ? l->gap : 0);
@@ -35,7 +35,7 @@ uint64_t dv_batch_need(const struct dv_layout *l, uint64_t item)
 }
 
 /* Makes the last run longer: false if it cannot bring the piece. */
-static bool extend(const struct dv_layout *l, struct dv_slot *s, const struct dv_piece *p, bool *full)
+static bool extend(const struct dv_layout *l, struct dv_batch_slot *s, const struct dv_span *p, bool *full)
 {
 	struct dv_run *run = s->nr_runs ? &s->runs[s->nr_runs - 1] : NULL;
 	uint64_t end = up(l, p->off + p->len), more;
@@ -56,7 +56,7 @@ static bool extend(const struct dv_layout *l, struct dv_slot *s, const struct dv
 }
 
 /* false: the slot is full. */
-static bool place(const struct dv_layout *l, struct dv_slot *s, const struct dv_piece *p, uint32_t field)
+static bool place(const struct dv_layout *l, struct dv_batch_slot *s, const struct dv_span *p, uint32_t field)
 {
 	struct dv_place *to = &s->places[s->nr_places];
 	uint64_t from = down(l, p->off), end = up(l, p->off + p->len);
@@ -82,7 +82,7 @@ static bool place(const struct dv_layout *l, struct dv_slot *s, const struct dv_
 }
 
 /* All fields of an item, or none. */
-static bool place_item(const struct dv_layout *l, struct dv_slot *s, uint64_t item)
+static bool place_item(const struct dv_layout *l, struct dv_batch_slot *s, uint64_t item)
 {
 	unsigned int n = dv_source_fields(l->source, item);
 	uint32_t runs = s->nr_runs, places = s->nr_places;
@@ -92,7 +92,7 @@ static bool place_item(const struct dv_layout *l, struct dv_slot *s, uint64_t it
 	if (runs)
 		last = s->runs[runs - 1];
 	for (unsigned int i = 0; i < n; i++) {
-		struct dv_piece p = dv_source_piece(l->source, item, i);
+		struct dv_span p = dv_source_piece(l->source, item, i);
 
 		if (place(l, s, &p, i))
 			continue;
@@ -107,13 +107,13 @@ static bool place_item(const struct dv_layout *l, struct dv_slot *s, uint64_t it
 	return true;
 }
 
-bool dv_batch_plan(const struct dv_layout *l, struct dv_slot *s, struct dv_cursor *c, bool drop_last)
+bool dv_batch_plan(const struct dv_layout *l, struct dv_batch_slot *s, struct dv_cursor *c, bool drop_last)
 {
 	uint64_t item, at = c->taken;
 
 	s->used = 0;
 	s->nr_runs = s->nr_places = s->nr_samples = 0;
-	s->begun = s->flying = 0;
+	s->begun = s->inflight = 0;
 	while (s->nr_samples < l->batch && dv_cursor_peek(c, &item) && place_item(l, s, item))
 		dv_cursor_take(c);
 	if (!s->nr_samples || (drop_last && s->nr_samples < l->batch && !dv_cursor_peek(c, &item)))
@@ -127,7 +127,7 @@ bool dv_batch_plan(const struct dv_layout *l, struct dv_slot *s, struct dv_curso
 	return true;
 }
 
-static void tell(const struct dv_slot *s, const struct dv_place *p, struct devio_item *to)
+static void tell(const struct dv_batch_slot *s, const struct dv_place *p, struct devio_item *to)
 {
 	const struct dv_run *run;
 
@@ -141,13 +141,13 @@ static void tell(const struct dv_slot *s, const struct dv_place *p, struct devio
 		return;
 	run = &s->runs[p->run];
 	to->error = p->end > run->good ? run->error : 0;
-	to->path = run->fate.path;
-	to->best_unused = run->fate.best_unused;
-	to->reason = run->fate.reason;
-	to->flags = run->fate.flags;
+	to->path = run->outcome.path;
+	to->best_unused = run->outcome.best_unused;
+	to->reason = run->outcome.reason;
+	to->flags = run->outcome.flags;
 }
 
-uint32_t dv_batch_finish(struct dv_slot *s, uint64_t *bytes)
+uint32_t dv_batch_finish(struct dv_batch_slot *s, uint64_t *bytes)
 {
 	struct devio_item *to = s->items;
 	uint32_t failed = 0;

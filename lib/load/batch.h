@@ -24,7 +24,7 @@ struct dv_sample {
 
 enum dv_slot_state { DV_SLOT_FREE, DV_SLOT_LOADING, DV_SLOT_OUT };
 
-struct dv_slot {
+struct dv_batch_slot {
 	enum dv_slot_state state;
 	uint32_t number;
 	uint64_t seq;
@@ -36,8 +36,8 @@ struct dv_slot {
 	struct devio_item *items;
 	uint32_t nr_runs, nr_places, nr_samples;
 	uint32_t begun;          /* runs of which all reads are begun */
-	uint32_t flying;         /* reads */
-	struct dv_slot *next;    /* in the queue of loading, or the list of free ones */
+	uint32_t inflight;         /* reads */
+	struct dv_batch_slot *next;    /* in the queue of loading, or the list of free ones */
 };
 
 /* How batches are made: the same for all of a loader. */
@@ -79,9 +79,9 @@ void dv_cursor_skip(struct dv_cursor *c, uint64_t nr);
 uint64_t dv_batch_need(const struct dv_layout *l, uint64_t item);
 
 /* Takes items from the cursor until the batch or the slot is full; false: there are none left. */
-bool dv_batch_plan(const struct dv_layout *l, struct dv_slot *s, struct dv_cursor *c, bool drop_last);
+bool dv_batch_plan(const struct dv_layout *l, struct dv_batch_slot *s, struct dv_cursor *c, bool drop_last);
 
 /* Fills items[]; returns the number of those that failed. */
-uint32_t dv_batch_finish(struct dv_slot *s, uint64_t *bytes);
+uint32_t dv_batch_finish(struct dv_batch_slot *s, uint64_t *bytes);
 
 #endif

@@ -131,7 +131,7 @@ static int read_text(const struct dv_input *in, char **text, size_t *len)
 	return dv_input_read(in, *text, *len, 0);
 }
 
-int dv_safetensors_add_index(struct devio_source *s, const char *path)
+static int add_index(struct devio_source *s, const char *path)
 {
 	struct index x = { .path = path };
 	struct json_object *top = NULL;
@@ -152,4 +152,19 @@ int dv_safetensors_add_index(struct devio_source *s, const char *path)
 	json_object_put(top);
 	free(text);
 	return rc;
+}
+
+DEVIO_API int devio_source_open_safetensors(const char *path, struct devio_source **out)
+{
+	size_t len = path ? strlen(path) : 0;
+	struct devio_source *s;
+
+	if (!path || !out)
+		return dv_err(-EINVAL, "safetensors: the name or the place for the source is NULL");
+	s = dv_source_new(DEVIO_SOURCE_SAFETENSORS);
+	if (!s)
+		return -ENOMEM;
+	if (len > 5 && !strcmp(path + len - 5, ".json"))
+		return dv_source_give(s, add_index(s, path), out);
+	return dv_source_give(s, dv_safetensors_add(s, path), out);
 }

@@ -67,6 +67,22 @@ int dv_input_open(struct devio_source *s, const char *path, struct dv_input *in)
 	return dv_url_is(path) ? open_there(s, path, in) : open_here(path, in);
 }
 
+int dv_input_open_shard(struct devio_source *s, const char *path, struct dv_input *in)
+{
+	int rc = dv_input_open(s, path, in);
+	const struct dv_shard sh = {
+		.path = (char *)path, .size = in->size, .dev = in->st.st_dev, .ino = in->st.st_ino,
+		.mtime = in->st.st_mtim, .server = in->server, .version = in->version,
+	};
+
+	if (rc)
+		return rc;
+	rc = dv_source_add_shard(s, &sh, in->name ? (size_t)(in->name - in->path) : 0);
+	if (rc)
+		dv_input_close(in);
+	return rc;
+}
+
 void dv_input_close(struct dv_input *in)
 {
 	if (in->fd >= 0)

@@ -18,6 +18,8 @@ struct dv_input {
 
 /* Opens a regular file: 0, or -errno with a sentence. A source's inputs are open one at a time. */
 int dv_input_open(struct devio_source *s, const char *path, struct dv_input *in);
+/* The same, and notes the file as the last shard of the source. */
+int dv_input_open_shard(struct devio_source *s, const char *path, struct dv_input *in);
 void dv_input_close(struct dv_input *in);
 
 /* Reads len bytes at off: 0, or -errno with a sentence (-EBADMSG: the file ends before). */

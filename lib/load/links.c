@@ -28,7 +28,7 @@ struct link {
 	struct devio_sock *sock;
 	int error;                       /* it ends: -errno ... */
 	char why[200];                   /* ... and why */
-	uint32_t flying;                 /* reads */
+	uint32_t inflight;                 /* reads */
 	uint32_t shard[DV_WIRE_FILES];   /* + 1, by the number of the file; 0: none */
 };
 
@@ -173,13 +173,13 @@ static int take_link(struct dv_links *l, uint32_t number, struct link **out)
 	for (unsigned int i = 0; i < DV_LINKS; i++) {
 		struct link *x = &v->link[i];
 
-		if ((!x->error || !x->flying) && (!k || x->flying < k->flying))
+		if ((!x->error || !x->inflight) && (!k || x->inflight < k->inflight))
 			k = x;
 	}
 	if (!k)
 		return -EAGAIN;
 	*out = k;
-	if (k->sock && !k->flying && is_over(k))
+	if (k->sock && !k->inflight && is_over(k))
 		drop(k);
 	return k->sock ? 0 : connect_link(l, number, v, k);
 }
@@ -237,7 +237,7 @@ int dv_links_read(struct dv_links *l, uint32_t shard, const struct devio_range *
 		return rc;
 	l->free = q->next;
 	*q = (struct read){ .cookie = cookie, .link = k, .shard = shard, .len = to->len };
-	k->flying++;
+	k->inflight++;
 	rc = post_all(l, q, to, from);
 	if (!rc)
 		return 0;
@@ -245,7 +245,7 @@ int dv_links_read(struct dv_links *l, uint32_t shard, const struct devio_range *
 	q->lost = true;
 	if (q->pending)
 		return 0; /* it ends with what is posted */
-	k->flying--;
+	k->inflight--;
 	q->next = l->free;
 	l->free = q;
 	return rc;
@@ -352,7 +352,7 @@ bool dv_links_done(struct dv_links *l, struct devio_completion *c)
 		c->reason = q->lost && q->bytes.result < 0 ? q->bytes.reason : DEVIO_REASON_NET;
 		tell(l, q, error);
 	}
-	q->link->flying--;
+	q->link->inflight--;
 	q->next = l->free;
 	l->free = q;
 	return true;

@@ -26,10 +26,10 @@ struct devio_loader {
 	struct dv_layout layout;
 	struct dv_cursor cursor;
 	struct devio_loader_opts o;
-	struct dv_slot *slots;
-	struct dv_slot *free;          /* list */
-	struct dv_slot *head, **tail;  /* queue of loading ones, by seq */
-	struct dv_slot *begin;         /* the first with reads that are not begun */
+	struct dv_batch_slot *slots;
+	struct dv_batch_slot *free;          /* list */
+	struct dv_batch_slot *head, **tail;  /* queue of loading ones, by seq */
+	struct dv_batch_slot *begin;         /* the first with reads that are not begun */
 	uint64_t seq, epoch_items;
 	uint64_t batches, item_bytes;
 };
@@ -111,7 +111,7 @@ static int check_room(const struct devio_loader *l)
 		      (unsigned long long)l->layout.slot_bytes, l->o.slots);
 }
 
-static int slot_memory(struct devio_loader *l, struct dv_slot *s)
+static int slot_memory(struct devio_loader *l, struct dv_batch_slot *s)
 {
 	uint32_t n = l->layout.places;
 
@@ -131,7 +131,7 @@ static int make_slots(struct devio_loader *l, uint64_t from)
 	if (!l->slots)
 		return dv_err(-ENOMEM, "loader: no memory for %u slots", l->o.slots);
 	for (uint32_t i = l->o.slots; i-- > 0;) {
-		struct dv_slot *s = &l->slots[i];
+		struct dv_batch_slot *s = &l->slots[i];
 
 		s->number = i;
 		s->base = from + i * l->layout.slot_bytes;
@@ -143,7 +143,7 @@ static int make_slots(struct devio_loader *l, uint64_t from)
 	return 0;
 }
 
-static void push(struct devio_loader *l, struct dv_slot *s)
+static void push(struct devio_loader *l, struct dv_batch_slot *s)
 {
 	s->state = DV_SLOT_LOADING;
 	s->next = NULL;
@@ -156,7 +156,7 @@ static void push(struct devio_loader *l, struct dv_slot *s)
 static void plan(struct devio_loader *l)
 {
 	while (l->free) {
-		struct dv_slot *s = l->free;
+		struct dv_batch_slot *s = l->free;
 
 		s->seq = l->seq;
 		if (!dv_batch_plan(&l->layout, s, &l->cursor, l->o.flags & DEVIO_LOADER_DROP_LAST))
@@ -171,14 +171,14 @@ static void plan(struct devio_loader *l)
 static void begin_reads(struct devio_loader *l)
 {
 	for (; l->begin; l->begin = l->begin->next) {
-		struct dv_slot *s = l->begin;
+		struct dv_batch_slot *s = l->begin;
 
 		for (; s->begun < s->nr_runs; s->begun++) {
 			struct dv_run *run = &s->runs[s->begun];
-			uint32_t before = run->asked;
+			uint32_t before = run->started;
 			bool all = dv_reads_begin(&l->reads, run, s->number * l->layout.places + s->begun);
 
-			s->flying += run->asked - before;
+			s->inflight += run->started - before;
 			if (!all)
 				return;
 		}
@@ -191,9 +191,9 @@ static void pump(struct devio_loader *l)
 	begin_reads(l);
 }
 
-static bool is_loaded(const struct dv_slot *s)
+static bool is_loaded(const struct dv_batch_slot *s)
 {
-	return s->begun == s->nr_runs && !s->flying;
+	return s->begun == s->nr_runs && !s->inflight;
 }
 
 static int take(struct devio_loader *l, unsigned int min, int64_t timeout_ns)
@@ -203,23 +203,23 @@ static int take(struct devio_loader *l, unsigned int min, int64_t timeout_ns)
 
 	for (int i = 0; i < n; i++) {
 		uint32_t number;
-		struct dv_slot *s;
+		struct dv_batch_slot *s;
 
 		if (!dv_reads_ended(&l->reads, &done[i]))
 			continue;
 		number = dv_reads_number(&done[i]);
 		s = &l->slots[number / l->layout.places];
 		dv_reads_done(&l->reads, &s->runs[number % l->layout.places], &done[i]);
-		s->flying--;
+		s->inflight--;
 	}
 	return n;
 }
 
 /* Out of the queue: the next batch for the caller, or NULL. */
-static struct dv_slot *pop_loaded(struct devio_loader *l)
+static struct dv_batch_slot *pop_loaded(struct devio_loader *l)
 {
-	for (struct dv_slot **at = &l->head; *at; at = &(*at)->next) {
-		struct dv_slot *s = *at;
+	for (struct dv_batch_slot **at = &l->head; *at; at = &(*at)->next) {
+		struct dv_batch_slot *s = *at;
 
 		if (is_loaded(s)) {
 			*at = s->next;
@@ -233,14 +233,14 @@ static struct dv_slot *pop_loaded(struct devio_loader *l)
 	return NULL;
 }
 
-static void put_free(struct devio_loader *l, struct dv_slot *s)
+static void put_free(struct devio_loader *l, struct dv_batch_slot *s)
 {
 	s->state = DV_SLOT_FREE;
 	s->next = l->free;
 	l->free = s;
 }
 
-static void deliver(struct devio_loader *l, struct dv_slot *s, struct devio_batch *b)
+static void deliver(struct devio_loader *l, struct dv_batch_slot *s, struct devio_batch *b)
 {
 	b->items = s->items;
 	b->nr = s->nr_places;
@@ -256,7 +256,7 @@ static void deliver(struct devio_loader *l, struct dv_slot *s, struct devio_batc
 /* Several completions in one system call, but never so many that the disk runs dry. */
 static unsigned int worth_waiting_for(const struct devio_loader *l)
 {
-	unsigned int n = l->head->flying, most = l->o.depth / 4;
+	unsigned int n = l->head->inflight, most = l->o.depth / 4;
 
 	n = n < most ? n : most;
 	n = n < TAKE ? n : TAKE;
@@ -264,7 +264,7 @@ static unsigned int worth_waiting_for(const struct devio_loader *l)
 }
 
 /* A loaded slot in *out; 1, 0 at the end of the epoch, or -errno. */
-static int wait_loaded(struct devio_loader *l, int64_t timeout_ns, struct dv_slot **out)
+static int wait_loaded(struct devio_loader *l, int64_t timeout_ns, struct dv_batch_slot **out)
 {
 	int64_t end = timeout_ns > 0 ? dv_end_ns(timeout_ns) : 0, left = timeout_ns;
 	int n = take(l, 0, 0);
@@ -301,7 +301,7 @@ static int check_batch(const struct devio_loader *l, const struct devio_batch *b
 DEVIO_API int devio_loader_next(struct devio_loader *l, struct devio_batch *batch, int64_t timeout_ns)
 {
 	int rc = check_batch(l, batch);
-	struct dv_slot *s;
+	struct dv_batch_slot *s;
 
 	if (rc)
 		return rc;
@@ -334,7 +334,7 @@ static int drop_loading(struct devio_loader *l)
 			return n;
 	}
 	while (l->head) {
-		struct dv_slot *s = l->head;
+		struct dv_batch_slot *s = l->head;
 
 		l->head = s->next;
 		put_free(l, s);

@@ -118,10 +118,10 @@ static int report(struct job *j)
 		if (!g->len)
 			continue;
 		g->error = g->off + g->len > run->good ? run->error : 0;
-		g->path = run->fate.path;
-		g->best_unused = run->fate.best_unused;
-		g->reason = run->fate.reason;
-		g->flags = run->fate.flags;
+		g->path = run->outcome.path;
+		g->best_unused = run->outcome.best_unused;
+		g->reason = run->outcome.reason;
+		g->flags = run->outcome.flags;
 		first = first ? first : g->error;
 	}
 	return first ? dv_err_plain(first, j->reads.sentence) : 0;

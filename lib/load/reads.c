@@ -109,13 +109,13 @@ static int open_file(struct dv_reads *r, uint32_t n)
 }
 
 /* What lies at byte `at` of the file and behind is lost, with this errno. */
-static void lose(struct dv_run *run, uint64_t at, int error, const struct dv_fate *fate)
+static void lose(struct dv_run *run, uint64_t at, int error, const struct dv_outcome *outcome)
 {
 	if (at >= run->good)
 		return;
 	run->good = at;
 	run->error = error;
-	run->fate = *fate;
+	run->outcome = *outcome;
 }
 
 /* What an error said. A connection's does not name the file. */
@@ -149,9 +149,9 @@ static int begin_one(struct dv_reads *r, const struct dv_run *run, uint64_t from
 	uint64_t mem_off = run->mem_off + (from - run->off);
 	int rc = 0;
 
-	if (run->asked == DV_LINKS_COOKIE - 1)
+	if (run->started == DV_LINKS_COOKIE - 1)
 		return dv_err(-EFBIG, "load: more than 2^31 reads of %u bytes: set max_read", r->o.max_read);
-	if (r->flying == r->o.depth && r->links)
+	if (r->inflight == r->o.depth && r->links)
 		return -EAGAIN;
 	if (dv_source_shard(r->source, run->file)->server)
 		return dv_links_read(r->links, run->file, &(struct devio_range){ r->mem, mem_off, to - from }, from, cookie);
@@ -163,15 +163,15 @@ static int begin_one(struct dv_reads *r, const struct dv_run *run, uint64_t from
 
 bool dv_reads_begin(struct dv_reads *r, struct dv_run *run, uint32_t number)
 {
-	const struct dv_fate none = { .reason = DEVIO_REASON_IO };
+	const struct dv_outcome none = { .reason = DEVIO_REASON_IO };
 	uint64_t from, to;
 	int rc;
 
 	for (;;) {
-		span(r, run, run->asked, &from, &to);
+		span(r, run, run->started, &from, &to);
 		if (from >= to || run->error)
 			return true;
-		rc = begin_one(r, run, from, to, (uint64_t)number << 32 | run->asked);
+		rc = begin_one(r, run, from, to, (uint64_t)number << 32 | run->started);
 		if (rc == -EAGAIN)
 			return false;
 		if (rc) {
@@ -179,9 +179,9 @@ bool dv_reads_begin(struct dv_reads *r, struct dv_run *run, uint32_t number)
 			lose(run, from, rc, &none);
 			return true;
 		}
-		run->asked++;
-		run->flying++;
-		r->flying++;
+		run->started++;
+		run->inflight++;
+		r->inflight++;
 	}
 }
 
@@ -201,12 +201,12 @@ static void tell(struct dv_reads *r, const struct dv_run *run, uint64_t from, co
 
 void dv_reads_done(struct dv_reads *r, struct dv_run *run, const struct devio_completion *c)
 {
-	const struct dv_fate fate = { c->path, c->best_unused, c->reason, c->flags };
+	const struct dv_outcome outcome = { c->path, c->best_unused, c->reason, c->flags };
 	uint64_t from, to;
 
 	span(r, run, (uint32_t)c->cookie, &from, &to);
-	run->flying--;
-	r->flying--;
+	run->inflight--;
+	r->inflight--;
 	r->reads++;
 	r->bytes += c->good;
 	if (to > run->need)
@@ -215,8 +215,8 @@ void dv_reads_done(struct dv_reads *r, struct dv_run *run, const struct devio_co
 		int error = c->result < 0 ? (int)c->result : -ENODATA;
 
 		tell(r, run, from, c, error);
-		lose(run, from + c->good, error, &fate);
-	} else if (!run->error && c->path >= run->fate.path) {
-		run->fate = fate;
+		lose(run, from + c->good, error, &outcome);
+	} else if (!run->error && c->path >= run->outcome.path) {
+		run->outcome = outcome;
 	}
 }

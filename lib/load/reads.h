@@ -6,27 +6,23 @@
 #include <stdbool.h>
 #include <devio/file.h>
 #include <devio/ring.h>
+#include "core/outcome.h"
 #include "load/links.h"
 
 #define DV_READS_BLOCK 4096u            /* what every drive reads directly */
 #define DV_READS_MAX (8u << 20)
-
-/* What became of reads, worst first: of several the least direct path. */
-struct dv_fate {
-	uint16_t path, best_unused, reason, flags;
-};
 
 /* One contiguous piece of a file on its way to one of the memory. */
 struct dv_run {
 	uint64_t off, end;      /* bytes of the file that are read */
 	uint64_t need;          /* and how far they have to be there */
 	uint64_t mem_off;       /* of `off` */
-	uint64_t good;          /* what lies before this byte of the file has come; all if UINT64_MAX */
+	uint64_t good;          /* what lies before this byte of the file has arrived; all if UINT64_MAX */
 	uint32_t file;
-	uint32_t asked;         /* reads begun */
-	uint32_t flying;        /* of these in flight */
+	uint32_t started;       /* reads */
+	uint32_t inflight;      /* of these */
 	int error;              /* why `good` is what it is */
-	struct dv_fate fate;
+	struct dv_outcome outcome; /* of its reads; of several the least direct path */
 };
 
 struct dv_reads_opts {
@@ -47,7 +43,7 @@ struct dv_reads {
 	uint32_t nr_open;
 	uint64_t now;
 	struct dv_links *links;      /* NULL: no file is at a server */
-	uint32_t flying;             /* reads */
+	uint32_t inflight;           /* reads */
 	uint64_t reads, bytes;       /* that ended */
 	char sentence[512];          /* of the last failure */
 };

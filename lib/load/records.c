@@ -44,7 +44,7 @@ static int add_files(struct devio_source *s, const char *const *paths, unsigned 
 	for (unsigned int i = 0; i < nr; i++) {
 		struct dv_input in;
 		uint64_t n = 0;
-		int rc = dv_source_add_file(s, paths[i], &in);
+		int rc = dv_input_open_shard(s, paths[i], &in);
 
 		if (rc)
 			return rc;

@@ -262,26 +262,11 @@ static int read_file(struct devio_source *s, const struct dv_input *in)
 int dv_safetensors_add(struct devio_source *s, const char *path)
 {
 	struct dv_input in;
-	int rc = dv_source_add_file(s, path, &in);
+	int rc = dv_input_open_shard(s, path, &in);
 
 	if (rc)
 		return rc;
 	rc = read_file(s, &in);
 	dv_input_close(&in);
 	return rc;
-}
-
-DEVIO_API int devio_source_open_safetensors(const char *path, struct devio_source **out)
-{
-	size_t len = path ? strlen(path) : 0;
-	struct devio_source *s;
-
-	if (!path || !out)
-		return dv_err(-EINVAL, "safetensors: the name or the place for the source is NULL");
-	s = dv_source_new(DEVIO_SOURCE_SAFETENSORS);
-	if (!s)
-		return -ENOMEM;
-	if (len > 5 && !strcmp(path + len - 5, ".json"))
-		return dv_source_give(s, dv_safetensors_add_index(s, path), out);
-	return dv_source_give(s, dv_safetensors_add(s, path), out);
 }

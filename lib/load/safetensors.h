@@ -7,7 +7,4 @@
 /* Adds the tensors of a file: 0, or -errno with a sentence. */
 int dv_safetensors_add(struct devio_source *s, const char *path);
 
-/* Adds those of all files of an index. */
-int dv_safetensors_add_index(struct devio_source *s, const char *path);
-
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/err.h"
-#include "load/input.h"
+#include "load/source.h"
 #include "load/peer.h"
 
 /* Room for `more` elements behind the last; NULL: no memory, with the sentence. */
@@ -82,32 +82,19 @@ int dv_source_give(struct devio_source *s, int rc, struct devio_source **out)
 	return rc;
 }
 
-static int note_shard(struct devio_source *s, const struct dv_input *in)
+int dv_source_add_shard(struct devio_source *s, const struct dv_shard *shard, size_t name_off)
 {
 	struct dv_shard *sh = grow(&s->shards, 1, sizeof(*sh));
 
 	if (!sh)
 		return -ENOMEM;
-	*sh = (struct dv_shard){ strdup(in->path), in->size, in->st.st_dev, in->st.st_ino, in->st.st_mtim, in->server,
-				 in->version, NULL };
+	*sh = *shard;
+	sh->path = strdup(shard->path);
 	if (!sh->path)
-		return dv_err(-ENOMEM, "source %s: no memory for the name", in->path);
-	if (in->server)
-		sh->name = sh->path + (in->name - in->path);
+		return dv_err(-ENOMEM, "source %s: no memory for the name", shard->path);
+	sh->name = sh->server ? sh->path + name_off : NULL;
 	s->shards.nr++;
 	return 0;
-}
-
-int dv_source_add_file(struct devio_source *s, const char *path, struct dv_input *in)
-{
-	int rc = dv_input_open(s, path, in);
-
-	if (rc)
-		return rc;
-	rc = note_shard(s, in);
-	if (rc)
-		dv_input_close(in);
-	return rc;
 }
 
 int dv_source_add_server(struct devio_source *s, const char *host, const char *port)
@@ -265,17 +252,17 @@ static uint32_t file_of(const struct devio_source *s, uint64_t item)
 	return low;
 }
 
-struct dv_piece dv_source_piece(const struct devio_source *s, uint64_t item, unsigned int n)
+struct dv_span dv_source_piece(const struct devio_source *s, uint64_t item, unsigned int n)
 {
 	const struct dv_field *f;
 	uint32_t file;
 
 	if (s->kind == DEVIO_SOURCE_RECORDS) {
 		file = file_of(s, item);
-		return (struct dv_piece){ s->header + (item - s->before[file]) * s->record, s->record, file };
+		return (struct dv_span){ s->header + (item - s->before[file]) * s->record, s->record, file };
 	}
 	f = dv_source_field(s, dv_source_item(s, item)->first + n);
-	return (struct dv_piece){ f->off, f->len, f->file };
+	return (struct dv_span){ f->off, f->len, f->file };
 }
 
 static int check_source(const struct devio_source *s)
@@ -326,7 +313,7 @@ DEVIO_API int devio_source_get_field(const struct devio_source *s, uint64_t item
 				     struct devio_field *field)
 {
 	struct devio_field f = { .key = "", .name = "", .dtype = "" };
-	struct dv_piece p;
+	struct dv_span p;
 	int rc = devio_source_count(s, item);
 
 	if (rc >= 0 && n >= (unsigned int)rc)

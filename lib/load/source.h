@@ -43,7 +43,7 @@ struct dv_item {
 };
 
 /* What the loader wants of a field. */
-struct dv_piece {
+struct dv_span {
 	uint64_t off, len;
 	uint32_t file;
 };
@@ -100,12 +100,9 @@ static inline const char *dv_source_text(const struct devio_source *s, uint64_t 
 struct devio_source *dv_source_new(enum devio_source_kind kind);
 struct devio_source *dv_source_get(const struct devio_source *s);
 
-struct dv_input;
-
-/* Opens a file and notes it as the last shard. 0, or -errno with a sentence. */
-int dv_source_add_file(struct devio_source *s, const char *path, struct dv_input *in);
-
 /* Each adds one at the end: 0 or -ENOMEM. */
+/* Copies the shard, and its path; name_off: where the server's name of the file begins in it. */
+int dv_source_add_shard(struct devio_source *s, const struct dv_shard *shard, size_t name_off);
 int dv_source_add_server(struct devio_source *s, const char *host, const char *port);
 int dv_source_add_text(struct devio_source *s, const char *text, size_t len, uint64_t *at);
 int dv_source_add_item(struct devio_source *s, uint64_t key);
@@ -123,7 +120,7 @@ int dv_source_give(struct devio_source *s, int rc, struct devio_source **out);
 unsigned int dv_source_fields(const struct devio_source *s, uint64_t item);
 
 /* Where field n of the item lies. */
-struct dv_piece dv_source_piece(const struct devio_source *s, uint64_t item, unsigned int n);
+struct dv_span dv_source_piece(const struct devio_source *s, uint64_t item, unsigned int n);
 
 /* The same file as in *sh? 0 or -ESTALE with a sentence, -errno. */
 int dv_source_same(const struct dv_shard *sh, int fd);

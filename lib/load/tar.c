@@ -213,7 +213,7 @@ static int add_shards(struct devio_source *s, const char *const *paths, unsigned
 	for (unsigned int i = 0; i < nr && !rc; i++) {
 		struct dv_input in;
 
-		rc = dv_source_add_file(s, paths[i], &in);
+		rc = dv_input_open_shard(s, paths[i], &in);
 		if (rc)
 			return rc;
 		rc = read_shard(s, &in);

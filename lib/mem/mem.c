@@ -10,21 +10,6 @@
 #include "core/err.h"
 #include "mem/mem.h"
 
-/* Best device memory first: what devio_mem_list() offers is in this order. */
-const struct dv_mem_ops *const dv_mem_table[] = {
-	&dv_mem_cuda,
-	&dv_mem_hip,
-	&dv_mem_ze,
-	&dv_mem_amdgpu,
-	&dv_mem_vfio,
-	&dv_mem_p2pmem,
-	&dv_mem_drm, /* a dumb buffer may lie in host memory */
-	&dv_mem_dmaheap,
-	&dv_mem_udmabuf,
-	&dv_mem_host,
-	NULL
-};
-
 /* "cuda:0" -> its provider and the text after the colon ("" without one). */
 static int parse_spec(const char *spec, const struct dv_mem_ops **ops, const char **arg)
 {
@@ -170,10 +155,10 @@ DEVIO_API void devio_mem_free(struct devio_mem *m)
 	if (!m)
 		return;
 	m->closed = true;
-	dv_ctx_closing();
+	dv_ctx_count_close();
 	ctx = dv_ctx_get(m->ctx);
 	dv_mem_put(m);
-	dv_sync_sweep(ctx);
+	dv_ctx_sweep_idle(ctx);
 	dv_ctx_put(ctx);
 }
 
@@ -218,65 +203,11 @@ DEVIO_API int devio_mem_export(struct devio_mem *m, int *fd, uint64_t *offset)
 	return 0;
 }
 
-void dv_mem_set_ptr(struct devio_mem *m, void *ptr)
-{
-	__atomic_store_n(&m->ptr, ptr, __ATOMIC_RELEASE);
-}
-
-static int map_once(struct devio_mem *m, void **ptr)
-{
-	int rc = 0;
-
-	pthread_mutex_lock(&m->lock);
-	if (!m->ptr)
-		rc = m->ops->map ? m->ops->map(m) :
-		     dv_err(-EOPNOTSUPP, "mem %s: the CPU cannot map it: use devio_mem_copy_out()", m->spec);
-	if (!rc)
-		*ptr = m->ptr;
-	pthread_mutex_unlock(&m->lock);
-	return rc;
-}
-
-int dv_mem_ptr(struct devio_mem *m, void **ptr)
-{
-	void *p = __atomic_load_n(&m->ptr, __ATOMIC_ACQUIRE);
-
-	if (!p)
-		return map_once(m, ptr);
-	*ptr = p;
-	return 0;
-}
-
 DEVIO_API int devio_mem_map(struct devio_mem *m, void **ptr)
 {
 	int rc = check_mem(m);
 
 	return rc ? rc : dv_mem_ptr(m, ptr);
-}
-
-bool dv_mem_forked(const struct devio_mem *m)
-{
-	return m->ctx->fork_gen != dv_fork_gen;
-}
-
-const char *dv_mem_sysfs(const struct devio_ctx *ctx)
-{
-	return ctx->sysfs_root;
-}
-
-unsigned int dv_mem_fork_gen(void)
-{
-	return dv_fork_gen;
-}
-
-int dv_mem_copy_cpu(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c)
-{
-	(void)c;
-	if (out)
-		memcpy(host, (char *)m->ptr + off, len);
-	else
-		memcpy((char *)m->ptr + off, host, len);
-	return 1;
 }
 
 int dv_mem_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c)
@@ -293,6 +224,24 @@ int dv_mem_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool 
 int dv_mem_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait)
 {
 	return m->ops->copy_poll ? m->ops->copy_poll(m, c, wait) : 1;
+}
+
+int dv_mem_copy_wait(struct devio_mem *m, struct dv_copy *c)
+{
+	int rc;
+
+	do {
+		rc = dv_mem_copy_poll(m, c, true);
+	} while (!rc);
+	return rc < 0 ? rc : 0;
+}
+
+int dv_mem_copy_now(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out)
+{
+	struct dv_copy c = { 0 };
+	int rc = dv_mem_copy(m, off, host, len, out, &c);
+
+	return rc ? (rc < 0 ? rc : 0) : dv_mem_copy_wait(m, &c);
 }
 
 /* Memory in which the CPU loads and stores as it likes, with nothing before or after it. */
@@ -322,7 +271,6 @@ int dv_mem_between(struct devio_mem *dst, uint64_t off, struct devio_mem *src, u
 
 static int copy_sync(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out)
 {
-	struct dv_copy c = { 0 };
 	int rc = check_mem(m);
 
 	if (rc)
@@ -330,12 +278,7 @@ static int copy_sync(struct devio_mem *m, uint64_t off, void *host, size_t len, 
 	if (off > m->size || len > m->size - off)
 		return dv_err(-ERANGE, "mem %s: %zu bytes at %llu leave its %llu bytes", m->spec, len,
 			      (unsigned long long)off, (unsigned long long)m->size);
-	if (!len)
-		return 0;
-	rc = dv_mem_copy(m, off, host, len, out, &c);
-	while (!rc)
-		rc = dv_mem_copy_poll(m, &c, true);
-	return rc < 0 ? rc : 0;
+	return len ? dv_mem_copy_now(m, off, host, len, out) : 0;
 }
 
 DEVIO_API int devio_mem_copy_in(struct devio_mem *m, uint64_t off, const void *src, size_t len)

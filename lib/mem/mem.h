@@ -113,6 +113,10 @@ int dv_mem_dmabuf(struct devio_mem *m, int *fd, uint64_t *off);
  */
 int dv_mem_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c);
 int dv_mem_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait);
+/* Until the copy that was started has ended: 0 or -errno. */
+int dv_mem_copy_wait(struct devio_mem *m, struct dv_copy *c);
+/* dv_mem_copy() to its end: 0 or -errno. */
+int dv_mem_copy_now(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out);
 
 /*
  * Copies between two memories at once: by their device's own engine, or by one

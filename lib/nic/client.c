@@ -31,7 +31,7 @@ const char *dv_nicclient_socket(void)
 /* Connected, or -errno. */
 static int dial(void)
 {
-	const struct timeval patience = { dv_nicclient_wait_ms / 1000, dv_nicclient_wait_ms % 1000 * 1000 };
+	const struct timeval timeout = { dv_nicclient_wait_ms / 1000, dv_nicclient_wait_ms % 1000 * 1000 };
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	const char *path = dv_nicclient_socket();
 	int fd, rc;
@@ -43,7 +43,7 @@ static int dial(void)
 	if (fd < 0)
 		return -errno;
 	/* Connecting and sending wait as long as others' connections are not accepted yet. */
-	rc = setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	rc = setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	for (int tries = 0; !rc && tries < 100; tries++) {
 		rc = connect(fd, (struct sockaddr *)&a, sizeof(a));
 		if (!rc)

@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include "core/ctx.h"
 #include "core/err.h"
+#include "kern/netbind.h"
 #include "kern/netif.h"
 #include "nic/nic.h"
 
@@ -70,6 +71,29 @@ int dv_nic_write_down(const struct devio_nic *nic, const char *line)
 	int rc = dv_journal_add(nic->journal, line);
 
 	return rc ? dv_err(rc, "nic %s: the journal cannot be written", nic->ifname) : 0;
+}
+
+void dv_nic_put_back(struct devio_nic *nic)
+{
+	bool up = dv_netif_running(nic->ifname);
+
+	if (nic->daemon >= 0) {
+		if (dv_nicclient_close(nic))
+			dv_log(nic->ctx, DEVIO_LOG_ERROR, "%s", devio_errmsg());
+		return;
+	}
+	/* Traffic first, then the binding, then what the binding needs. */
+	if (nic->was.rss_size)
+		(void)dv_ethtool_rss_set(nic->ifname, nic->was.rss, nic->was.rss_size);
+	dv_netbind_close(&nic->bind);
+	if (dv_nic_undo(&nic->was)) {
+		dv_log(nic->ctx, DEVIO_LOG_ERROR, "%s; or later: devio-nc --restore", devio_errmsg());
+		dv_journal_leave(nic->journal);
+	} else {
+		dv_journal_end(nic->journal, nic->ifname, nic->ifindex);
+	}
+	nic->journal = -1;
+	dv_nic_settle(nic->ifname, up);
 }
 
 static int no_journal(const char *ifname, int err)

@@ -11,6 +11,7 @@
 #include "core/ctx.h"
 #include "core/err.h"
 #include "nic/nic.h"
+#include "kern/netdev.h"
 #include "ring/engine.h"
 
 #define TRIES 60
@@ -33,20 +34,21 @@ int dv_nic_ring_check(const struct devio_ctx *ctx, const struct devio_nic_opts *
 	return 0;
 }
 
-int dv_nic_ring_can(const struct devio_nic *nic, bool right)
+static int can(const struct devio_nic *nic, const struct dv_netdev *d, const char *daemon)
 {
 	struct devio_ring *r = nic->ring;
 
+	(void)daemon; /* a ring's queue is its own process's to register */
 	if (!dv_zcrx_known(&r->q))
 		return dv_err(-EOPNOTSUPP, "nic %s: the kernel has no zero-copy receive: boot Linux 6.16 or newer with "
 			      "CONFIG_IO_URING_ZCRX, or take sock-devmem (no ring)", nic->ifname);
-	if (!right)
+	if (!d->right || !d->first_user_ns)
 		return dv_err(-EPERM, "nic %s: a queue for a ring takes CAP_NET_ADMIN in the initial user namespace, which a "
 			      "container may not have: take sock-devmem (no ring) there", nic->ifname);
 	return 0;
 }
 
-static const char *cure(int rc)
+static const char *hint(int rc)
 {
 	switch (rc) {
 	case -EEXIST:
@@ -70,18 +72,25 @@ static int try_queue(struct devio_nic *nic, int fd, uint32_t buffer)
 	return dv_zcrx_open(&nic->zc, &nic->ring->q, nic->ifindex, nic->first, fd, nic->mem->size, buffer);
 }
 
-int dv_nic_ring_bind(struct devio_nic *nic, int fd)
+static const struct dv_ring_client_ops client_ops;
+
+void dv_nic_ring_join(struct devio_nic *nic, struct devio_ring *r)
+{
+	nic->client.ops = &client_ops;
+	dv_ring_add_client(r, &nic->client);
+}
+
+static int bind_ring(struct devio_nic *nic, int fd)
 {
 	struct devio_ring *r = nic->ring;
 	int rc = dv_nic_bind_buffers(nic, fd, try_queue);
 
 	if (rc)
 		return dv_err(rc, "nic %s: the ring does not get queue %u with mem %s%s", nic->ifname, nic->first, nic->mem->spec,
-			      cure(rc));
+			      hint(rc));
 	nic->id = nic->zc.id;
 	atomic_fetch_add_explicit(&nic->refs, 1, memory_order_relaxed);
-	nic->ring_next = r->nics;
-	r->nics = nic;
+	dv_nic_ring_join(nic, r);
 	return 0;
 }
 
@@ -130,7 +139,7 @@ static void put_back(struct devio_nic *nic)
 	dv_nic_put_back(nic);
 }
 
-void dv_nic_ring_leave(struct devio_nic *nic)
+static void leave(struct devio_nic *nic)
 {
 	pthread_mutex_lock(&nic->undo);
 	nic->closed = true;
@@ -141,29 +150,35 @@ void dv_nic_ring_leave(struct devio_nic *nic)
 	pthread_mutex_unlock(&nic->undo);
 }
 
-void dv_nic_ring_closed(struct devio_ring *r, bool forked)
+/* In a forked child the memory of the NIC is unmapped, and no more. */
+static void closed(struct devio_ring *r, struct dv_ring_client *c, bool forked)
 {
-	struct devio_nic *nic;
+	struct devio_nic *nic = dv_client_of(c, struct devio_nic, client);
 
-	while ((nic = r->nics)) {
-		r->nics = nic->ring_next;
-		dv_zcrx_close(&nic->zc, forked);
-		if (!forked)
-			pthread_mutex_lock(&nic->undo);
-		atomic_store_explicit(&nic->ring, NULL, memory_order_relaxed);
-		if (!forked && nic->closed)
-			put_back(nic);
-		if (!forked)
-			pthread_mutex_unlock(&nic->undo);
-		dv_nic_put(nic);
-	}
+	(void)r;
+	dv_zcrx_close(&nic->zc, forked);
+	if (!forked)
+		pthread_mutex_lock(&nic->undo);
+	atomic_store_explicit(&nic->ring, NULL, memory_order_relaxed);
+	if (!forked && nic->closed)
+		put_back(nic);
+	if (!forked)
+		pthread_mutex_unlock(&nic->undo);
+	dv_nic_put(nic);
 }
 
-void dv_nic_ring_refill(struct devio_ring *r)
+/* Buffers for which there was no room on their way to the NIC. */
+static void refill(struct devio_ring *r, struct dv_ring_client *c)
 {
-	bool left = false;
-
-	for (struct devio_nic *nic = r->nics; nic; nic = nic->ring_next)
-		left |= !dv_zcrx_publish(&nic->zc);
-	r->owes_refill = left;
+	if (!dv_zcrx_publish(&dv_client_of(c, struct devio_nic, client)->zc))
+		r->client_due = true;
 }
+
+static const struct dv_ring_client_ops client_ops = { .progress = refill, .closed = closed };
+
+const struct dv_nic_binding dv_nic_ring_binding = {
+	.per_ring = true,
+	.can = can,
+	.bind = bind_ring,
+	.leave = leave,
+};

@@ -7,7 +7,6 @@
 #include "core/ctx.h"
 #include "core/err.h"
 #include "nic/nic.h"
-#include "sock/sock.h"
 
 int dv_nic_choose_steering(struct devio_nic *nic)
 {
@@ -53,22 +52,22 @@ static int put_rule(struct devio_nic *nic, const struct sockaddr_storage *here, 
 	return 0;
 }
 
-DEVIO_API int devio_nic_steer(struct devio_nic *nic, struct devio_sock *s)
+int dv_nic_steer(struct devio_nic *nic, int sock, bool listening)
 {
 	struct sockaddr_storage here, there;
 	socklen_t a = sizeof(here), b = sizeof(there);
-	int rc = nic ? dv_sock_check(s) : dv_err(-EINVAL, "nic: the handle is NULL");
+	int rc;
 
-	if (rc || nic->steer != DEVIO_STEER_RULES)
-		return rc;
+	if (nic->steer != DEVIO_STEER_RULES)
+		return 0;
 	if (nic->daemon >= 0)
-		return dv_nicclient_steer(nic, s->fd);
-	if (getsockname(s->fd, (struct sockaddr *)&here, &a) ||
-	    (!s->listening && getpeername(s->fd, (struct sockaddr *)&there, &b)))
+		return dv_nicclient_steer(nic, sock);
+	if (getsockname(sock, (struct sockaddr *)&here, &a) ||
+	    (!listening && getpeername(sock, (struct sockaddr *)&there, &b)))
 		return dv_err(-errno, "nic %s: the connection's addresses", nic->ifname);
 	/* Two at a time would find the same place, and the later rule would replace the other. */
 	pthread_mutex_lock(&nic->talk);
-	rc = put_rule(nic, &here, s->listening ? NULL : &there);
+	rc = put_rule(nic, &here, listening ? NULL : &there);
 	pthread_mutex_unlock(&nic->talk);
 	return rc;
 }

@@ -35,7 +35,7 @@ DEVIO_API int devio_ring_handle(struct devio_ring *r, const struct io_uring_cqe 
 
 	if (rc)
 		return rc;
-	if (!dv_ring_event(r, cqe->user_data, cqe->res))
+	if (!dv_reap_event(r, cqe->user_data, cqe->res))
 		return 0;
 	dv_ring_progress(r);
 	return 1;

@@ -4,9 +4,7 @@
 #include <stdlib.h>
 #include "core/ctx.h"
 #include "core/err.h"
-#include "nic/nic.h"
-#include "path/choose.h"
-#include "file/regcache.h"
+#include "ring/engine.h"
 
 #define DRAIN_TRIES 1000
 
@@ -38,26 +36,33 @@ static int drain(struct devio_ring *r)
 	return 0;
 }
 
-static void unlist(struct devio_ring *r)
-{
-	pthread_mutex_lock(&r->ctx->lock);
-	dv_stat_close(r->ctx, r);
-	*r->prev = r->next;
-	if (r->next)
-		r->next->prev = r->prev;
-	pthread_mutex_unlock(&r->ctx->lock);
-}
-
-/* Lets go of what operations hold that nobody will finish. */
+/* Drops the references of operations that nobody will finish. */
 static void forget(struct devio_ring *r)
 {
 	dv_ring_promote_all(r);
 	for (unsigned int i = 0; i < r->nr_ops; i++)
 		if (r->ops[i].active) {
-			if (r->ops[i].sock)
-				dv_flow_forget(&r->ops[i]);
+			if (r->ops[i].end->ops->forget)
+				r->ops[i].end->ops->forget(r, &r->ops[i]);
 			dv_op_forget(&r->ops[i]);
 		}
+}
+
+static void detach_clients(struct devio_ring *r, bool forked)
+{
+	for (struct dv_ring_client *c = r->clients; c; c = c->next)
+		if (c->ops->detach)
+			c->ops->detach(r, c, forked);
+}
+
+static void end_clients(struct devio_ring *r, bool forked)
+{
+	struct dv_ring_client *c;
+
+	while ((c = r->clients)) {
+		r->clients = c->next;
+		c->ops->closed(r, c, forked);
+	}
 }
 
 /*
@@ -68,13 +73,13 @@ static void forget(struct devio_ring *r)
 static void free_forked(struct devio_ring *r)
 {
 	forget(r);
-	dv_regs_forget(r);
-	r->slots.arena = NULL;
+	detach_clients(r, true);
+	r->staging.arena = NULL;
 	if (r->q.pool)
 		dv_pool_forget(r->q.pool);
 	else
 		dv_queue_exit(&r->q);
-	dv_nic_ring_closed(r, true);
+	end_clients(r, true);
 	dv_ring_free(r);
 }
 
@@ -86,7 +91,7 @@ static bool never_sent(struct devio_ring *r)
 	return r->q.uring && !r->q.borrowed && dv_queue_unsent(&r->q) == r->nr_io;
 }
 
-void dv_ring_free_idle(struct devio_ring *r)
+void dv_ring_destroy(struct devio_ring *r)
 {
 	int rc;
 
@@ -101,19 +106,19 @@ void dv_ring_free_idle(struct devio_ring *r)
 		forget(r);
 		rc = 0;
 	}
-	unlist(r);
+	dv_stat_close(r->ctx, &r->stat);
 	if (rc) {
 		/* Freed memory under a running DMA would be worse than a leak. */
 		dv_log(r->ctx, DEVIO_LOG_ERROR, "ring: closed with %u operations in flight that cannot be waited "
 		       "for [%s]: its memory is kept", dv_ring_active(r), dv_errno_name(rc));
 		return;
 	}
-	dv_regs_exit(r);
-	if (r->q.borrowed && r->slots.buf >= 0)
-		(void)dv_queue_unregister(&r->q, r->slots.buf);
-	dv_slots_unpin(&r->slots);
+	detach_clients(r, false);
+	if (r->q.borrowed && r->staging.buf >= 0)
+		(void)dv_queue_unregister(&r->q, r->staging.buf);
+	dv_staging_unpin(&r->staging);
 	dv_queue_exit(&r->q);
-	dv_nic_ring_closed(r, false);
+	end_clients(r, false);
 	dv_ring_free(r);
 }
 
@@ -124,6 +129,6 @@ DEVIO_API void devio_ring_close(struct devio_ring *r)
 	if (!r)
 		return;
 	ctx = r->ctx;
-	dv_ring_free_idle(r);
+	dv_ring_destroy(r);
 	dv_ctx_put(ctx);
 }

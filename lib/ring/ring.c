@@ -6,9 +6,7 @@
 #include "core/ctx.h"
 #include "core/err.h"
 #include "core/clock.h"
-#include "nic/nic.h"
-#include "path/choose.h"
-#include "file/regcache.h"
+#include "ring/pair.h"
 
 #define DEFAULT_ENTRIES 128
 #define MAX_ENTRIES 16384
@@ -19,7 +17,7 @@
 #define MAX_SLOT (64u << 20)
 #define DEFAULT_DMABUF_SLOTS 64
 #define MAX_WAIT_NS (1LL << 60) /* a longer wait is for ever */
-#define COPY_POLL_NS 50000 /* how long to look away while a device copies */
+#define COPY_POLL_NS 50000 /* between two polls of device copies and clients */
 
 static int check_opts(struct devio_ring_opts *o)
 {
@@ -71,12 +69,11 @@ static int ring_memory(struct devio_ring *r, const struct devio_ring_opts *o)
 	if (r->nr_parts > MAX_PARTS)
 		r->nr_parts = MAX_PARTS;
 	r->ops = calloc(r->nr_ops, sizeof(*r->ops));
-	/* Three more than are used: the user_data of cancellations, of the timer, and of time-outs. */
-	r->parts = calloc(r->nr_parts + 3, sizeof(*r->parts));
+	r->parts = calloc(r->nr_parts + DV_TAG_MAX, sizeof(*r->parts));
 	r->done = calloc(done, sizeof(*r->done));
 	r->pairs = r->last = calloc(DV_PAIRS, sizeof(*r->pairs));
 	r->done_mask = done - 1;
-	if (!r->ops || !r->parts || !r->done || !r->pairs || dv_slots_init(&r->slots, o->staging, o->slot))
+	if (!r->ops || !r->parts || !r->done || !r->pairs || dv_staging_init(&r->staging, o->staging, o->slot))
 		return dv_err(-ENOMEM, "ring: no memory for %u entries", o->entries);
 	link_free(r);
 	return 0;
@@ -84,25 +81,12 @@ static int ring_memory(struct devio_ring *r, const struct devio_ring_opts *o)
 
 void dv_ring_free(struct devio_ring *r)
 {
-	dv_slots_exit(&r->slots);
+	dv_staging_exit(&r->staging);
 	free(r->ops);
 	free(r->parts);
 	free(r->done);
 	free(r->pairs);
 	free(r);
-}
-
-static void ring_list(struct devio_ring *r)
-{
-	struct devio_ctx *ctx = r->ctx;
-
-	pthread_mutex_lock(&ctx->lock);
-	r->next = ctx->rings;
-	r->prev = &ctx->rings;
-	if (r->next)
-		r->next->prev = &r->next;
-	ctx->rings = r;
-	pthread_mutex_unlock(&ctx->lock);
 }
 
 int dv_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts, struct io_uring *borrowed,
@@ -124,7 +108,7 @@ int dv_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts, stru
 	r->flags = o.flags;
 	r->plan_gen = 1;
 	r->wait_tail = &r->wait_head;
-	r->closings = dv_closings;
+	r->close_gen = dv_close_gen;
 	rc = ring_memory(r, &o);
 	if (!rc && borrowed)
 		dv_queue_borrow(&r->q, borrowed, buf_first, buf_count);
@@ -139,7 +123,7 @@ int dv_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts, stru
 	if (r->q.no_uring)
 		dv_log(ctx, DEVIO_LOG_WARN, "ring: io_uring is not available [%s]: threads read instead",
 		       dv_errno_name(r->q.no_uring));
-	ring_list(r);
+	dv_stat_open(ctx, &r->stat);
 	*out = r;
 	return 0;
 }
@@ -170,22 +154,28 @@ int dv_ring_check(const struct devio_ring *r)
 	return 0;
 }
 
-bool dv_ring_event(struct devio_ring *r, uint64_t user_data, int res)
+void dv_ring_add_client(struct devio_ring *r, struct dv_ring_client *c)
 {
-	uintptr_t first = (uintptr_t)r->parts, last = (uintptr_t)&r->parts[r->nr_parts + 3];
-	struct dv_part *p = (struct dv_part *)(uintptr_t)user_data;
+	c->next = r->clients;
+	r->clients = c;
+}
 
-	if (user_data < first || user_data >= last)
-		return false;
-	if (p->fast.file)
-		dv_fast_event(r, p, res);
-	else if (p == &r->parts[r->nr_parts + 1])
-		r->timer_armed = false;
-	else if (p == &r->parts[r->nr_parts + 2])
-		r->nr_io--;
-	else if (p != &r->parts[r->nr_parts])
-		dv_part_event(r, p, res);
-	return true;
+struct dv_ring_client *dv_ring_find_client(const struct devio_ring *r, const struct dv_ring_client_ops *ops)
+{
+	struct dv_ring_client *c = r->clients;
+
+	while (c && c->ops != ops)
+		c = c->next;
+	return c;
+}
+
+/* A client may ask for another call by close_gen or client_due. */
+static void run_clients(struct devio_ring *r)
+{
+	r->close_gen = dv_close_gen;
+	r->client_due = false;
+	for (struct dv_ring_client *c = r->clients; c; c = c->next)
+		c->ops->progress(r, c);
 }
 
 static void retry_stalled(struct devio_ring *r)
@@ -197,7 +187,7 @@ static void retry_stalled(struct devio_ring *r)
 		struct dv_part *p = list;
 
 		list = p->next;
-		dv_part_queue(r, p);
+		p->op->end->ops->retry(r, p);
 	}
 }
 
@@ -211,13 +201,13 @@ static void retry_waiting(struct devio_ring *r)
 		struct dv_op *next = op->next;
 
 		op->waiting = false;
-		dv_op_advance(r, op);
+		op->end->ops->advance(r, op);
 		op = next;
 		/*
-		 * No room for this one means no room for those behind it; but those may
-		 * hold the slot of the buffer table for which it waits.
+		 * No room for this one means no room for those behind it, unless it waits
+		 * for something that they may hold.
 		 */
-		if (r->wait_head && op && !r->wait_head->lacks_buf) {
+		if (r->wait_head && op && !r->wait_head->waits_alone) {
 			*r->wait_tail = op;
 			while (op->next)
 				op = op->next;
@@ -225,6 +215,15 @@ static void retry_waiting(struct devio_ring *r)
 			return;
 		}
 	}
+}
+
+/* The cancellations for which the queue had no room. */
+static void recancel(struct devio_ring *r)
+{
+	r->owes_cancel = false;
+	for (unsigned int i = 0; i < r->nr_ops; i++)
+		if (r->ops[i].active)
+			r->ops[i].end->ops->cancel(r, &r->ops[i], true);
 }
 
 void dv_ring_progress(struct devio_ring *r)
@@ -235,12 +234,10 @@ void dv_ring_progress(struct devio_ring *r)
 		retry_stalled(r);
 	if (r->wait_head)
 		retry_waiting(r);
-	if (r->closings != dv_closings)
-		dv_regs_sweep(r);
 	if (r->owes_cancel)
-		dv_flow_recancel(r);
-	if (r->owes_refill)
-		dv_nic_ring_refill(r);
+		recancel(r);
+	if (r->client_due || r->close_gen != dv_close_gen)
+		run_clients(r);
 }
 
 static unsigned int ready(const struct devio_ring *r)
@@ -266,15 +263,15 @@ int dv_ring_step(struct devio_ring *r, unsigned int want, int64_t timeout_ns)
 	unsigned int n = ready(r) >= want || !timeout_ns ? 0 : wait_for(r, want);
 	int rc = 0;
 
-	if ((r->copying || r->owes_refill) && (timeout_ns < 0 || timeout_ns > COPY_POLL_NS))
+	if ((r->copying || r->client_due) && (timeout_ns < 0 || timeout_ns > COPY_POLL_NS))
 		timeout_ns = COPY_POLL_NS;
 	if (n || dv_queue_ready(&r->q) || r->nr_io) {
-		dv_stat_add(&r->stat.enters, 1);
+		dv_stat_add(&r->stat.sum.enters, 1);
 		rc = dv_queue_enter(&r->q, n, timeout_ns);
 	} else if (r->copying && timeout_ns) {
 		dv_part_poll_copies(r, true);
 	}
-	dv_fast_reap(r);
+	dv_reap(r);
 	dv_ring_progress(r);
 	return rc == -ETIME ? 0 : rc;
 }
@@ -299,7 +296,7 @@ static void keep_awake(struct devio_ring *r)
 		dv_queue_fd_raise(&r->q);
 	} else if (r->copying && !r->timer_armed) {
 		r->timer.tv_nsec = COPY_POLL_NS;
-		if (dv_queue_timer(&r->q, &r->timer, &r->parts[r->nr_parts + 1]))
+		if (dv_queue_timer(&r->q, &r->timer, dv_ring_tag(r, DV_TAG_TIMER)))
 			dv_queue_fd_raise(&r->q);
 		else
 			r->timer_armed = true;
@@ -387,28 +384,16 @@ DEVIO_API int devio_ring_submit(struct devio_ring *r)
 	n = dv_queue_ready(&r->q);
 	if (!n)
 		return 0;
-	dv_stat_add(&r->stat.enters, 1);
+	dv_stat_add(&r->stat.sum.enters, 1);
 	rc = dv_queue_enter(&r->q, 0, 0);
 	return rc ? rc : (int)n;
-}
-
-DEVIO_API int devio_ring_io(struct devio_ring *r, const struct devio_io *io)
-{
-	struct devio_io known;
-	int rc = dv_ring_check(r);
-
-	if (!rc)
-		rc = dv_opts_copy(&known, sizeof(known), io, "devio_io");
-	if (!rc)
-		rc = dv_op_start(r, &known);
-	return rc;
 }
 
 void dv_ring_promote_all(struct devio_ring *r)
 {
 	for (unsigned int i = 0; i < r->nr_parts; i++)
-		if (r->parts[i].fast.file)
-			dv_op_promote(r, &r->parts[i]);
+		if (r->parts[i].fast.end)
+			r->parts[i].fast.end->ops->promote(r, &r->parts[i]);
 }
 
 DEVIO_API int devio_ring_cancel(struct devio_ring *r, uint64_t cookie)

@@ -8,12 +8,12 @@
 #include "mem/mem.h"
 #include "ring/staging.h"
 
-int dv_slots_init(struct dv_slots *s, uint64_t limit, uint32_t chunk_size)
+int dv_staging_init(struct dv_staging *s, uint64_t limit, uint32_t chunk_size)
 {
 	uint64_t n = limit / chunk_size;
 
 	s->chunk_size = chunk_size;
-	s->unit_shift = __builtin_ctz(chunk_size / DV_SLOT_UNITS);
+	s->unit_shift = __builtin_ctz(chunk_size / DV_STAGING_UNITS);
 	s->nr_chunks = n ? n : 1;
 	s->buf = -1;
 	s->free = malloc(s->nr_chunks * sizeof(*s->free));
@@ -24,12 +24,12 @@ int dv_slots_init(struct dv_slots *s, uint64_t limit, uint32_t chunk_size)
 	return 0;
 }
 
-static size_t arena_size(const struct dv_slots *s)
+static size_t arena_size(const struct dv_staging *s)
 {
 	return (size_t)s->nr_chunks * s->chunk_size;
 }
 
-static int make_arena(struct dv_slots *s, struct dv_queue *q)
+static int make_arena(struct dv_staging *s, struct dv_queue *q)
 {
 	void *p = mmap(NULL, arena_size(s), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -45,7 +45,7 @@ static int make_arena(struct dv_slots *s, struct dv_queue *q)
 	return 0;
 }
 
-void dv_slots_unpin(struct dv_slots *s)
+void dv_staging_unpin(struct dv_staging *s)
 {
 	for (unsigned int i = 0; i < s->nr_pins; i++)
 		if (s->pins[i].handle)
@@ -53,14 +53,14 @@ void dv_slots_unpin(struct dv_slots *s)
 	s->nr_pins = 0;
 }
 
-void dv_slots_exit(struct dv_slots *s)
+void dv_staging_exit(struct dv_staging *s)
 {
 	if (s->arena)
 		munmap(s->arena, arena_size(s));
 	free(s->free);
 }
 
-void dv_slots_pin(struct dv_slots *s, struct devio_mem *m)
+void dv_staging_pin(struct dv_staging *s, struct devio_mem *m)
 {
 	void *handle = NULL;
 
@@ -69,7 +69,7 @@ void dv_slots_pin(struct dv_slots *s, struct devio_mem *m)
 	for (unsigned int i = 0; i < s->nr_pins; i++)
 		if (s->pins[i].ops == m->ops)
 			return;
-	if (s->nr_pins == DV_SLOT_PINS)
+	if (s->nr_pins == DV_STAGING_PINS)
 		return;
 	/* Pageable copies work too; remember a refusal, so that it is not tried each time. */
 	if (m->ops->pin(m, s->arena, arena_size(s), &handle))
@@ -92,7 +92,7 @@ static int find_run(uint64_t m, unsigned int n)
 	return m ? __builtin_ctzll(m) : -1;
 }
 
-int dv_slots_get(struct dv_slots *s, struct dv_queue *q, uint32_t len, struct dv_slot *slot)
+int dv_staging_get(struct dv_staging *s, struct dv_queue *q, uint32_t len, struct dv_staging_buf *slot)
 {
 	unsigned int n = ((uint64_t)len + (1u << s->unit_shift) - 1) >> s->unit_shift;
 
@@ -118,7 +118,7 @@ int dv_slots_get(struct dv_slots *s, struct dv_queue *q, uint32_t len, struct dv
 	return -EAGAIN;
 }
 
-void dv_slots_put(struct dv_slots *s, struct dv_slot *slot)
+void dv_staging_put(struct dv_staging *s, struct dv_staging_buf *slot)
 {
 	unsigned int n = slot->units;
 

@@ -5,8 +5,8 @@
  * bit operations. Taken from the system when first needed, registered with
  * the ring, never more than the limit.
  */
-#ifndef DV_SLOTS_H
-#define DV_SLOTS_H
+#ifndef DV_RING_STAGING_H
+#define DV_RING_STAGING_H
 
 #include <stdint.h>
 #include <stddef.h>
@@ -15,10 +15,10 @@ struct dv_queue;
 struct devio_mem;
 struct dv_mem_ops;
 
-#define DV_SLOT_UNITS 64
-#define DV_SLOT_PINS 8
+#define DV_STAGING_UNITS 64
+#define DV_STAGING_PINS 8
 
-struct dv_slots {
+struct dv_staging {
 	char *arena;               /* NULL until needed */
 	uint32_t chunk_size;       /* bytes, 64 units */
 	uint32_t unit_shift;
@@ -30,27 +30,27 @@ struct dv_slots {
 	struct {                   /* vendors that know the arena */
 		const struct dv_mem_ops *ops;
 		void *handle;
-	} pins[DV_SLOT_PINS];
+	} pins[DV_STAGING_PINS];
 	unsigned int nr_pins;
 };
 
-struct dv_slot {
+struct dv_staging_buf {
 	char *buf;                 /* NULL: none */
 	uint32_t chunk;
 	uint8_t unit, units;
 };
 
 /* The shape only; no memory is taken. */
-int dv_slots_init(struct dv_slots *s, uint64_t limit, uint32_t chunk_size);
-void dv_slots_exit(struct dv_slots *s);
-/* Takes back what dv_slots_pin() told the devices; before dv_slots_exit(), not in a forked child. */
-void dv_slots_unpin(struct dv_slots *s);
+int dv_staging_init(struct dv_staging *s, uint64_t limit, uint32_t chunk_size);
+void dv_staging_exit(struct dv_staging *s);
+/* Takes back what dv_staging_pin() told the devices; before dv_staging_exit(), not in a forked child. */
+void dv_staging_unpin(struct dv_staging *s);
 
 /* len <= chunk_size. 0; -EAGAIN: all in use; -ENOMEM: there is no memory for the arena at all. */
-int dv_slots_get(struct dv_slots *s, struct dv_queue *q, uint32_t len, struct dv_slot *slot);
-void dv_slots_put(struct dv_slots *s, struct dv_slot *slot);
+int dv_staging_get(struct dv_staging *s, struct dv_queue *q, uint32_t len, struct dv_staging_buf *slot);
+void dv_staging_put(struct dv_staging *s, struct dv_staging_buf *slot);
 
 /* Tells the memory's device about the arena (page-locked copies), once per vendor. */
-void dv_slots_pin(struct dv_slots *s, struct devio_mem *m);
+void dv_staging_pin(struct dv_staging *s, struct devio_mem *m);
 
 #endif

@@ -10,7 +10,7 @@
  */
 #include "config.h"
 #include <errno.h>
-#include "path/choose.h"
+#include "sock/sock.h"
 
 static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
 {
@@ -21,7 +21,7 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 	return 0;
 }
 
-static bool is_scarce(const struct dv_slots *s, uint32_t len)
+static bool is_scarce(const struct dv_staging *s, uint32_t len)
 {
 	return (s->used + len) * 2 > (uint64_t)s->nr_chunks * s->chunk_size;
 }
@@ -29,38 +29,40 @@ static bool is_scarce(const struct dv_slots *s, uint32_t len)
 static int issue(struct devio_ring *r, struct dv_op *op)
 {
 	uint64_t left = op->len - op->issued;
-	uint32_t len = left < r->slots.chunk_size ? left : r->slots.chunk_size;
-	bool scarce = is_scarce(&r->slots, len);
-	struct dv_slot slot = { .buf = NULL };
+	uint32_t len = left < r->staging.chunk_size ? left : r->staging.chunk_size;
+	bool scarce = is_scarce(&r->staging, len);
+	struct dv_staging_buf slot = { .buf = NULL };
 	struct dv_part *p;
 	int rc;
 
 	if (!r->free_parts)
 		return -EAGAIN;
 	if (!scarce) {
-		rc = dv_flow_slot(r, op, len, &slot);
+		rc = dv_part_stage(r, op, len, &slot);
 		if (rc == -ENOMEM)
 			return rc;
 		scarce = rc;
 	}
-	if (scarce && len > r->slots.chunk_size / 4)
-		len = r->slots.chunk_size / 4;
-	if (scarce && op->write && dv_flow_full(op, true))
+	if (scarce && len > r->staging.chunk_size / 4)
+		len = r->staging.chunk_size / 4;
+	if (scarce && op->write && dv_transfer_full(op, true))
 		return -EBUSY;
-	p = dv_part_get(r, op, op->issued, len);
-	p->way = DV_WAY_STAGED_CACHE;
-	p->step = scarce ? DV_STEP_POLL : op->write ? DV_STEP_COPY : DV_STEP_MOVE;
+	p = dv_transfer_get(r, op, op->issued, len);
+	p->mode = DV_MODE_STAGED_CACHE;
+	p->sock.step = scarce ? DV_STEP_POLL : op->write ? DV_STEP_COPY : DV_STEP_MOVE;
 	p->slot = slot;
 	p->addr = (uintptr_t)slot.buf;
 	p->len = len;
 	op->issued += len;
-	dv_flow_part(r, p);
+	dv_transfer_part(r, p);
 	return 0;
 }
 
-const struct dv_path dv_path_sock_bounce = {
-	.name = "sock-bounce",
-	.id = DEVIO_PATH_SOCK_BOUNCE,
-	.can = can,
-	.issue = issue,
+const struct dv_sock_path dv_path_sock_bounce = {
+	.path = {
+		.name = "sock-bounce",
+		.id = DEVIO_PATH_SOCK_BOUNCE,
+		.can = can,
+		.issue = issue,
+	},
 };

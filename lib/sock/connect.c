@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -127,6 +127,9 @@ static int check_names(const char *service, const struct devio_sock_opts *o)
 {
 	if (!service || !*service)
 		return dv_err(-EINVAL, "sock: the service is missing: a port or its name");
+	/* getaddrinfo() takes the lower 16 bits of any number. */
+	if (service[strspn(service, "0123456789")] == '\0' && (strlen(service) > 9 || atoi(service) > UINT16_MAX))
+		return dv_err(-EINVAL, "sock: port %s: ports are numbers up to 65535", service);
 	if (o->flags & DEVIO_SOCK_OWN_FD)
 		return dv_err(-EINVAL, "sock: DEVIO_SOCK_OWN_FD is for devio_sock_import()");
 	return 0;
@@ -153,10 +156,10 @@ static int connect_any(const struct addrinfo *list, const struct devio_sock_opts
 	return err;
 }
 
-static const char *advice(int err)
+static const char *hint(int err)
 {
 	switch (err) {
-	case -ECONNREFUSED: return "nobody listens there";
+	case -ECONNREFUSED: return "connection refused";
 	case -ETIMEDOUT: return "no answer in the time allowed: a firewall, or the host is down";
 	case -ENETUNREACH: case -EHOSTUNREACH: return "there is no route to it";
 	case -EADDRINUSE: return "the port is in use: take another, or 0";
@@ -164,29 +167,6 @@ static const char *advice(int err)
 	case -EADDRNOTAVAIL: return "no interface of this machine has the address";
 	default: return "the kernel refused";
 	}
-}
-
-DEVIO_API int devio_sock_connect(struct devio_ctx *ctx, const char *host, const char *service,
-				 const struct devio_sock_opts *opts, struct devio_sock **out)
-{
-	struct devio_sock_opts o;
-	struct addrinfo *list;
-	int fd = -1, rc = dv_sock_opts(ctx, opts, &o, out);
-
-	if (!rc)
-		rc = check_names(service, &o);
-	if (!rc)
-		rc = resolve(host, service, &o, false, &list);
-	if (rc)
-		return rc;
-	rc = connect_any(list, &o, &fd);
-	freeaddrinfo(list);
-	if (rc)
-		return dv_err(rc, "sock %s port %s: connect: %s", host && *host ? host : "localhost", service, advice(rc));
-	rc = dv_sock_new(ctx, fd, &o, false, out);
-	if (rc)
-		close(fd);
-	return rc;
 }
 
 /* [::] first: it takes IPv4 too. */
@@ -208,8 +188,8 @@ static int listen_any(const struct addrinfo *list, const struct devio_sock_opts 
 	return err;
 }
 
-DEVIO_API int devio_sock_listen(struct devio_ctx *ctx, const char *host, const char *service,
-				const struct devio_sock_opts *opts, struct devio_sock **out)
+static int open_by_name(struct devio_ctx *ctx, const char *host, const char *service, const struct devio_sock_opts *opts,
+			bool listener, struct devio_sock **out)
 {
 	struct devio_sock_opts o;
 	struct addrinfo *list;
@@ -218,17 +198,30 @@ DEVIO_API int devio_sock_listen(struct devio_ctx *ctx, const char *host, const c
 	if (!rc)
 		rc = check_names(service, &o);
 	if (!rc)
-		rc = resolve(host, service, &o, true, &list);
+		rc = resolve(host, service, &o, listener, &list);
 	if (rc)
 		return rc;
-	rc = listen_any(list, &o, &fd);
+	rc = listener ? listen_any(list, &o, &fd) : connect_any(list, &o, &fd);
 	freeaddrinfo(list);
 	if (rc)
-		return dv_err(rc, "sock %s port %s: listen: %s", host && *host ? host : "*", service, advice(rc));
-	rc = dv_sock_new(ctx, fd, &o, true, out);
+		return dv_err(rc, "sock %s port %s: %s: %s", host && *host ? host : listener ? "*" : "localhost", service,
+			      listener ? "listen" : "connect", hint(rc));
+	rc = dv_sock_new(ctx, fd, &o, listener, out);
 	if (rc)
 		close(fd);
 	return rc;
+}
+
+DEVIO_API int devio_sock_connect(struct devio_ctx *ctx, const char *host, const char *service,
+				 const struct devio_sock_opts *opts, struct devio_sock **out)
+{
+	return open_by_name(ctx, host, service, opts, false, out);
+}
+
+DEVIO_API int devio_sock_listen(struct devio_ctx *ctx, const char *host, const char *service,
+				const struct devio_sock_opts *opts, struct devio_sock **out)
+{
+	return open_by_name(ctx, host, service, opts, true, out);
 }
 
 /* Others may take the connection between the poll and the accept. */
@@ -265,10 +258,10 @@ DEVIO_API int devio_sock_accept(struct devio_sock *l, struct devio_sock **out)
 		return rc;
 	rc = accept_one(l, &fd);
 	if (rc)
-		return dv_err(rc, "sock: accept: %s", rc == -ETIMEDOUT ? "nobody connected in the time allowed" :
+		return dv_err(rc, "sock: accept: %s", rc == -ETIMEDOUT ? "no connection in the time allowed" :
 			      rc == -EMFILE || rc == -ENFILE ? "no descriptor is free (see RLIMIT_NOFILE)" : "the kernel refused");
 	tune(fd, &l->opts);
-	rc = dv_sock_new(l->ctx, fd, &l->opts, false, out);
+	rc = dv_sock_new(l->base.ctx, fd, &l->opts, false, out);
 	if (rc)
 		close(fd);
 	return rc;

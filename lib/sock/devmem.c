@@ -4,7 +4,6 @@
 #include <errno.h>
 #include "sock/rx.h"
 #include "kern/netdev.h"
-#include "path/choose.h"
 
 /* The first answer stays: a connection is tied to its interface as long as it lives, as a rule. */
 static enum devio_reason nic_why(struct devio_sock *s, bool send)
@@ -23,7 +22,7 @@ static enum devio_reason nic_why(struct devio_sock *s, bool send)
 
 static int blocked(const struct dv_op *op, uint8_t *why)
 {
-	*why = op->mem->caps & DEVIO_MEM_EXPORT ? nic_why(op->sock, op->write) : DEVIO_REASON_NO_EXPORT;
+	*why = op->mem->caps & DEVIO_MEM_EXPORT ? nic_why(dv_sock_of(op), op->write) : DEVIO_REASON_NO_EXPORT;
 	return -EOPNOTSUPP;
 }
 
@@ -32,13 +31,14 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 {
 	int rc;
 
+	(void)r;
 	(void)pair;
 	if (!op->write) {
-		rc = dv_rx_can(r, op, why);
+		rc = dv_devmem_rx_can(op, why);
 		return rc == -EOPNOTSUPP ? blocked(op, why) : rc;
 	}
 	(void)blocked(op, why);
-	return *why == DEVIO_REASON_NET_SETUP ? dv_tx_can(r, op, why) : -EOPNOTSUPP;
+	return *why == DEVIO_REASON_NET_SETUP ? dv_tx_open(dv_sock_of(op), op->mem, why) : -EOPNOTSUPP;
 }
 
 static uint8_t suits(const struct dv_op *op)
@@ -51,28 +51,30 @@ static uint8_t suits(const struct dv_op *op)
 
 static int issue(struct devio_ring *r, struct dv_op *op)
 {
-	return op->write ? dv_tx_issue(r, op) : dv_rx_issue(r, op);
+	return op->write ? dv_devmem_tx_issue(r, op) : dv_devmem_rx_issue(r, op);
 }
 
 static void frame(struct dv_part *p, struct dv_net *n)
 {
 	if (p->op->write) {
-		dv_tx_frame(p, n);
+		dv_devmem_tx_frame(p, n);
 		return;
 	}
-	dv_rx_frame(p);
+	dv_devmem_rx_frame(p);
 	n->what = DV_NET_RECVMSG;
-	n->addr = (uintptr_t)&p->op->sock->rx->msg;
+	n->addr = (uintptr_t)&dv_sock_of(p->op)->rx->msg;
 	n->flags |= MSG_SOCK_DEVMEM;
 }
 
-const struct dv_path dv_path_sock_devmem = {
-	.name = "sock-devmem",
-	.id = DEVIO_PATH_SOCK_DEVMEM,
-	.direct = true,
-	.can = can,
-	.suits = suits,
-	.issue = issue,
+const struct dv_sock_path dv_path_sock_devmem = {
+	.path = {
+		.name = "sock-devmem",
+		.id = DEVIO_PATH_SOCK_DEVMEM,
+		.direct = true,
+		.can = can,
+		.suits = suits,
+		.issue = issue,
+	},
 	.frame = frame,
-	.landed = dv_rx_landed,
+	.deliver = dv_devmem_rx_deliver,
 };

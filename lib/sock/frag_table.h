@@ -1,58 +1,95 @@
 /* SPDX-License-Identifier: MIT */
-/* Pieces that are out, and tokens on their way back: what is done for every single one, and so inline. */
-#ifndef DV_LENT_H
-#define DV_LENT_H
+/*
+ * Fragments that the application has borrowed, and tokens on their way back to
+ * the kernel: what is done for every single one, and so inline.
+ */
+#ifndef DV_SOCK_FRAG_TABLE_H
+#define DV_SOCK_FRAG_TABLE_H
 
-#include "sock/rx.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "kern/devmem.h"
 
-/* How many more may go out. */
-static inline uint32_t dv_lent_room(const struct dv_rx *rx)
+/*
+ * A place for a borrowed fragment. The stream's receiver fills it; whoever
+ * releases the fragment empties it, perhaps another thread at the same time.
+ */
+struct dv_frag_place {
+	_Atomic uint32_t token;    /* the kernel's */
+	_Atomic uint32_t gen;      /* odd while it is borrowed */
+};
+
+/* The application's tokens are of ours, which never come again. */
+struct dv_frag_table {
+	struct dv_frag_place *place;
+	uint32_t max, next;
+	_Atomic uint32_t nr;
+};
+
+#define DV_FRAG_TABLE_MIN 64u
+#define DV_FRAG_TABLE_MAX 16384u
+/* Makes the places: no connection may borrow more than half of the NIC's buffers. 0 or -ENOMEM. */
+int dv_frag_table_init(struct dv_frag_table *t, uint64_t buffers);
+
+/* How many more may be borrowed. */
+static inline uint32_t dv_frag_table_room(const struct dv_frag_table *t)
 {
-	return rx->max_lent - atomic_load_explicit(&rx->nr_lent, memory_order_acquire);
+	return t->max - atomic_load_explicit(&t->nr, memory_order_acquire);
 }
 
 /*
- * Ours for the kernel's; 0: as many are out as may be. The next free place in
- * turn: mostly the very next, since pieces come back in about the order in
- * which they went.
+ * Our token for the kernel's; 0: as many are borrowed as may be. The next free
+ * place in turn: mostly the very next, since fragments are released in about
+ * the order in which they were received.
  */
-static inline uint64_t dv_lent_put(struct dv_rx *rx, uint32_t token)
+static inline uint64_t dv_frag_table_put(struct dv_frag_table *t, uint32_t token)
 {
-	if (!dv_lent_room(rx))
+	if (!dv_frag_table_room(t))
 		return 0;
 	for (;;) {
-		uint32_t i = rx->next_lent, gen = atomic_load_explicit(&rx->lent[i].gen, memory_order_acquire);
+		uint32_t i = t->next, gen = atomic_load_explicit(&t->place[i].gen, memory_order_acquire);
 
-		rx->next_lent = i + 1 < rx->max_lent ? i + 1 : 0;
+		t->next = i + 1 < t->max ? i + 1 : 0;
 		if (gen & 1)
 			continue;
-		atomic_store_explicit(&rx->lent[i].token, token, memory_order_relaxed);
-		atomic_fetch_add_explicit(&rx->nr_lent, 1, memory_order_relaxed);
-		atomic_store_explicit(&rx->lent[i].gen, gen + 1, memory_order_release);
+		atomic_store_explicit(&t->place[i].token, token, memory_order_relaxed);
+		atomic_fetch_add_explicit(&t->nr, 1, memory_order_relaxed);
+		atomic_store_explicit(&t->place[i].gen, gen + 1, memory_order_release);
 		return (uint64_t)(gen + 1) << 32 | i;
 	}
 }
 
-/* The kernel's for ours: false if it is not out. */
-static inline bool dv_lent_take(struct dv_rx *rx, uint64_t ours, uint32_t *token)
+/* The kernel's token for ours: false if it is not borrowed. */
+static inline bool dv_frag_table_take(struct dv_frag_table *t, uint64_t ours, uint32_t *token)
 {
 	uint32_t i = (uint32_t)ours, gen = (uint32_t)(ours >> 32);
 
-	if (!rx->lent || i >= rx->max_lent || !(gen & 1))
+	if (!t->place || i >= t->max || !(gen & 1))
 		return false;
-	if (atomic_load_explicit(&rx->lent[i].gen, memory_order_acquire) != gen)
+	if (atomic_load_explicit(&t->place[i].gen, memory_order_acquire) != gen)
 		return false;
-	*token = atomic_load_explicit(&rx->lent[i].token, memory_order_relaxed);
-	/* Of two that release the same piece one is right. */
-	if (!atomic_compare_exchange_strong_explicit(&rx->lent[i].gen, &gen, gen + 1, memory_order_acq_rel,
+	*token = atomic_load_explicit(&t->place[i].token, memory_order_relaxed);
+	/* Of two that release the same fragment one is right. */
+	if (!atomic_compare_exchange_strong_explicit(&t->place[i].gen, &gen, gen + 1, memory_order_acq_rel,
 						     memory_order_relaxed))
 		return false;
-	atomic_fetch_sub_explicit(&rx->nr_lent, 1, memory_order_release);
+	atomic_fetch_sub_explicit(&t->nr, 1, memory_order_release);
 	return true;
 }
 
+/* Tokens on their way back, in ranges of consecutive numbers. */
+struct dv_token_batch {
+	struct dv_dmabuf_token range[DV_DONTNEED_TOKENS];
+	unsigned int nr, frags;    /* ranges, and how many tokens they are */
+};
+
+/* Gives back what was collected: how many tokens the kernel did not know, or -errno. */
+int dv_token_batch_flush(struct dv_token_batch *b, int fd);
+
 /* Puts token behind the ranges; false: there is no room. */
-static inline bool dv_back_collect(struct dv_back *b, uint32_t token)
+static inline bool dv_token_batch_collect(struct dv_token_batch *b, uint32_t token)
 {
 	struct dv_dmabuf_token *last = b->nr ? &b->range[b->nr - 1] : NULL;
 
@@ -72,15 +109,15 @@ static inline bool dv_back_collect(struct dv_back *b, uint32_t token)
 	return true;
 }
 
-/* Collects a token to give back: what the kernel did not know of those for which room was made, or -errno. */
-static inline int dv_back_put(struct dv_back *b, int fd, uint32_t token)
+/* Collects a token to give back: what the kernel did not know of those that had to go first, or -errno. */
+static inline int dv_token_batch_add(struct dv_token_batch *b, int fd, uint32_t token)
 {
 	int rc;
 
-	if (dv_back_collect(b, token))
+	if (dv_token_batch_collect(b, token))
 		return 0;
-	rc = dv_back_flush(b, fd);
-	(void)dv_back_collect(b, token);
+	rc = dv_token_batch_flush(b, fd);
+	(void)dv_token_batch_collect(b, token);
 	return rc;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pieces of a stream where the NIC wrote them: lent to the application, and given back. */
+/* Fragments of a stream where the NIC wrote them: borrowed by the application, and released. */
 #include "config.h"
 #include <poll.h>
 #include <stdlib.h>
@@ -10,20 +10,6 @@
 #include "core/err.h"
 #include "core/clock.h"
 #include "sock/frag_table.h"
-
-int dv_lent_init(struct dv_rx *rx, uint64_t buffers)
-{
-	uint64_t n = buffers / 2;
-
-	if (rx->lent)
-		return 0;
-	n = n < DV_LENT_MIN ? DV_LENT_MIN : n > DV_LENT_MAX ? DV_LENT_MAX : n;
-	rx->lent = calloc(n, sizeof(*rx->lent));
-	if (!rx->lent)
-		return -ENOMEM;
-	rx->max_lent = (uint32_t)n;
-	return 0;
-}
 
 static void count(uint64_t *counter, uint64_t n)
 {
@@ -65,52 +51,25 @@ static ssize_t receive(struct devio_sock *s, uint32_t bytes, unsigned int pieces
 	return rc;
 }
 
-int dv_frags_fill(struct dv_rx *rx, struct devio_frag *frags, const char *host, uint32_t n, struct dv_frag_sum *sum)
+static int borrow(struct devio_sock *s, struct devio_frag *frags, uint32_t n)
 {
-	struct devio_mem *m = rx->nic->mem;
-	uint64_t mem_off = rx->nic->mem_off, linear = 0, bytes = 0, n_frags = 0;
-	int nr = dv_rx_parse(&rx->msg, n, rx->nic->id, mem_off + m->size, rx->piece);
-
-	for (int i = 0; i < nr; i++) {
-		const struct dv_piece *p = &rx->piece[i];
-
-		if (p->linear) {
-			frags[i] = (struct devio_frag){ .host = host + linear, .len = p->len };
-			linear += p->len;
-			continue;
-		}
-		frags[i].mem = m;
-		frags[i].host = NULL;
-		frags[i].off = p->off - mem_off;
-		frags[i].len = p->len;
-		frags[i].resv = 0;
-		frags[i].token = dv_lent_put(rx, p->token);
-		bytes += p->len;
-		n_frags++;
-	}
-	*sum = (struct dv_frag_sum){ .linear = linear, .frags = n_frags, .bytes = bytes };
-	return nr;
-}
-
-static int hand_out(struct devio_sock *s, struct devio_frag *frags, uint32_t n)
-{
-	struct devio_path_stat *path = &s->ctx->sync.path[DEVIO_PATH_SOCK_DEVMEM];
+	struct devio_path_stat *path = &s->base.ctx->sync.path[DEVIO_PATH_SOCK_DEVMEM];
 	struct dv_frag_sum sum;
-	int nr = dv_frags_fill(s->rx, frags, s->rx->linear, n, &sum);
+	int nr = dv_borrow_fill(s->rx, frags, s->rx->linear, n, &sum);
 
-	count(&s->ctx->sync.linear, sum.linear);
-	count(&s->ctx->sync.frags, sum.frags);
-	count(&s->ctx->sync.frag_bytes, sum.bytes);
+	count(&s->base.ctx->sync.linear, sum.linear);
+	count(&s->base.ctx->sync.frags, sum.frags);
+	count(&s->base.ctx->sync.frag_bytes, sum.bytes);
 	count(&path->reads, 1);
 	count(&path->bytes_read, sum.linear + sum.bytes);
 	count(&path->copied, sum.linear);
 	return nr;
 }
 
-static int lost(struct dv_flow *fl, int err)
+static int lost(struct dv_stream *st, int err)
 {
-	fl->err = err;
-	fl->why = err == -ENODEV ? DEVIO_REASON_REVOKED : err == -ETIMEDOUT ? DEVIO_REASON_TIMEOUT : DEVIO_REASON_NET;
+	st->err = err;
+	st->why = err == -ENODEV ? DEVIO_REASON_REVOKED : err == -ETIMEDOUT ? DEVIO_REASON_TIMEOUT : DEVIO_REASON_NET;
 	if (err == -ENODEV)
 		return dv_err(err, "sock: the owner of the NIC's memory took it back, and bytes of the stream with it: connect "
 			      "again");
@@ -119,15 +78,15 @@ static int lost(struct dv_flow *fl, int err)
 
 static int recv_frags(struct devio_sock *s, struct devio_frag *frags, unsigned int max, uint64_t bytes, int64_t timeout_ns)
 {
-	struct dv_flow *fl = &s->flow[0];
+	struct dv_stream *st = &s->stream[0];
 	struct dv_rx *rx = s->rx;
-	uint32_t left = dv_lent_room(rx), room = max < DV_RX_PIECES ? max : DV_RX_PIECES;
+	uint32_t left = dv_frag_table_room(&rx->borrowed), room = max < DV_RX_FRAGS ? max : DV_RX_FRAGS;
 	ssize_t n;
 	int nr;
 
-	if (fl->err)
-		return dv_err(fl->err, "sock: the stream ended with an error before");
-	if (fl->ended)
+	if (st->err)
+		return dv_err(st->err, "sock: the stream ended with an error before");
+	if (st->ended)
 		return 0;
 	if (!left)
 		return dv_err_plain(-ENOBUFS, "sock: as many pieces of this connection are out as may be: release some [ENOBUFS]");
@@ -135,10 +94,10 @@ static int recv_frags(struct devio_sock *s, struct devio_frag *frags, unsigned i
 	if (n == -EAGAIN)
 		return dv_err_plain(-EAGAIN, "sock: nothing has come in the time allowed [EAGAIN]");
 	if (n < 0)
-		return lost(fl, (int)n);
-	fl->ended = !n;
-	nr = n ? hand_out(s, frags, (uint32_t)n) : 0;
-	return nr < 0 ? lost(fl, nr) : nr;
+		return lost(st, (int)n);
+	st->ended = !n;
+	nr = n ? borrow(s, frags, (uint32_t)n) : 0;
+	return nr < 0 ? lost(st, nr) : nr;
 }
 
 static int prepare(struct devio_sock *s)
@@ -147,18 +106,18 @@ static int prepare(struct devio_sock *s)
 
 	if (rc == -EOPNOTSUPP)
 		return dv_err(rc, "sock: the connection's interface was not set up in this context: devio_nic_open()");
-	if (!rc && s->rx->nic->by_ring)
+	if (!rc && s->rx->nic->binding->per_ring)
 		return dv_err(-EOPNOTSUPP, "sock: the interface was set up for a ring, which alone receives: devio_ring_recv() there, "
 			      "or devio_nic_open() without a ring");
 	if (!rc)
-		rc = dv_lent_init(s->rx, s->rx->nic->mem->size / s->rx->nic->buffer);
+		rc = dv_frag_table_init(&s->rx->borrowed, s->rx->nic->mem->size / s->rx->nic->buffer);
 	return rc ? dv_err(rc, "sock: no memory for the connection's pieces") : 0;
 }
 
 DEVIO_API int devio_sock_recv_frags(struct devio_sock *s, struct devio_frag *frags, unsigned int max, uint64_t bytes,
 				    int64_t timeout_ns)
 {
-	struct devio_ring *none = NULL;
+	struct dv_stream *st;
 	int rc = dv_sock_check(s);
 
 	if (!rc && (!frags || !max || !bytes))
@@ -167,13 +126,14 @@ DEVIO_API int devio_sock_recv_frags(struct devio_sock *s, struct devio_frag *fra
 		rc = dv_err(-ENOTCONN, "sock: a listener does not receive: accept a connection from it");
 	if (rc)
 		return rc;
-	if (!atomic_compare_exchange_strong_explicit(&s->flow[0].ring, &none, DV_FLOW_TAKEN, memory_order_acquire,
-						     memory_order_relaxed))
-		return dv_err(-EBUSY, "sock: a ring or a thread is receiving on this connection: wait for it");
+	st = &s->stream[0];
+	rc = dv_stream_claim(NULL, st, false);
+	if (rc)
+		return rc;
 	rc = prepare(s);
 	if (!rc)
 		rc = recv_frags(s, frags, max, bytes, timeout_ns);
-	atomic_store_explicit(&s->flow[0].ring, NULL, memory_order_release);
+	dv_stream_release(st);
 	return rc;
 }
 
@@ -181,7 +141,7 @@ static int check_io(const struct devio_ring *r, const struct devio_frags_io *io)
 {
 	int rc = dv_sock_check(io->sock);
 
-	if (!rc && io->sock->ctx != r->ctx)
+	if (!rc && io->sock->base.ctx != r->ctx)
 		rc = dv_err(-EINVAL, "ring: the connection belongs to another context");
 	if (!rc && (!io->frags || !io->max || !io->bytes || !io->host))
 		rc = dv_err(-EINVAL, "ring: no room for a piece or for bytes in ordinary memory, or no bytes");
@@ -196,7 +156,7 @@ DEVIO_API int devio_ring_recv_frags(struct devio_ring *r, const struct devio_fra
 	struct devio_sock_io op = { .sz = sizeof(op), .ranges = &range, .nr_ranges = 1, .path = DEVIO_PATH_SOCK_DEVMEM,
 				    .flags = DEVIO_SOCK_PARTIAL };
 	struct devio_frags_io f;
-	struct dv_flow *fl;
+	struct dv_stream *st;
 	int rc = dv_ring_check(r);
 
 	if (!rc)
@@ -205,13 +165,13 @@ DEVIO_API int devio_ring_recv_frags(struct devio_ring *r, const struct devio_fra
 		rc = check_io(r, &f);
 	if (rc)
 		return rc;
-	fl = &f.sock->flow[0];
-	rc = dv_flow_claim(r, fl, false);
+	st = &f.sock->stream[0];
+	rc = dv_stream_claim(r, st, false);
 	if (rc)
 		return rc;
 	rc = prepare(f.sock);
 	if (rc) {
-		dv_flow_let_go(fl);
+		dv_stream_release(st);
 		return rc;
 	}
 	op.sock = f.sock;
@@ -219,13 +179,13 @@ DEVIO_API int devio_ring_recv_frags(struct devio_ring *r, const struct devio_fra
 	range.mem = f.sock->rx->nic->mem;
 	range.len = f.bytes < range.mem->size ? f.bytes : range.mem->size;
 	range.len = range.len < DV_RX_BYTES ? range.len : DV_RX_BYTES;
-	return dv_flow_start(r, &op, &f);
+	return dv_sock_start(r, &op, &f);
 }
 
 DEVIO_API int devio_sock_release(struct devio_sock *s, const struct devio_frag *frags, unsigned int n)
 {
 	int rc = dv_sock_check(s), stale = 0, lost_ones = 0;
-	struct dv_back back;
+	struct dv_token_batch back;
 	uint64_t given = 0;
 	uint32_t token;
 
@@ -235,17 +195,17 @@ DEVIO_API int devio_sock_release(struct devio_sock *s, const struct devio_frag *
 	for (unsigned int i = 0; !rc && i < n; i++) {
 		if (!frags[i].token)
 			continue;
-		if (!s->rx || !dv_lent_take(s->rx, frags[i].token, &token)) {
+		if (!s->rx || !dv_frag_table_take(&s->rx->borrowed, frags[i].token, &token)) {
 			stale++;
 			continue;
 		}
-		lost_ones |= dv_back_put(&back, s->fd, token);
+		lost_ones |= dv_token_batch_add(&back, s->fd, token);
 		given++;
 	}
 	if (rc)
 		return rc;
-	lost_ones |= dv_back_flush(&back, s->fd);
-	count(&s->ctx->sync.returned, given);
+	lost_ones |= dv_token_batch_flush(&back, s->fd);
+	count(&s->base.ctx->sync.returned, given);
 	if (stale)
 		return dv_err(-ESTALE, "sock: %d pieces are not out: they were released before, or are another connection's",
 			      stale);

@@ -2,7 +2,9 @@
 /* sock-host: the kernel copies between the socket and the ordinary pages of host memory. */
 #include "config.h"
 #include <errno.h>
-#include "path/choose.h"
+#include "sock/sock.h"
+
+#define MAX_PART (64u << 20)
 
 static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pair, uint8_t *why)
 {
@@ -27,24 +29,26 @@ static int issue(struct devio_ring *r, struct dv_op *op)
 	const struct devio_mem *m = dv_op_at(op, op->issued, &off, &left);
 	struct dv_part *p;
 
-	if (left > DV_DIRECT_MAX)
-		left = DV_DIRECT_MAX;
-	p = dv_part_get(r, op, op->issued, left);
+	if (left > MAX_PART)
+		left = MAX_PART;
+	p = dv_transfer_get(r, op, op->issued, left);
 	if (!p)
 		return -EAGAIN;
-	p->way = DV_WAY_CACHE;
-	p->step = op->write ? DV_STEP_READY : DV_STEP_MOVE;
+	p->mode = DV_MODE_CACHE;
+	p->sock.step = op->write ? DV_STEP_READY : DV_STEP_MOVE;
 	p->addr = (uintptr_t)m->ptr + off;
 	p->len = left;
 	op->issued += left;
-	dv_flow_part(r, p);
+	dv_transfer_part(r, p);
 	return 0;
 }
 
-const struct dv_path dv_path_sock_host = {
-	.name = "sock-host",
-	.id = DEVIO_PATH_SOCK_HOST,
-	.can = can,
-	.suits = suits,
-	.issue = issue,
+const struct dv_sock_path dv_path_sock_host = {
+	.path = {
+		.name = "sock-host",
+		.id = DEVIO_PATH_SOCK_HOST,
+		.can = can,
+		.suits = suits,
+		.issue = issue,
+	},
 };

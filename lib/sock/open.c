@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The sock endpoint: handles, information, synchronous calls. */
+/* Connections that exist already: handles for descriptors. */
 #include "config.h"
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include "core/ctx.h"
-#include "sock/rx.h"
 #include "core/err.h"
-#include "kern/netdev.h"
-#include "path/choose.h"
-#include "ring/idle.h"
-
-_Static_assert(DEVIO_SOCK_DIRECT_ONLY == DEVIO_FILE_DIRECT_ONLY, "lib/path/choose.c asks for either by one name");
+#include "sock/sock.h"
 
 int dv_sock_opts(struct devio_ctx *ctx, const struct devio_sock_opts *in, struct devio_sock_opts *o, const void *out)
 {
@@ -41,8 +34,9 @@ int dv_sock_new(struct devio_ctx *ctx, int fd, const struct devio_sock_opts *o, 
 
 	if (!s)
 		return dv_err(-ENOMEM, "sock: no memory for the handle");
-	s->ctx = dv_ctx_get(ctx);
-	s->refs = 1;
+	s->base.ops = &dv_sock_endpoint_ops;
+	s->base.ctx = dv_ctx_get(ctx);
+	s->base.refs = 1;
 	s->fd = fd;
 	s->listening = listening;
 	s->opts = *o;
@@ -51,26 +45,12 @@ int dv_sock_new(struct devio_ctx *ctx, int fd, const struct devio_sock_opts *o, 
 	if (ctx->flags & DEVIO_CTX_DIRECT_ONLY)
 		s->opts.flags |= DEVIO_SOCK_DIRECT_ONLY;
 	for (int i = 0; i < 2; i++) {
-		s->flow[i].id = dv_ctx_new_id();
-		s->flow[i].tail = &s->flow[i].head;
-		s->flow[i].held_tail = &s->flow[i].held;
+		s->stream[i].id = dv_ctx_new_id();
+		s->stream[i].tail = &s->stream[i].head;
+		s->stream[i].pending_tail = &s->stream[i].pending;
 	}
 	*out = s;
 	return 0;
-}
-
-void dv_sock_destroy(struct devio_sock *s)
-{
-	close(s->fd);
-	dv_rx_free(s->rx);
-	dv_tx_free(s->ctx, s->tx);
-	dv_ctx_put(s->ctx);
-	free(s);
-}
-
-int dv_sock_check(const struct devio_sock *s)
-{
-	return s ? dv_ctx_forked(s->ctx) : dv_err(-EINVAL, "sock: the connection is NULL");
 }
 
 static int get_int(int fd, int name, int *value)
@@ -120,158 +100,4 @@ DEVIO_API int devio_sock_import(struct devio_ctx *ctx, int fd, const struct devi
 	if (rc && !take)
 		close(own);
 	return rc;
-}
-
-DEVIO_API void devio_sock_close(struct devio_sock *s)
-{
-	if (s)
-		dv_sock_put(s);
-}
-
-DEVIO_API int devio_sock_shutdown(struct devio_sock *s, unsigned int how)
-{
-	int rc = dv_sock_check(s);
-
-	if (!rc && (!how || how & ~(DEVIO_SHUT_RECV | DEVIO_SHUT_SEND)))
-		rc = dv_err(-EINVAL, "sock: shutdown: 0x%x names neither stream", how);
-	if (rc)
-		return rc;
-	if (shutdown(s->fd, how == DEVIO_SHUT_RECV ? SHUT_RD : how == DEVIO_SHUT_SEND ? SHUT_WR : SHUT_RDWR))
-		return dv_err(-errno, "sock: shutdown: %s", errno == ENOTCONN ? "the connection is gone, or a listener" :
-			      "the kernel refused");
-	return 0;
-}
-
-static void name_of(const struct sockaddr_storage *a, char *text, size_t size, uint16_t *port)
-{
-	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)a;
-	const struct sockaddr_in *four = (const struct sockaddr_in *)a;
-
-	*port = ntohs(a->ss_family == AF_INET6 ? six->sin6_port : four->sin_port);
-	if (a->ss_family == AF_INET)
-		(void)inet_ntop(AF_INET, &four->sin_addr, text, size);
-	else if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
-		(void)inet_ntop(AF_INET, (const char *)&six->sin6_addr + 12, text, size);
-	else
-		(void)inet_ntop(AF_INET6, &six->sin6_addr, text, size);
-}
-
-DEVIO_API int devio_sock_get_info(struct devio_sock *s, struct devio_sock_info *info)
-{
-	struct devio_sock_info i = { 0 };
-	struct sockaddr_storage a;
-	struct dv_netdev dev;
-	socklen_t len = sizeof(a);
-	int rc = dv_sock_check(s);
-
-	if (rc)
-		return rc;
-	i.listening = s->listening;
-	memset(&a, 0, sizeof(a));
-	if (getsockname(s->fd, (struct sockaddr *)&a, &len))
-		return dv_err(-errno, "sock: the local address");
-	i.family = a.ss_family;
-	name_of(&a, i.local, sizeof(i.local), &i.local_port);
-	len = sizeof(a);
-	if (!getpeername(s->fd, (struct sockaddr *)&a, &len))
-		name_of(&a, i.peer, sizeof(i.peer), &i.peer_port);
-	if (!s->listening && !dv_netdev_find(s->fd, &dev)) {
-		i.ifindex = dev.ifindex;
-		memcpy(i.ifname, dev.name, sizeof(i.ifname));
-	}
-	return dv_info_copy(info, &i, sizeof(i), "devio_sock_info");
-}
-
-DEVIO_API int devio_sock_fd(struct devio_sock *s)
-{
-	int rc = dv_sock_check(s);
-
-	return rc ? rc : s->fd;
-}
-
-DEVIO_API int devio_ring_sock_io(struct devio_ring *r, const struct devio_sock_io *io)
-{
-	struct devio_sock_io known;
-	int rc = dv_ring_check(r);
-
-	if (!rc)
-		rc = dv_opts_copy(&known, sizeof(known), io, "devio_sock_io");
-	return rc ? rc : dv_flow_start(r, &known, NULL);
-}
-
-static int start(struct devio_ring *r, struct devio_sock *s, const struct devio_range *range, uint64_t cookie, int send)
-{
-	const struct devio_sock_io io = {
-		.sz = sizeof(io), .sock = s, .ranges = range, .nr_ranges = 1, .send = send, .cookie = cookie,
-	};
-	int rc = dv_ring_check(r);
-
-	return rc ? rc : dv_flow_start(r, &io, NULL);
-}
-
-DEVIO_API int devio_ring_recv(struct devio_ring *r, struct devio_sock *s, struct devio_mem *mem, uint64_t mem_off,
-			      uint64_t len, uint64_t cookie)
-{
-	return start(r, s, &(struct devio_range){ mem, mem_off, len }, cookie, 0);
-}
-
-DEVIO_API int devio_ring_send(struct devio_ring *r, struct devio_sock *s, struct devio_mem *mem, uint64_t mem_off,
-			      uint64_t len, uint64_t cookie)
-{
-	return start(r, s, &(struct devio_range){ mem, mem_off, len }, cookie, 1);
-}
-
-static ssize_t transfer(struct devio_sock *s, const struct devio_range *range, int send, struct devio_completion *done)
-{
-	struct devio_completion c;
-	struct devio_ring *r;
-	int rc = dv_sock_check(s);
-
-	if (!rc)
-		rc = dv_sync_take(s->ctx, &r);
-	if (rc)
-		return rc;
-	rc = start(r, s, range, 0, send);
-	if (!rc)
-		rc = dv_sync_wait(r, &c);
-	dv_sync_give(s->ctx, r);
-	if (rc)
-		return rc;
-	if (done)
-		*done = c;
-	if (c.result >= 0)
-		return c.result;
-	return dv_err((int)c.result, "sock: %s by %s failed after %llu bytes: %s", send ? "send" : "receive",
-		      devio_path_name(c.path), (unsigned long long)c.good, devio_reason_text(c.reason));
-}
-
-DEVIO_API ssize_t devio_sock_recv(struct devio_sock *s, struct devio_mem *mem, uint64_t mem_off, uint64_t len,
-				  struct devio_completion *done)
-{
-	return transfer(s, &(struct devio_range){ mem, mem_off, len }, 0, done);
-}
-
-DEVIO_API ssize_t devio_sock_send(struct devio_sock *s, struct devio_mem *mem, uint64_t mem_off, uint64_t len,
-				  struct devio_completion *done)
-{
-	return transfer(s, &(struct devio_range){ mem, mem_off, len }, 1, done);
-}
-
-DEVIO_API int devio_sock_explain(struct devio_sock *s, struct devio_mem *mem, uint64_t mem_off, uint64_t len, int send,
-				 struct devio_completion *verdict, char *buf, size_t size)
-{
-	struct devio_range range = { mem, mem_off, len };
-	const struct devio_sock_io io = { .sock = s, .ranges = &range, .nr_ranges = 1, .send = send };
-	struct dv_op op = { .sock = s, .mem = mem, .ranges = &range, .nr_ranges = 1, .write = send, .buf = -1,
-			    .eof_x = UINT64_MAX };
-	int rc = dv_sock_check(s);
-
-	if (!rc && (!mem || (size && !buf)))
-		rc = dv_err(-EINVAL, "sock: the memory or the buffer is NULL");
-	if (!rc)
-		rc = dv_flow_check(s->ctx, &io, &op.len);
-	if (rc)
-		return rc;
-	op.want = s->opts.flags;
-	return dv_sync_explain(s->ctx, &op, s->opts.path, verdict, buf, size);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sock-devmem, received: what the kernel tells of pieces and tokens. */
+/* Receiving into a NIC's memory: what the kernel reports of fragments and tokens. */
 #include "config.h"
 #include <limits.h>
 #include <stddef.h>
@@ -12,8 +12,8 @@
 #include "kern/netdev.h"
 #include "kern/sysfs.h"
 
-/* One message of the kernel as a piece; 0, 1: none of ours, or -errno. */
-static int piece_of(struct cmsghdr *c, uint32_t binding, uint64_t size, struct dv_piece *out)
+/* One control message of the kernel as a fragment; 0, 1: none of ours, or -errno. */
+static int parse_one(struct cmsghdr *c, uint32_t binding, uint64_t size, struct dv_rx_frag *out)
 {
 	struct dv_dmabuf_cmsg f;
 
@@ -22,7 +22,7 @@ static int piece_of(struct cmsghdr *c, uint32_t binding, uint64_t size, struct d
 	if (c->cmsg_len < CMSG_LEN(sizeof(f)))
 		return -EPROTO;
 	memcpy(&f, CMSG_DATA(c), sizeof(f));
-	*out = (struct dv_piece){ .linear = c->cmsg_type == SO_DEVMEM_LINEAR, .len = f.frag_size, .off = f.frag_offset,
+	*out = (struct dv_rx_frag){ .linear = c->cmsg_type == SO_DEVMEM_LINEAR, .len = f.frag_size, .off = f.frag_offset,
 				  .token = f.frag_token };
 	if (out->linear)
 		return 0;
@@ -44,12 +44,12 @@ _Static_assert(sizeof(struct plain) == CMSG_SPACE(sizeof(struct dv_dmabuf_cmsg))
 	       offsetof(struct plain, f) == CMSG_LEN(0), "one behind the other");
 
 /* The first ones that need no second look; in few instructions, as there is one for each packet. Their number. */
-static int plain_ones(const struct msghdr *msg, uint32_t binding, uint64_t size, struct dv_piece *out, uint64_t *sum)
+static int plain_ones(const struct msghdr *msg, uint32_t binding, uint64_t size, struct dv_rx_frag *out, uint64_t *sum)
 {
 	const struct plain *m = msg->msg_control, *end = m + msg->msg_controllen / sizeof(*m);
-	struct dv_piece *o = out;
+	struct dv_rx_frag *o = out;
 
-	end = end - m > DV_RX_PIECES ? m + DV_RX_PIECES : end;
+	end = end - m > DV_RX_FRAGS ? m + DV_RX_FRAGS : end;
 	for (; m < end; m++, o++) {
 		if (m->len != CMSG_LEN(sizeof(m->f)) || m->level != SOL_SOCKET || m->type != SO_DEVMEM_DMABUF ||
 		    m->f.dmabuf_id != binding || m->f.frag_offset > size || m->f.frag_size > size - m->f.frag_offset)
@@ -71,13 +71,13 @@ static struct cmsghdr *behind(struct msghdr *msg, int n)
 	return n ? CMSG_NXTHDR(msg, (struct cmsghdr *)(void *)&first[n - 1]) : CMSG_FIRSTHDR(msg);
 }
 
-int dv_rx_parse(struct msghdr *msg, uint32_t n, uint32_t binding, uint64_t size, struct dv_piece *out)
+int dv_rx_parse(struct msghdr *msg, uint32_t n, uint32_t binding, uint64_t size, struct dv_rx_frag *out)
 {
 	uint64_t sum = 0;
 	int nr = plain_ones(msg, binding, size, out, &sum), bad = 0;
 
 	for (struct cmsghdr *c = behind(msg, nr); c; c = CMSG_NXTHDR(msg, c)) {
-		int rc = nr < DV_RX_PIECES ? piece_of(c, binding, size, &out[nr]) : -EPROTO;
+		int rc = nr < DV_RX_FRAGS ? parse_one(c, binding, size, &out[nr]) : -EPROTO;
 
 		if (rc == 1)
 			continue;
@@ -88,7 +88,7 @@ int dv_rx_parse(struct msghdr *msg, uint32_t n, uint32_t binding, uint64_t size,
 	}
 	/* Packets without anything in device memory come by themselves, and without a word. */
 	if (!nr) {
-		out[0] = (struct dv_piece){ .linear = true, .len = n };
+		out[0] = (struct dv_rx_frag){ .linear = true, .len = n };
 		return 1;
 	}
 	return bad ? bad : sum == n ? nr : -EPROTO;
@@ -152,7 +152,7 @@ int dv_rx_open(struct devio_sock *s)
 		return 0;
 	if (dv_netdev_find(s->fd, &d))
 		return -EOPNOTSUPP;
-	nic = dv_nic_find(s->ctx, d.ifindex);
+	nic = dv_nic_find(s->base.ctx, d.ifindex);
 	if (!nic)
 		return -EOPNOTSUPP;
 	s->rx = rx_new(nic);
@@ -169,36 +169,15 @@ void dv_rx_free(struct dv_rx *rx)
 	dv_nic_put(rx->nic);
 	free(rx->linear);
 	free(rx->bounce);
-	free(rx->lent);
+	free(rx->borrowed.place);
 	free(rx);
 }
 
-void dv_rx_prepare(struct dv_rx *rx, void *host, uint32_t bytes, unsigned int pieces)
+void dv_rx_prepare(struct dv_rx *rx, void *host, uint32_t bytes, unsigned int frags)
 {
-	size_t room = pieces * CMSG_SPACE(sizeof(struct dv_dmabuf_cmsg));
+	size_t room = frags * CMSG_SPACE(sizeof(struct dv_dmabuf_cmsg));
 
 	rx->iov = (struct iovec){ .iov_base = host ? host : rx->linear, .iov_len = bytes < DV_RX_BYTES ? bytes : DV_RX_BYTES };
 	rx->msg = (struct msghdr){ .msg_iov = &rx->iov, .msg_iovlen = 1, .msg_control = rx->control,
-				   .msg_controllen = pieces < DV_RX_PIECES ? room : sizeof(rx->control) };
-}
-
-int dv_back_flush(struct dv_back *b, int fd)
-{
-	int want = (int)b->frags, rc = 0;
-
-	if (want)
-		rc = setsockopt(fd, SOL_SOCKET, SO_DEVMEM_DONTNEED, b->range, b->nr * sizeof(b->range[0]));
-	b->nr = b->frags = 0;
-	return rc < 0 ? -errno : want - rc;
-}
-
-uint32_t dv_tx_overlap(uint32_t first, uint32_t n, uint32_t lo, uint32_t hi)
-{
-	int64_t from = (int32_t)(lo - first), to = (int64_t)(int32_t)(hi - first) + 1;
-
-	if (from < 0)
-		from = 0;
-	if (to > n)
-		to = n;
-	return to > from ? (uint32_t)(to - from) : 0;
+				   .msg_controllen = frags < DV_RX_FRAGS ? room : sizeof(rx->control) };
 }

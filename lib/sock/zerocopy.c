@@ -1,103 +1,96 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Flows: parts that were sent from the memory itself. The kernel counts the
- * sends of a connection and tells by the error queue which of them it has let
- * go of; the first part that is held waits for that news.
+ * Zero-copy sends: the kernel counts the sends of a connection and reports by
+ * the error queue which of them are complete. The first pending part waits for
+ * that report.
  */
 #include "config.h"
 #include <sys/socket.h>
-#include "core/ctx.h"
-#include "sock/rx.h"
-#include "core/err.h"
 #include "kern/zerocopy.h"
-#include "path/choose.h"
+#include "sock/rx.h"
 
-struct __kernel_timespec dv_flow_pause = { .tv_nsec = 1000000 };
+struct __kernel_timespec dv_zc_pause = { .tv_nsec = 1000000 };
 
-void dv_flow_count(struct dv_part *p)
+void dv_zc_count(struct dv_part *p)
 {
-	struct dv_tx *tx = p->op->sock->tx;
+	struct dv_tx *tx = dv_sock_of(p->op)->tx;
 
-	if (!p->zc_n)
-		p->zc_first = tx->next;
+	if (!p->sock.tx.n)
+		p->sock.tx.first = tx->next;
 	tx->next++;
-	p->zc_n++;
-	p->zc_left += !tx->early;
+	p->sock.tx.n++;
+	p->sock.tx.left += !tx->early;
 	tx->early = false;
 }
 
-void dv_flow_hold(struct devio_ring *r, struct dv_part *p, uint32_t payload)
+void dv_zc_pend(struct devio_ring *r, struct dv_part *p, uint32_t payload)
 {
-	struct dv_flow *fl = dv_flow_of(p->op);
-	bool first = !fl->held;
+	struct dv_stream *st = dv_stream_of(p->op);
+	bool first = !st->pending;
 
-	p->step = DV_STEP_HELD;
+	p->sock.step = DV_STEP_PENDING;
 	p->take = payload;
-	p->held = NULL;
-	*fl->held_tail = p;
-	fl->held_tail = &p->held;
+	p->sock.tx.pending = NULL;
+	*st->pending_tail = p;
+	st->pending_tail = &p->sock.tx.pending;
 	if (first)
-		dv_flow_watch(r, p, false);
+		dv_zc_watch(r, p, false);
 }
 
-void dv_flow_watch(struct devio_ring *r, struct dv_part *p, bool pause)
+void dv_zc_watch(struct devio_ring *r, struct dv_part *p, bool pause)
 {
-	struct devio_sock *s = p->op->sock;
-	struct dv_flow *fl = dv_flow_of(p->op);
+	struct devio_sock *s = dv_sock_of(p->op);
+	struct dv_stream *st = dv_stream_of(p->op);
 	struct dv_net n = { 0 };
 	unsigned int answers;
-	int rc;
 
-	/* Nobody would tell of a connection that is to be aborted. */
+	/* There is no report for a connection that is to be aborted. */
 	pause |= r->closing;
 	n.what = pause ? DV_NET_PAUSE : DV_NET_POLL_ERR;
 	n.fd = pause ? -1 : s->fd;
 	if (pause) {
-		n.patience = &dv_flow_pause;
-	} else if (s->opts.idle_ns && !fl->err) {
-		fl->held_patience.tv_sec = s->opts.idle_ns / 1000000000;
-		fl->held_patience.tv_nsec = s->opts.idle_ns % 1000000000;
-		n.patience = &fl->held_patience;
+		n.timeout = &dv_zc_pause;
+	} else if (s->opts.idle_ns && !st->err) {
+		st->watch_timeout.tv_sec = s->opts.idle_ns / 1000000000;
+		st->watch_timeout.tv_nsec = s->opts.idle_ns % 1000000000;
+		n.timeout = &st->watch_timeout;
 	}
-	rc = dv_queue_net(&r->q, &n, p, &r->parts[r->nr_parts + 2], &answers);
-	if (!rc) {
+	if (dv_queue_net(&r->q, &n, p, dv_ring_tag(r, DV_TAG_TIMEOUT), &answers))
+		dv_part_stall(r, p);
+	else
 		r->nr_io += answers;
-		return;
-	}
-	p->next = r->stalled;
-	r->stalled = p;
 }
 
 /* The sends lo to hi are over: 1 for each that was known. */
-static unsigned int let_go(struct dv_tx *tx, struct dv_flow *fl, uint32_t lo, uint32_t hi)
+static unsigned int complete(struct dv_tx *tx, struct dv_stream *st, uint32_t lo, uint32_t hi)
 {
 	unsigned int n = dv_tx_overlap(tx->next, 1, lo, hi);
 
 	tx->early |= n;
-	for (struct dv_part *p = fl->held; p; p = p->held) {
-		uint32_t k = dv_tx_overlap(p->zc_first, p->zc_n, lo, hi);
+	for (struct dv_part *p = st->pending; p; p = p->sock.tx.pending) {
+		uint32_t k = dv_tx_overlap(p->sock.tx.first, p->sock.tx.n, lo, hi);
 
-		p->zc_left -= k < p->zc_left ? k : p->zc_left;
+		p->sock.tx.left -= k < p->sock.tx.left ? k : p->sock.tx.left;
 		n += k;
 	}
-	for (unsigned int i = 0; i < fl->count; i++) {
-		struct dv_part *p = fl->line[(fl->first + i) % DV_FLOW_LINE];
-		uint32_t k = p->zc_n ? dv_tx_overlap(p->zc_first, p->zc_n, lo, hi) : 0;
+	for (unsigned int i = 0; i < st->count; i++) {
+		struct dv_part *p = st->line[(st->first + i) % DV_STREAM_LINE];
+		uint32_t k = p->sock.tx.n ? dv_tx_overlap(p->sock.tx.first, p->sock.tx.n, lo, hi) : 0;
 
-		p->zc_left -= k < p->zc_left ? k : p->zc_left;
+		p->sock.tx.left -= k < p->sock.tx.left ? k : p->sock.tx.left;
 		n += k;
 	}
 	return n;
 }
 
-unsigned int dv_flow_reap(struct devio_sock *s)
+unsigned int dv_zc_reap(struct devio_sock *s)
 {
-	struct dv_flow *fl = &s->flow[1];
+	struct dv_stream *st = &s->stream[1];
 	unsigned int n = 0;
 	uint32_t lo, hi;
 
 	while (s->tx && dv_zerocopy_next(s->fd, &lo, &hi))
-		n += let_go(s->tx, fl, lo, hi);
+		n += complete(s->tx, st, lo, hi);
 	return n;
 }
 
@@ -105,59 +98,59 @@ unsigned int dv_flow_reap(struct devio_sock *s)
 static void abort_connection(struct devio_sock *s, int err, enum devio_reason why)
 {
 	struct sockaddr none = { .sa_family = AF_UNSPEC };
-	struct dv_flow *fl = &s->flow[1];
+	struct dv_stream *st = &s->stream[1];
 
 	(void)connect(s->fd, &none, sizeof(none));
-	if (!fl->err) {
-		fl->err = err;
-		fl->why = why;
+	if (!st->err) {
+		st->err = err;
+		st->why = why;
 	}
-	for (struct dv_part *p = fl->held; p; p = p->held)
-		dv_op_fail(p->op, p->x, fl->err, fl->why);
+	for (struct dv_part *p = st->pending; p; p = p->sock.tx.pending)
+		dv_op_fail(p->op, p->x, st->err, st->why);
 }
 
-/* Ends those that the kernel has let go of, in any order. */
-static void finish_free(struct devio_ring *r, struct dv_flow *fl)
+/* Ends those that the kernel no longer reads from, in any order. */
+static void finish_free(struct devio_ring *r, struct dv_stream *st)
 {
-	struct dv_part **at = &fl->held, *ended = NULL;
+	struct dv_part **at = &st->pending, *ended = NULL;
 
 	while (*at) {
 		struct dv_part *p = *at;
 
-		if (p->zc_left) {
-			at = &p->held;
+		if (p->sock.tx.left) {
+			at = &p->sock.tx.pending;
 			continue;
 		}
-		*at = p->held;
-		p->held = ended;
+		*at = p->sock.tx.pending;
+		p->sock.tx.pending = ended;
 		ended = p;
 	}
-	fl->held_tail = at;
+	st->pending_tail = at;
 	/* Ending one may send others: the list is whole by now. */
 	while (ended) {
 		struct dv_part *p = ended;
 
-		ended = p->held;
+		ended = p->sock.tx.pending;
 		dv_part_finish(r, p, p->take);
 	}
 }
 
-void dv_flow_held(struct devio_ring *r, struct dv_part *p, int res)
+void dv_zc_event(struct devio_ring *r, struct dv_part *p, int res)
 {
-	struct devio_sock *s = p->op->sock;
-	struct dv_flow *fl = dv_flow_of(p->op);
-	unsigned int n = dv_flow_reap(s);
-	struct dv_part *first = fl->held;
+	struct devio_sock *s = dv_sock_of(p->op);
+	struct dv_stream *st = dv_stream_of(p->op);
+	unsigned int n = dv_zc_reap(s);
+	struct dv_part *first = st->pending;
 	bool was_canceled = p->op->canceled;
 
 	if (!n && r->closing)
 		abort_connection(s, -ECANCELED, DEVIO_REASON_CANCELED);
-	else if (!n && res == -ECANCELED && s->opts.idle_ns && !was_canceled && !fl->err)
+	else if (!n && res == -ECANCELED && s->opts.idle_ns && !was_canceled && !st->err)
 		abort_connection(s, -ETIMEDOUT, DEVIO_REASON_TIMEOUT);
 	/* The first stays the one that watches until another does: nobody else may begin to meanwhile. */
-	while (first && !first->zc_left)
-		first = first->held;
+	while (first && !first->sock.tx.left)
+		first = first->sock.tx.pending;
 	if (first)
-		dv_flow_watch(r, first, !n);
-	finish_free(r, fl);
+		dv_zc_watch(r, first, !n);
+	finish_free(r, st);
 }

@@ -176,7 +176,7 @@ static void read_block(struct devio_topo *t, const char *name)
 	read_size(t, b);
 }
 
-static void add_lower(struct devio_topo *t, struct devio_topo_block *b, int i)
+void dv_topo_add_lower(struct devio_topo *t, struct devio_topo_block *b, int i)
 {
 	int *p;
 
@@ -202,7 +202,7 @@ static void link_slaves(struct devio_topo *t, struct devio_topo_block *b)
 
 		if (k < 0)
 			dv_topo_note(t, "block %s: %s below it is not there", b->name, names.name[i]);
-		add_lower(t, b, k);
+		dv_topo_add_lower(t, b, k);
 	}
 	dv_names_free(&names);
 }
@@ -217,7 +217,7 @@ static void link_paths(struct devio_topo *t, struct devio_topo_block *b)
 	for (unsigned int i = 0; i < t->nr_block; i++)
 		if (t->block[i].kind == DEVIO_BLOCK_NVME_PATH &&
 		    sscanf(t->block[i].name, "nvme%dc%dn%d", &px, &py, &pz) == 3 && px == x && pz == z)
-			add_lower(t, b, i);
+			dv_topo_add_lower(t, b, i);
 }
 
 /* The directory above a partition's is its disk's. */
@@ -229,7 +229,7 @@ static void link_partition(struct devio_topo *t, struct devio_topo_block *b)
 	if (dv_sysfs_real(t->sys, real, sizeof(real), BLK "..", b->name))
 		return;
 	base = strrchr(real, '/');
-	add_lower(t, b, dv_topo_find_block(t, base ? base + 1 : real));
+	dv_topo_add_lower(t, b, dv_topo_find_block(t, base ? base + 1 : real));
 }
 
 void dv_topo_read_block(struct devio_topo *t)
@@ -254,17 +254,6 @@ void dv_topo_read_block(struct devio_topo *t)
 			link_paths(t, b);
 		else
 			link_slaves(t, b);
-	}
-}
-
-void dv_topo_link_loops(struct devio_topo *t)
-{
-	for (unsigned int i = 0; i < t->nr_block; i++) {
-		struct devio_topo_block *b = &t->block[i];
-		int fs = b->kind == DEVIO_BLOCK_LOOP && *b->detail ? dv_topo_find_mount(t, b->detail) : -1;
-
-		if (fs >= 0)
-			add_lower(t, b, t->fs[fs].block);
 	}
 }
 

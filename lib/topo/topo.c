@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The topology: opened, read, asked. */
 #include "config.h"
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,89 +8,6 @@
 #include "core/ctx.h"
 #include "core/err.h"
 #include "topo/topo.h"
-
-struct dv_topo_text {
-	struct dv_topo_text *next;
-	char data[] __attribute__((aligned(8)));
-};
-
-void *dv_topo_alloc(struct devio_topo *t, size_t size)
-{
-	struct dv_topo_text *x = calloc(1, sizeof(*x) + size);
-
-	if (!x) {
-		t->err = -ENOMEM;
-		return NULL;
-	}
-	x->next = t->texts;
-	t->texts = x;
-	return x->data;
-}
-
-static const char *vtext(struct devio_topo *t, const char *fmt, va_list ap)
-{
-	char buf[4096], *p;
-	int n = vsnprintf(buf, sizeof(buf), fmt, ap);
-
-	if (n <= 0)
-		return "";
-	if (n >= (int)sizeof(buf))
-		n = sizeof(buf) - 1;
-	/* Sysfs may hold anything; what is shown on a terminal may not. */
-	for (int i = 0; i < n; i++)
-		if ((unsigned char)buf[i] < ' ' || buf[i] == 0x7f)
-			buf[i] = '?';
-	p = dv_topo_alloc(t, n + 1);
-	if (!p)
-		return "";
-	memcpy(p, buf, n);
-	return p;
-}
-
-const char *dv_topo_text(struct devio_topo *t, const char *fmt, ...)
-{
-	const char *p;
-	va_list ap;
-
-	va_start(ap, fmt);
-	p = vtext(t, fmt, ap);
-	va_end(ap);
-	return p;
-}
-
-void *dv_topo_add(struct devio_topo *t, void *array, unsigned int *n, size_t size)
-{
-	char **base = array, *p = *base;
-
-	/* Grows at powers of two: the count says when. */
-	if (!(*n & (*n - 1)))
-		p = reallocarray(*base, *n ? *n * 2 : 1, size);
-	if (!p) {
-		t->err = -ENOMEM;
-		return NULL;
-	}
-	*base = p;
-	p += *n * size;
-	memset(p, 0, size);
-	++*n;
-	return p;
-}
-
-void dv_topo_note(struct devio_topo *t, const char *fmt, ...)
-{
-	const char **p;
-	va_list ap;
-
-	/* A wholly broken tree has thousands: the first ones tell. */
-	if (t->nr_note >= 64)
-		return;
-	p = dv_topo_add(t, &t->note, &t->nr_note, sizeof(*p));
-	if (!p)
-		return;
-	va_start(ap, fmt);
-	*p = vtext(t, fmt, ap);
-	va_end(ap);
-}
 
 static int set_roots(struct devio_topo *t, const char *root)
 {
@@ -157,12 +73,7 @@ DEVIO_API void devio_topo_close(struct devio_topo *t)
 {
 	if (!t)
 		return;
-	while (t->texts) {
-		struct dv_topo_text *x = t->texts;
-
-		t->texts = x->next;
-		free(x);
-	}
+	dv_topo_free_texts(t);
 	free(t->pci);
 	free(t->block);
 	free(t->fs);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The topology's inside: one snapshot, filled by a reader per station. */
+/* The topology's inside: one snapshot, filled by a reader per stage. */
 #ifndef DV_TOPO_H
 #define DV_TOPO_H
 
@@ -28,10 +28,11 @@ struct devio_topo {
 
 /*
  * Memory that lives as long as the topology. Out of memory: t->err is set
- * and text is "", so that the readers need not look each time.
+ * and text is "", so that the readers need not check each time.
  */
 const char *dv_topo_text(struct devio_topo *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void *dv_topo_alloc(struct devio_topo *t, size_t size);
+void dv_topo_free_texts(struct devio_topo *t);
 
 /* Appends a zeroed element of size bytes to *array of *n; NULL when out of memory. */
 void *dv_topo_add(struct devio_topo *t, void *array, unsigned int *n, size_t size);
@@ -48,6 +49,8 @@ void dv_topo_link_loops(struct devio_topo *t);
 void dv_topo_read_gpus(struct devio_topo *t);
 void dv_topo_read_nics(struct devio_topo *t);
 
+/* topo/block.c: device i becomes one of those that b is made of; i < 0: nothing. */
+void dv_topo_add_lower(struct devio_topo *t, struct devio_topo_block *b, int i);
 /* The last PCI function in a path such as devices/pci0000:00/0000:00:01.0/..., -1 if none. */
 int dv_topo_pci_of_path(const struct devio_topo *t, const char *path);
 int dv_topo_find_block(const struct devio_topo *t, const char *name);

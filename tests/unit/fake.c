@@ -122,6 +122,6 @@ void check_idle(struct devio_ring *r)
 	must(r->room == r->nr_ops && r->done_head == r->done_tail, "room for %u of %u", r->room, r->nr_ops);
 	must(!r->nr_io && !r->nr_staged, "%u I/Os and %u copies are left", r->nr_io, r->nr_staged);
 	must(!r->copying && !r->stalled && !r->wait_head, "nothing waits");
-	must(!r->slots.used, "%llu bytes of slots are taken", (unsigned long long)r->slots.used);
+	must(!r->staging.used, "%llu bytes of slots are taken", (unsigned long long)r->staging.used);
 	must(!fake_running, "%lu copies are lost", fake_running);
 }

@@ -18,8 +18,8 @@
 #include "test.h"
 
 static struct dv_rx rx;
-static struct dv_back back;
-static struct dv_piece piece[DV_RX_PIECES];
+static struct dv_token_batch back;
+static struct dv_rx_frag piece[DV_RX_FRAGS];
 
 static void begin(void)
 {
@@ -68,9 +68,9 @@ static void pieces(void **state)
 	((struct cmsghdr *)(void *)rx.control)->cmsg_len = CMSG_LEN(8);
 	assert_int_equal(parse(11), -EPROTO); /* too short to be one */
 	begin();
-	for (int i = 0; i < DV_RX_PIECES; i++)
+	for (int i = 0; i < DV_RX_FRAGS; i++)
 		put(SO_DEVMEM_DMABUF, 0, 1, (uint32_t)i, 5);
-	assert_int_equal(parse(DV_RX_PIECES), DV_RX_PIECES);
+	assert_int_equal(parse(DV_RX_FRAGS), DV_RX_FRAGS);
 }
 
 static void forget(void)
@@ -83,50 +83,51 @@ static void tokens(void **state)
 	(void)state;
 	forget();
 	for (uint32_t i = 10; i < 20; i++)
-		assert_true(dv_back_collect(&back, i));
-	assert_true(dv_back_collect(&back, 9));
+		assert_true(dv_token_batch_collect(&back, i));
+	assert_true(dv_token_batch_collect(&back, 9));
 	assert_int_equal(back.nr, 1);
 	assert_true(back.range[0].token_start == 9 && back.range[0].token_count == 11);
 	forget();
 	for (uint32_t i = 0; i < DV_DONTNEED_FRAGS; i++)
-		assert_true(dv_back_collect(&back, i));
-	assert_false(dv_back_collect(&back, DV_DONTNEED_FRAGS)); /* where the kernel stops without a word */
+		assert_true(dv_token_batch_collect(&back, i));
+	assert_false(dv_token_batch_collect(&back, DV_DONTNEED_FRAGS)); /* where the kernel stops without a word */
 	assert_int_equal(back.nr, 1);
 	forget();
 	for (uint32_t i = 0; i < DV_DONTNEED_TOKENS; i++)
-		assert_true(dv_back_collect(&back, i * 2));
-	assert_false(dv_back_collect(&back, 1000)); /* where it says EINVAL */
-	assert_true(dv_back_collect(&back, (DV_DONTNEED_TOKENS - 1) * 2 + 1));
+		assert_true(dv_token_batch_collect(&back, i * 2));
+	assert_false(dv_token_batch_collect(&back, 1000)); /* where it says EINVAL */
+	assert_true(dv_token_batch_collect(&back, (DV_DONTNEED_TOKENS - 1) * 2 + 1));
 	/* Not a socket that knows it: the tokens are gone, and that is told. */
-	assert_int_equal(dv_back_flush(&back, -1), -EBADF);
+	assert_int_equal(dv_token_batch_flush(&back, -1), -EBADF);
 	assert_int_equal(back.frags, 0);
-	assert_int_equal(dv_back_flush(&back, -1), 0);
+	assert_int_equal(dv_token_batch_flush(&back, -1), 0);
 }
 
-static void lent(void **state)
+static void borrowed(void **state)
 {
-	uint64_t ours[DV_LENT_MIN], again;
+	uint64_t ours[DV_FRAG_TABLE_MIN], again;
+	struct dv_frag_table t = { 0 };
 	uint32_t token;
 
 	(void)state;
-	assert_int_equal(dv_lent_init(&rx, 1), 0);
-	assert_int_equal(rx.max_lent, DV_LENT_MIN);
-	for (uint32_t i = 0; i < DV_LENT_MIN; i++)
-		assert_true((ours[i] = dv_lent_put(&rx, 100 + i)));
-	assert_false(dv_lent_put(&rx, 1));
-	assert_true(dv_lent_take(&rx, ours[7], &token) && token == 107);
-	assert_false(dv_lent_take(&rx, ours[7], &token)); /* twice */
-	again = dv_lent_put(&rx, 107);                    /* the kernel gives the number again */
+	assert_int_equal(dv_frag_table_init(&t, 1), 0);
+	assert_int_equal(t.max, DV_FRAG_TABLE_MIN);
+	for (uint32_t i = 0; i < DV_FRAG_TABLE_MIN; i++)
+		assert_true((ours[i] = dv_frag_table_put(&t, 100 + i)));
+	assert_false(dv_frag_table_put(&t, 1));
+	assert_true(dv_frag_table_take(&t, ours[7], &token) && token == 107);
+	assert_false(dv_frag_table_take(&t, ours[7], &token)); /* twice */
+	again = dv_frag_table_put(&t, 107);                    /* the kernel gives the number again */
 	assert_true(again && again != ours[7]);
-	assert_false(dv_lent_take(&rx, ours[7], &token));
-	assert_true(dv_lent_take(&rx, again, &token) && token == 107);
-	assert_false(dv_lent_take(&rx, again + (1ull << 32), &token));
-	assert_false(dv_lent_take(&rx, DV_LENT_MIN | 1ull << 32, &token));
-	assert_false(dv_lent_take(&rx, 0, &token));
-	assert_int_equal(rx.nr_lent, DV_LENT_MIN - 1);
-	free(rx.lent);
-	rx.lent = NULL;
-	assert_false(dv_lent_take(&rx, ours[1], &token));
+	assert_false(dv_frag_table_take(&t, ours[7], &token));
+	assert_true(dv_frag_table_take(&t, again, &token) && token == 107);
+	assert_false(dv_frag_table_take(&t, again + (1ull << 32), &token));
+	assert_false(dv_frag_table_take(&t, DV_FRAG_TABLE_MIN | 1ull << 32, &token));
+	assert_false(dv_frag_table_take(&t, 0, &token));
+	assert_int_equal(t.nr, DV_FRAG_TABLE_MIN - 1);
+	free(t.place);
+	t.place = NULL;
+	assert_false(dv_frag_table_take(&t, ours[1], &token));
 }
 
 /* A whole packet, if there are two for each descriptor; a page otherwise. */
@@ -379,7 +380,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pieces),
 		cmocka_unit_test(tokens),
-		cmocka_unit_test(lent),
+		cmocka_unit_test(borrowed),
 		cmocka_unit_test(buffers), cmocka_unit_test(buffers_refused),
 		cmocka_unit_test(waiting),
 		cmocka_unit_test(overlaps),

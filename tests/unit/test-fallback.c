@@ -6,7 +6,7 @@
 #include "config.h"
 #include <errno.h>
 #include "core/ctx.h"
-#include "path/choose.h"
+#include "file/file.h"
 #include "rig.h"
 #include "double.h"
 #include "fake.h"

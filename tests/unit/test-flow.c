@@ -9,7 +9,7 @@
 #include "config.h"
 #include <errno.h>
 #include "core/ctx.h"
-#include "path/choose.h"
+#include "sock/sock.h"
 #include "sockrig.h"
 #include "fake.h"
 
@@ -79,11 +79,11 @@ static void env_open(struct env *e, const struct mode *m, uint64_t seed)
 static void env_close(struct env *e)
 {
 	check_idle(e->ring);
-	must(e->sock->refs == 1 && e->mem->refs == 1, "connection has %u holders, memory %u", e->sock->refs,
+	must(e->sock->base.refs == 1 && e->mem->refs == 1, "connection has %u holders, memory %u", e->sock->base.refs,
 	     e->mem->refs);
 	for (int i = 0; i < 2; i++)
-		must(!e->sock->flow[i].head && !e->sock->flow[i].ring && !e->sock->flow[i].io &&
-		     !e->sock->flow[i].count, "flow %d is empty", i);
+		must(!e->sock->stream[i].head && !e->sock->stream[i].ring && !e->sock->stream[i].io &&
+		     !e->sock->stream[i].count, "flow %d is empty", i);
 	devio_ring_close(e->ring);
 	devio_sock_close(e->sock);
 	devio_mem_free(e->mem);

@@ -8,7 +8,7 @@
 #include "config.h"
 #include <errno.h>
 #include "core/ctx.h"
-#include "path/choose.h"
+#include "file/file.h"
 #include "rig.h"
 #include "double.h"
 #include "fake.h"
@@ -77,7 +77,7 @@ static void env_open(struct env *e, const struct mode *m, uint64_t seed)
 static void env_close(struct env *e)
 {
 	check_idle(e->ring);
-	must(e->file->refs == 1 && e->mem->refs == 1, "file has %u holders, memory %u", e->file->refs,
+	must(e->file->base.refs == 1 && e->mem->refs == 1, "file has %u holders, memory %u", e->file->base.refs,
 	     e->mem->refs);
 	devio_ring_close(e->ring);
 	devio_file_close(e->file);

@@ -11,8 +11,8 @@
 #define MAX_CHUNKS 8
 
 struct model {
-	unsigned char taken[MAX_CHUNKS][DV_SLOT_UNITS];
-	struct dv_slot slot[MAX_CHUNKS * DV_SLOT_UNITS];
+	unsigned char taken[MAX_CHUNKS][DV_STAGING_UNITS];
+	struct dv_staging_buf slot[MAX_CHUNKS * DV_STAGING_UNITS];
 	unsigned int nr;
 };
 
@@ -20,7 +20,7 @@ struct model {
 static int fits(const struct model *m, unsigned int chunks, unsigned int n)
 {
 	for (unsigned int c = 0; c < chunks; c++)
-		for (unsigned int u = 0, run = 0; u < DV_SLOT_UNITS; u++) {
+		for (unsigned int u = 0, run = 0; u < DV_STAGING_UNITS; u++) {
 			run = m->taken[c][u] ? 0 : run + 1;
 			if (run == n)
 				return 1;
@@ -28,19 +28,19 @@ static int fits(const struct model *m, unsigned int chunks, unsigned int n)
 	return 0;
 }
 
-static void take(struct dv_slots *s, struct model *m, unsigned int chunks, uint32_t len)
+static void take(struct dv_staging *s, struct model *m, unsigned int chunks, uint32_t len)
 {
 	struct dv_queue q = { .event_fd = -1 };
-	struct dv_slot *slot = &m->slot[m->nr];
-	uint32_t unit = s->chunk_size / DV_SLOT_UNITS;
+	struct dv_staging_buf *slot = &m->slot[m->nr];
+	uint32_t unit = s->chunk_size / DV_STAGING_UNITS;
 	unsigned int n = (len + unit - 1) / unit;
-	int rc = dv_slots_get(s, &q, len, slot);
+	int rc = dv_staging_get(s, &q, len, slot);
 
 	if (rc) {
 		must(rc == -EAGAIN && !fits(m, chunks, n), "%u units of %u: %d", n, chunks, rc);
 		return;
 	}
-	must(slot->units == n && slot->chunk < chunks && slot->unit + n <= DV_SLOT_UNITS, "the run is in a chunk");
+	must(slot->units == n && slot->chunk < chunks && slot->unit + n <= DV_STAGING_UNITS, "the run is in a chunk");
 	must(slot->buf == s->arena + (size_t)slot->chunk * s->chunk_size + (size_t)slot->unit * unit, "its address");
 	for (unsigned int u = slot->unit; u < slot->unit + n; u++) {
 		must(!m->taken[slot->chunk][u], "unit %u of chunk %u was free", u, slot->chunk);
@@ -50,14 +50,14 @@ static void take(struct dv_slots *s, struct model *m, unsigned int chunks, uint3
 	m->nr++;
 }
 
-static void give(struct dv_slots *s, struct model *m, unsigned int i)
+static void give(struct dv_staging *s, struct model *m, unsigned int i)
 {
-	struct dv_slot slot = m->slot[i];
+	struct dv_staging_buf slot = m->slot[i];
 
 	memset(&m->taken[slot.chunk][slot.unit], 0, slot.units);
-	dv_slots_put(s, &slot);
+	dv_staging_put(s, &slot);
 	must(!slot.buf, "a slot that was given back is none");
-	dv_slots_put(s, &slot);
+	dv_staging_put(s, &slot);
 	m->slot[i] = m->slot[--m->nr];
 }
 
@@ -73,9 +73,9 @@ static void test_random(void **state)
 		struct model m = { .nr = 0 };
 		unsigned int chunks = shape[k].limit / shape[k].chunk;
 		uint64_t used, peak = 0;
-		struct dv_slots s = { 0 };
+		struct dv_staging s = { 0 };
 
-		must_zero(dv_slots_init(&s, shape[k].limit, shape[k].chunk));
+		must_zero(dv_staging_init(&s, shape[k].limit, shape[k].chunk));
 		must(!s.arena, "no memory is taken before it is needed");
 		for (int i = 0; i < 20000; i++) {
 			if (rig_rnd(&r) % 5 < 3)
@@ -84,14 +84,14 @@ static void test_random(void **state)
 				give(&s, &m, rig_rnd(&r) % m.nr);
 			used = 0;
 			for (unsigned int n = 0; n < m.nr; n++)
-				used += (uint64_t)m.slot[n].units * (shape[k].chunk / DV_SLOT_UNITS);
+				used += (uint64_t)m.slot[n].units * (shape[k].chunk / DV_STAGING_UNITS);
 			peak = used > peak ? used : peak;
 			must(s.used == used && s.peak == peak, "used %llu", (unsigned long long)s.used);
 		}
 		while (m.nr)
 			give(&s, &m, 0);
 		must(!s.used, "all is given back");
-		dv_slots_exit(&s);
+		dv_staging_exit(&s);
 	}
 }
 
@@ -99,10 +99,10 @@ static void test_random(void **state)
 static void test_exhaustion(void **state)
 {
 	struct model m = { .nr = 0 };
-	struct dv_slots s = { 0 };
+	struct dv_staging s = { 0 };
 
 	(void)state;
-	must_zero(dv_slots_init(&s, 4 * 65536, 65536));
+	must_zero(dv_staging_init(&s, 4 * 65536, 65536));
 	for (int i = 0; i < 6; i++)
 		take(&s, &m, 4, 65536);
 	must(m.nr == 4, "four chunks");
@@ -114,7 +114,7 @@ static void test_exhaustion(void **state)
 		give(&s, &m, m.nr - 1);
 	take(&s, &m, 4, 65535);
 	must(m.slot[0].units == 64, "rounded up");
-	dv_slots_exit(&s);
+	dv_staging_exit(&s);
 }
 
 int main(void)

@@ -111,7 +111,7 @@ static void take_buffers(uint32_t max)
 static void land(void)
 {
 	fake_plan.fail = w.mode->fail;
-	dv_flow_pieces(w.r);
+	dv_zcrx_pieces(w.r);
 	fake_plan.fail = 0;
 	take_requests();
 	/* The peer may be silent from now on. */
@@ -127,9 +127,9 @@ static void answer(int res)
 	w.req = NULL;
 	w.timer = false;
 	fake_plan.fail = w.mode->fail;
-	dv_ring_event(w.r, (uintptr_t)p, res);
+	dv_reap_event(w.r, (uintptr_t)p, res);
 	if (timer)
-		dv_ring_event(w.r, (uintptr_t)&w.r->parts[w.r->nr_parts + 2], res == -ECANCELED ? -ETIME : -ECANCELED);
+		dv_reap_event(w.r, (uintptr_t)dv_ring_tag(w.r, DV_TAG_TIMEOUT), res == -ECANCELED ? -ETIME : -ECANCELED);
 	fake_plan.fail = 0;
 	take_requests();
 }
@@ -151,7 +151,7 @@ static void piece(void)
 	w.refs[page]++;
 	w.pos += len;
 	w.left -= len;
-	dv_flow_piece(w.r, w.req, (int)len, off);
+	dv_zcrx_piece(w.r, w.req, (int)len, off);
 }
 
 static int in_socket(void)
@@ -300,13 +300,13 @@ static void open_nic(void)
 	w.nic->ctx = dv_ctx_get(w.ctx);
 	w.nic->refs = 2;
 	w.nic->mem = area;
-	w.nic->by_ring = true;
+	w.nic->binding = &dv_nic_ring_binding;
 	w.nic->ring = w.r;
 	w.nic->journal = -1;
 	w.nic->zc = refill(ENTRIES);
 	w.nic->zc.id = 7;
 	pthread_mutex_init(&w.nic->undo, NULL);
-	w.r->nics = w.nic;
+	dv_nic_ring_join(w.nic, w.r);
 	w.s->rx = calloc(1, sizeof(*w.s->rx));
 	w.s->rx->nic = w.nic;
 	w.s->rx->linear = malloc(DV_RX_BYTES);
@@ -346,7 +346,7 @@ static void close_world(void)
 	do {
 		take_buffers(UINT32_MAX);
 		dv_ring_progress(w.r);
-	} while (shared.head != shared.tail || w.r->owes_refill);
+	} while (shared.head != shared.tail || w.r->client_due);
 	for (int i = 0; i < PAGES; i++)
 		out += w.refs[i];
 	must(!out, "%u buffers did not come back", out);
@@ -440,7 +440,7 @@ static void no_progress(void **state)
 	must(n > 100 && n < 100000, "it is given up: %u", n);
 	c = w.r->done[w.r->done_head++ & w.r->done_mask];
 	w.r->room++;
-	must(c.cookie == 5 && c.result < 0 && !c.good && !w.s->flow[0].err, "told, and the stream goes on");
+	must(c.cookie == 5 && c.result < 0 && !c.good && !w.s->stream[0].err, "told, and the stream goes on");
 	close_world();
 }
 
@@ -463,7 +463,7 @@ static void idle(void **state)
 		answer(-EAGAIN);
 		usleep(20000);
 		answer(-ENOMEM);
-		must(w.req && w.s->flow[0].patience.tv_nsec < 25000000, "what is left of it: %ld", (long)w.s->flow[0].patience.tv_nsec);
+		must(w.req && w.s->stream[0].timeout.tv_nsec < 25000000, "what is left of it: %ld", (long)w.s->stream[0].timeout.tv_nsec);
 	}
 	usleep(25000);
 	answer(-ECANCELED);

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* A file's descriptors, its alignment, the page cache. */
+#include "config.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/mount.h>
+#include "core/err.h"
+#include "file/file.h"
+#include "kern/pagecache.h"
+
+#define PAGE 4096u
+
+#ifndef STATX_DIOALIGN
+#define STATX_DIOALIGN 0x00002000U
+#endif
+
+/* The tail of struct statx since Linux 6.1, for older headers. */
+static void dio_align(const struct statx *st, uint32_t *mem, uint32_t *off)
+{
+	const size_t at = offsetof(struct statx, stx_dev_minor) + sizeof(st->stx_dev_minor) + sizeof(uint64_t);
+
+	memcpy(mem, (const char *)st + at, sizeof(*mem));
+	memcpy(off, (const char *)st + at + sizeof(*mem), sizeof(*off));
+}
+
+void dv_file_let_wait(struct devio_file *f)
+{
+	int fl;
+
+	if (!atomic_exchange(&f->nonblock, false))
+		return;
+	fl = fcntl(f->fd, F_GETFL);
+	if (fl >= 0)
+		(void)fcntl(f->fd, F_SETFL, fl & ~O_NONBLOCK);
+}
+
+void dv_file_destroy(struct dv_endpoint *e)
+{
+	struct devio_file *f = (struct devio_file *)e;
+
+	if (f->dfd >= 0)
+		close(f->dfd);
+	close(f->fd);
+	pthread_mutex_destroy(&f->lock);
+	dv_ctx_put(f->base.ctx);
+	free(f);
+}
+
+/* From statx, or guessed for file systems that have not learnt STATX_DIOALIGN. */
+static int find_align(struct devio_file *f)
+{
+	struct statx st;
+	int sector = 0;
+
+	if (!statx(f->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) && st.stx_mask & STATX_DIOALIGN) {
+		dio_align(&st, &f->mem_align, &f->off_align);
+		return f->off_align ? 0 : -EOPNOTSUPP;
+	}
+	if (dv_pagecache_only(f->fd))
+		return -EOPNOTSUPP;
+	if (f->is_block && !ioctl(f->fd, BLKSSZGET, &sector) && dv_is_power_of_two(sector))
+		f->off_align = sector;
+	else
+		f->off_align = PAGE;
+	f->mem_align = f->off_align;
+	return 0;
+}
+
+/*
+ * A second open file description, as O_DIRECT belongs to the description and
+ * the page cache is wanted too. By /proc, so that it is the same file even if
+ * the name now means another.
+ */
+static int open_direct(struct devio_file *f)
+{
+	char link[32];
+	int rc = find_align(f);
+
+	if (rc)
+		return rc;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
+	f->dfd = open(link, f->access | O_DIRECT | O_CLOEXEC | O_NOCTTY);
+	if (f->dfd < 0)
+		return -errno;
+	if (!dv_is_power_of_two(f->off_align) || !dv_is_power_of_two(f->mem_align) || f->off_align > (64 << 10))
+		return -EOPNOTSUPP;
+	if (f->write_align < f->off_align)
+		f->write_align = f->off_align;
+	return 0;
+}
+
+int dv_file_direct(struct devio_file *f)
+{
+	int state = atomic_load_explicit(&f->direct, memory_order_acquire);
+
+	if (!state) {
+		pthread_mutex_lock(&f->lock);
+		state = f->direct;
+		if (!state) {
+			int rc = open_direct(f);
+
+			state = rc ? rc : 1;
+			if (rc)
+				dv_log(f->base.ctx, DEVIO_LOG_INFO, "file: no O_DIRECT: %s", dv_errno_name(rc));
+			atomic_store_explicit(&f->direct, state, memory_order_release);
+		}
+		pthread_mutex_unlock(&f->lock);
+	}
+	return state > 0 ? 0 : state;
+}
+
+bool dv_file_cached(const struct devio_file *f, uint64_t off, uint64_t len)
+{
+	return dv_pagecache_holds(f->fd, off, len);
+}
+
+static int check_file(const struct devio_file *f)
+{
+	return f ? dv_ctx_forked(f->base.ctx) : dv_err(-EINVAL, "file: the file is NULL");
+}
+
+DEVIO_API int devio_file_sync(struct devio_file *f)
+{
+	int rc = check_file(f);
+
+	if (!rc && fdatasync(f->fd))
+		rc = dv_err(-errno, "file: fdatasync");
+	return rc;
+}
+
+DEVIO_API int devio_file_get_info(struct devio_file *f, struct devio_file_info *info)
+{
+	struct devio_file_info i = { 0 };
+	struct stat st;
+	int rc = check_file(f);
+
+	if (rc)
+		return rc;
+	i.is_block = f->is_block;
+	if (fstat(f->fd, &st))
+		return dv_err(-errno, "file: fstat");
+	i.size = st.st_size;
+	if (f->is_block && ioctl(f->fd, BLKGETSIZE64, &i.size))
+		return dv_err(-errno, "file: the size of the block device");
+	if (!dv_file_direct(f)) {
+		i.dio_mem_align = f->mem_align;
+		i.dio_off_align = f->off_align;
+	}
+	return dv_info_copy(info, &i, sizeof(i), "devio_file_info");
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The paths of files. */
+#include "config.h"
+#include "file/file.h"
+
+const struct dv_path *const dv_file_paths[] = {
+	&dv_path_file_dmabuf,
+	&dv_path_file_p2p,
+	&dv_path_file_host,
+	&dv_path_file_bounce,
+	&dv_path_file_buffered,
+	NULL
+};

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* Parts that carried a whole operation, when something unusual happens to it. */
+#include "config.h"
+#include "file/file.h"
+#include "file/regcache.h"
+
+/* What the plan said of the I/O, found again. */
+static void locate(struct dv_op *op, struct dv_part *p)
+{
+	struct devio_file *f = dv_file_of(op);
+
+	p->mode = op->path->direct ? DV_MODE_DIRECT : DV_MODE_CACHE;
+	p->file.fd = op->path->direct ? f->dfd : f->fd;
+	p->file.buf = op->file.dmabuf.buf;
+	p->addr = (op->file.dmabuf.buf >= 0 ? op->file.dmabuf.off : (uintptr_t)op->mem->ptr) + op->few[0].off;
+}
+
+void dv_file_promote(struct devio_ring *r, struct dv_part *p)
+{
+	const struct dv_fast *fast = &p->fast;
+	struct devio_file *f = (struct devio_file *)fast->end;
+	const struct devio_range range = { .mem = fast->mem, .off = fast->mem_off, .len = p->len };
+	struct dv_op *op = dv_op_take_promoted(r, &range);
+
+	/* The references that the part holds become the operation's. */
+	dv_op_init(op, fast->end, p->len, fast->cookie, fast->outcome.flags & DEVIO_DONE_WRITE);
+	dv_file_op_init(op, f, p->file.off);
+	op->path = dv_path_by_id(op, fast->outcome.path);
+	op->forced = f->path != 0;
+	op->best_unused = fast->outcome.best_unused;
+	op->reason = fast->outcome.reason;
+	op->issued = p->len;
+	op->parts = 1;
+	if (fast->use != &r->no_use)
+		op->file.dmabuf.buf = op->file.dmabuf.hint = dv_regcache_find(r, fast->use, &op->file.dmabuf.off);
+	locate(op, p);
+	p->op = op;
+	p->path = op->path;
+	p->tries = 0;
+	p->nr_copies = 0;
+	p->done = 0;
+	p->x = 0;
+	p->skip = 0;
+	p->take = p->len;
+	p->slot.buf = NULL;
+	p->fast.end = NULL;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of providers. */
+#include "config.h"
+#include "mem/mem.h"
+
+/* Best device memory first: what devio_mem_list() offers is in this order. */
+const struct dv_mem_ops *const dv_mem_table[] = {
+	&dv_mem_cuda,
+	&dv_mem_hip,
+	&dv_mem_ze,
+	&dv_mem_amdgpu,
+	&dv_mem_vfio,
+	&dv_mem_p2pmem,
+	&dv_mem_drm, /* a dumb buffer may lie in host memory */
+	&dv_mem_dmaheap,
+	&dv_mem_udmabuf,
+	&dv_mem_host,
+	NULL
+};
