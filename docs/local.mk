@@ -4,7 +4,7 @@
 dist_man_MANS += docs/man/devio.7 docs/man/devio-bench.1 docs/man/devio-cp.1 docs/man/devio-nc.1 docs/man/devio-nicd.8 docs/man/devio-serve.1 \
 	docs/man/devio_completion.3 docs/man/devio_ctx.3 \
 	docs/man/devio_file.3 docs/man/devio_mem.3 docs/man/devio_nic.3 docs/man/devio_ring.3 docs/man/devio_sock.3 docs/man/devio_stat.3 docs/man/devio_uring.3
-EXTRA_DIST += docs/bench.md docs/hw.md docs/perf.md docs/python.md docs/man/aliases NEWS CONTRIBUTING.md
+EXTRA_DIST += docs/architecture.md docs/rooms.dot docs/bench.md docs/hw.md docs/perf.md docs/python.md docs/man/aliases NEWS CONTRIBUTING.md
 
 man_aliases = cd $(srcdir) && sh docs/man/aliases $(filter %.3,$(dist_man_MANS))
 install-data-hook:
@@ -13,3 +13,10 @@ install-data-hook:
 	done
 uninstall-hook:
 	@$(man_aliases) | while read name page; do rm -f "$(DESTDIR)$(man3dir)/$$name.3"; done
+
+# What documentation draws.
+docs/rooms.svg: docs/rooms.dot
+	$(AM_V_GEN)$(MKDIR_P) docs && dot -Tsvg $(srcdir)/docs/rooms.dot -o $@
+html: docs/rooms.svg
+CLEANFILES += docs/rooms.svg
+.PHONY: html

@@ -79,6 +79,13 @@ verdict "a room uses only rooms that the table has named before it" "$up"
 verdict "every file of lib/ is in a room of the table" \
 	"$(project_files | grep -E '^lib/.*\.[ch]$' | grep -vE "^lib/($(tr ' ' '|' <<<"${above:1:-1}"))/")"
 
+# Who uses whom in the drawing, as the table has it: ROOM:ROOM...; load is drawn over the public headers.
+drawn() {
+	sed -nE 's/^[[:space:]]*([a-z]+) -> \{ ([a-z ]+) \};$/\1:\2/p' docs/rooms.dot
+}
+verdict "docs/rooms.dot has the arrows of the table" \
+	"$(diff <(drawn) <(printf '%s\n' "${may[@]}" | grep -v ':$'))"
+
 # Of the objects: OBJECT SYMBOL OBJECT-THAT-HAS-IT for every symbol of lib/ that an object uses.
 symbols() {
 	find "$BUILD/lib" -name '*libdv*_la-*.o' -print0 | xargs -0 -r nm -A -P | awk '
