@@ -17,9 +17,13 @@ static inline bool fits(const struct dv_plan *pl, const struct devio_mem *m, uin
 	return len - 1 < pl->max_len && mem_off <= m->size - len;
 }
 
-/* The plan for it, if there is one and there is room; NULL: dv_file_start() must do it. */
-static inline struct dv_plan *usual(struct devio_ring *r, struct devio_file *f, struct devio_mem *m,
-				    uint64_t mem_off, uint64_t len, uint64_t file_off, bool write)
+/*
+ * The plan for it, if there is one and there is room; NULL: dv_file_start() must
+ * do it. kind: 0, or DV_PLAN_BORROWED on an application's io_uring.
+ */
+static inline __attribute__((always_inline)) struct dv_plan *
+usual(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint64_t mem_off, uint64_t len, uint64_t file_off,
+      bool write, unsigned int kind)
 {
 	struct dv_pair *pair;
 	struct dv_plan *pl;
@@ -33,7 +37,7 @@ static inline struct dv_plan *usual(struct devio_ring *r, struct devio_file *f, 
 			return NULL;
 	}
 	pl = &pair->file.plan[write];
-	if (pl->gen != dv_plan_gen(r) ||
+	if (pl->gen != dv_plan_gen(r) + kind ||
 	    !fits(pl, m, mem_off, len, file_off) || !r->free_parts || !r->room)
 		return NULL;
 	if (pl->ask_cache && (pair->file.hot_left -= len) < 0) {
@@ -43,16 +47,13 @@ static inline struct dv_plan *usual(struct devio_ring *r, struct devio_file *f, 
 	return pl;
 }
 
-/* As the plan says: 1, or 0 if the queue has no room. */
-static inline __attribute__((always_inline)) int
-planned_start(struct devio_ring *r, const struct dv_plan *pl, struct devio_file *f, struct devio_mem *m,
-	      uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
+/* As the plan says. */
+static inline __attribute__((always_inline)) void
+planned_start(struct devio_ring *r, const struct dv_plan *pl, struct io_uring_sqe *sqe, struct devio_file *f,
+	      struct devio_mem *m, uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
 {
 	struct dv_part *p = r->free_parts;
-	struct io_uring_sqe *sqe = dv_queue_sqe(&r->q);
 
-	if (!sqe)
-		return 0;
 	dv_queue_fill(sqe, &pl->frame, pl->base + mem_off, len, file_off, p);
 	r->free_parts = p->next;
 	p->file.off = file_off;
@@ -67,16 +68,31 @@ planned_start(struct devio_ring *r, const struct dv_plan *pl, struct devio_file 
 	p->fast.outcome = pl->outcome;
 	r->room--;
 	r->nr_io++;
-	return 1;
 }
 
 static inline __attribute__((always_inline)) int
 fast_start(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint64_t mem_off, uint64_t len,
 	   uint64_t file_off, uint64_t cookie, bool write)
 {
-	const struct dv_plan *pl = __builtin_expect(!r, 0) ? NULL : usual(r, f, m, mem_off, len, file_off, write);
+	const struct dv_plan *pl = __builtin_expect(!r, 0) ? NULL : usual(r, f, m, mem_off, len, file_off, write, 0);
 
-	return pl ? planned_start(r, pl, f, m, mem_off, len, file_off, cookie) : 0;
+	if (!pl)
+		return 0;
+	planned_start(r, pl, dv_queue_own_sqe(&r->q), f, m, mem_off, len, file_off, cookie);
+	return 1;
+}
+
+/* The same on an application's io_uring: 1, or 0 if its queue has no room. */
+static int borrowed_start(struct devio_ring *r, const struct devio_range *g, struct devio_file *f, uint64_t file_off,
+			  uint64_t cookie, bool write)
+{
+	const struct dv_plan *pl = usual(r, f, g->mem, g->off, g->len, file_off, write, DV_PLAN_BORROWED);
+	struct io_uring_sqe *sqe = pl ? dv_queue_sqe(&r->q) : NULL;
+
+	if (!sqe)
+		return 0;
+	planned_start(r, pl, sqe, f, g->mem, g->off, g->len, file_off, cookie);
+	return 1;
 }
 
 /*
@@ -88,6 +104,7 @@ static int small_start(struct devio_ring *r, const struct devio_range *g, struct
 		       uint64_t cookie)
 {
 	const struct devio_mem *m = g->mem;
+	struct io_uring_sqe *sqe;
 	struct dv_plan pl = {
 		.max_len = DV_CACHE_MAX, .use = &r->no_use,
 		.outcome = { DEVIO_PATH_FILE_BUFFERED, DEVIO_PATH_FILE_HOST, DEVIO_REASON_SMALL, 0 },
@@ -96,9 +113,13 @@ static int small_start(struct devio_ring *r, const struct devio_range *g, struct
 	if (!f || !m || m->ctx != r->ctx || !dv_file_is_small_read(f, m, g->off, g->len) ||
 	    g->len - 1 >= DV_CACHE_MAX || file_off & DV_FAR_OFFSET || !r->q.uring || !r->free_parts || !r->room)
 		return 0;
+	sqe = dv_queue_sqe(&r->q);
+	if (!sqe)
+		return 0;
 	pl.frame = dv_queue_frame(&r->q, false, f->fd, -1);
 	pl.base = (uintptr_t)m->ptr;
-	return planned_start(r, &pl, f, g->mem, g->off, g->len, file_off, cookie);
+	planned_start(r, &pl, sqe, f, g->mem, g->off, g->len, file_off, cookie);
+	return 1;
 }
 
 /* Everything else: checks with sentences, edges, copies, several parts. */
@@ -109,8 +130,11 @@ static int full_start(struct devio_ring *r, const struct devio_range *range, str
 		.sz = sizeof(io), .file = file, .ranges = range, .nr_ranges = 1, .write = write,
 		.file_off = file_off, .cookie = cookie,
 	};
-	int rc = dv_ring_check(r);
+	int rc;
 
+	if (r && r->q.borrowed && borrowed_start(r, range, file, file_off, cookie, write))
+		return 0;
+	rc = dv_ring_check(r);
 	if (rc || (!write && small_start(r, range, file, file_off, cookie)))
 		return rc;
 	return dv_file_start(r, &io);

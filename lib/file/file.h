@@ -13,7 +13,7 @@
 
 struct devio_file {
 	struct dv_endpoint base;
-	uint32_t id;               /* dv_ctx_new_id() */
+	uint64_t id;               /* dv_ctx_new_id() << 32: half of the key of its pairs */
 	atomic_bool closed;        /* devio_file_close() was called: caches let go */
 	atomic_bool registered;    /* some ring's cache of registrations held it */
 	int fd;                    /* through the page cache */
@@ -119,6 +119,8 @@ static inline unsigned int dv_plan_gen(const struct devio_ring *r)
 {
 	return r->plan_gen + (dv_fork_gen << 24);
 }
+/* Added on an application's io_uring, whose queue may be full: the hot path does not take such plans for its own. */
+#define DV_PLAN_BORROWED (1u << 23)
 
 /* file/io.c */
 /* dv_part_get() for a file, without a registered buffer. */

@@ -32,5 +32,5 @@ void dv_plan_learn(struct devio_ring *r, const struct dv_op *op)
 	}
 	if (pl->max_len > op->mem->size)
 		pl->max_len = op->mem->size;
-	pl->gen = dv_plan_gen(r);
+	pl->gen = dv_plan_gen(r) + (r->q.borrowed ? DV_PLAN_BORROWED : 0);
 }

@@ -141,20 +141,20 @@ static inline void dv_queue_fill(struct io_uring_sqe *sqe, const struct dv_frame
 }
 
 /*
- * An entry of the submission queue, NULL if there is none. A queue of ours is
- * made so large that there always is one for each part (dv_queue_init()).
+ * An entry of a submission queue of ours, which is made so large that there
+ * always is one for each part (dv_queue_init()).
  */
-static inline struct io_uring_sqe *dv_queue_sqe(struct dv_queue *q)
+static inline struct io_uring_sqe *dv_queue_own_sqe(struct dv_queue *q)
 {
 	struct io_uring_sq *sq = &q->own.sq;
-	struct io_uring_sqe *sqe;
 
-	if (__builtin_expect(q->borrowed, 0))
-		return io_uring_get_sqe(q->uring);
-	sqe = &sq->sqes[sq->sqe_tail++ & sq->ring_mask];
-	if (!sqe)
-		__builtin_unreachable(); /* saves the callers' test */
-	return sqe;
+	return &sq->sqes[sq->sqe_tail++ & sq->ring_mask];
+}
+
+/* An entry of the submission queue, NULL if there is none. */
+static inline struct io_uring_sqe *dv_queue_sqe(struct dv_queue *q)
+{
+	return q->borrowed ? io_uring_get_sqe(q->uring) : dv_queue_own_sqe(q);
 }
 
 /* The next completion of a queue of ours, before `tail`. */

@@ -18,7 +18,7 @@ struct devio_mem {
 	struct devio_ctx *ctx;
 	_Atomic unsigned int refs;
 	unsigned int caps;         /* DEVIO_MEM_* */
-	uint32_t id;               /* dv_ctx_new_id() */
+	uint64_t id;               /* dv_ctx_new_id() */
 	uint64_t size;             /* as the user asked */
 	void *ptr;                 /* CPU pointer to byte 0, NULL if not mapped (yet) */
 	uint64_t device_ptr;       /* vendor's pointer to byte 0 */

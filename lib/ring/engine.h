@@ -122,7 +122,7 @@ struct dv_op_sock {
 
 struct dv_op {
 	struct dv_endpoint *end;
-	uint32_t end_id;           /* of the file or stream, in caches */
+	uint64_t end_id;           /* of the file or stream: half of the key of its pairs */
 	struct devio_mem *mem;     /* of the first range; paths are chosen by it */
 	const struct dv_path *path;
 	struct dv_op *next;        /* in the free list or in the list of waiting operations */

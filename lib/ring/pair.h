@@ -42,14 +42,14 @@ struct dv_pair {
 };
 
 /* id: of the file or stream; the context numbers them all. */
-static inline uint64_t dv_pair_key(uint32_t id, const struct devio_mem *m)
+static inline uint64_t dv_pair_key(uint64_t id, const struct devio_mem *m)
 {
-	return (uint64_t)id << 32 | m->id;
+	return id | m->id;
 }
 
-static inline struct dv_pair *dv_pair_slot(struct devio_ring *r, uint32_t id, const struct devio_mem *m)
+static inline struct dv_pair *dv_pair_slot(struct devio_ring *r, uint64_t id, const struct devio_mem *m)
 {
-	return &r->pairs[(id + m->id * 31) % DV_PAIRS];
+	return &r->pairs[((id >> 32) + m->id * 31) % DV_PAIRS];
 }
 
 /* The pair of op's endpoint and memory, emptied if the place was another's. */

@@ -64,20 +64,22 @@ static inline __attribute__((always_inline)) void fast_event(struct devio_ring *
 {
 	struct dv_fast *f = &p->fast;
 	struct devio_completion *c;
+	struct dv_outcome outcome;
 
 	if (__builtin_expect(res != (int)p->len, 0)) {
 		unusual(r, p, res);
 		return;
 	}
+	outcome = f->outcome; /* one load: the stores below might change it, for all that the compiler knows */
 	c = dv_ring_done(r);
 	c->cookie = f->cookie;
 	c->result = res;
 	c->good = res;
-	c->copied = f->outcome.path == DEVIO_PATH_FILE_BUFFERED ? res : 0;
-	memcpy(&c->path, &f->outcome, sizeof(f->outcome));
+	c->copied = outcome.path == DEVIO_PATH_FILE_BUFFERED ? res : 0;
+	memcpy(&c->path, &outcome, sizeof(outcome));
 	c->frags = c->resv0 = 0;
 	memset(c->resv, 0, sizeof(c->resv));
-	sums_add(r, sums, &f->outcome, res);
+	sums_add(r, sums, &outcome, res);
 	f->use->users--;
 	dv_endpoint_put(f->end);
 	dv_mem_put(f->mem);

@@ -73,7 +73,7 @@ int dv_rx_place(struct devio_ring *r, struct dv_op *op, uint64_t x, int nr);
 struct dv_txbind {
 	struct dv_txbind *next;    /* in ctx->txbinds */
 	unsigned int refs, ifindex;
-	uint32_t mem;              /* devio_mem's id */
+	uint64_t mem;              /* devio_mem's id */
 	uint64_t off;              /* of byte 0 of the memory in the dma-buf */
 	struct dv_netbind bind;
 };

@@ -27,7 +27,7 @@ enum dv_step {
 #define DV_STREAM_LINE 8
 
 struct dv_stream {
-	uint32_t id;                       /* dv_ctx_new_id() */
+	uint64_t id;                       /* dv_ctx_new_id() << 32: half of the key of its pairs */
 	atomic_bool claimed;               /* by a ring, or by a synchronous call that needs none */
 	_Atomic(struct devio_ring *) ring; /* to which it belongs; the rest is that ring's alone */
 	struct dv_op *head, **tail;        /* linked by op->sock.behind */
