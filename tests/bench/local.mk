@@ -6,7 +6,7 @@ TESTS += tests/bench/test-bench-parts
 endif
 tests_bench_test_bench_parts_SOURCES = tests/bench/test-bench-parts.c
 tests_bench_test_bench_parts_CFLAGS = $(AM_CFLAGS) -pthread $(CMOCKA_CFLAGS)
-tests_bench_test_bench_parts_LDADD = tools/libbench.la $(CMOCKA_LIBS)
+tests_bench_test_bench_parts_LDADD = tools/bench/libbench.la $(CMOCKA_LIBS)
 
 bench_scripts = tests/bench/bench.sh tests/bench/fio-tools.sh
 dist_check_SCRIPTS += $(bench_scripts)
@@ -16,7 +16,7 @@ EXTRA_DIST += tests/bench/against-fio tests/bench/perf-table tests/bench/suite.f
 if ENABLE_FUZZ
 noinst_PROGRAMS += tests/fuzz/fuzz_jobfile
 tests_fuzz_fuzz_jobfile_SOURCES = tests/fuzz/fuzz_jobfile.c
-tests_fuzz_fuzz_jobfile_LDADD = tools/libbench.la
+tests_fuzz_fuzz_jobfile_LDADD = tools/bench/libbench.la
 tests_fuzz_fuzz_jobfile_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 else
 EXTRA_DIST += tests/fuzz/fuzz_jobfile.c

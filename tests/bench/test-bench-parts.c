@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "../../tools/bench-run.h"
+#include "bench/run.h"
 
 static int by_value(const void *a, const void *b)
 {

@@ -22,7 +22,7 @@ includes() {
 				'"config.h"') echo "$file config.h" ;;
 				*)
 					inc=${inc//\"/}
-					for dir in "$(dirname "$file")" lib include tests .; do
+					for dir in "$(dirname "$file")" lib tools include tests .; do
 						[[ -e $dir/$inc ]] && break
 						dir=
 					done
@@ -125,16 +125,21 @@ awk '$1 != $3 && !seen[$1, $3]++ { from[++n] = $1; to[n] = $3 }
 	}' "$tmp/symbols" | LC_ALL=C sort >"$tmp/circles"
 verdict "no circle of objects" "$(cat "$tmp/circles")"
 
-grep -vE '^tools/(bench-(cpu|eng-uring)|nicd-rights)\.c ' "$tmp/all" >"$tmp/rest"
-tools='config\.h|include/devio\.h|tools/[^/]+\.h|<json-c/.*'
-grep -vE '^tools/(serve[-.]|nicd[-.]|devio-nicd\.c)' "$tmp/rest" >"$tmp/tools"
-rule "tools/ include <devio.h> and libc" '^tools/' "$tools" "$tmp/tools"
-rule "tools/serve-*.c speak the loader's protocol" '^tools/serve[-.]' "$tools|lib/load/wire\\.h" "$tmp/rest"
-rule "tools/nicd-*.c speak the library's with its daemon" '^tools/(nicd[-.]|devio-nicd\.c)' "$tools|lib/nic/protocol\.h" "$tmp/rest"
-rule "tools/nicd-rights.c gives rights up" '^tools/nicd-rights\.c$' "$tools|<linux/capability\.h>"
-rule "tools/bench-eng-uring.c, which is compared with, has an io_uring" '^tools/bench-eng-uring\.c$' \
-	"$tools|lib/kern/spin\\.h|<liburing\\.h>"
-rule "tools/bench-cpu.c counts with perf_event_open" '^tools/bench-cpu\.c$' "$tools|<linux/perf_event\\.h>"
+# A tool uses common/ and its own folder; these files use more than <devio.h> and libc.
+tools='config\.h|include/devio\.h|tools/common/[a-z]+\.h|<json-c/.*'
+grep -vE '^tools/(bench/(cpu|engine/uring)|nicd/caps)\.c ' "$tmp/all" >"$tmp/rest"
+rule "tools/common/ includes <devio.h> and libc" '^tools/common/' "$tools" "$tmp/rest"
+for name in bench cp nc probe; do
+	rule "tools/$name/ includes <devio.h>, libc and tools/common/" "^tools/$name/" "$tools|tools/$name/[a-z/]+\\.h" "$tmp/rest"
+done
+rule "tools/serve/ speaks the loader's protocol" '^tools/serve/' "$tools|tools/serve/[a-z]+\\.h|lib/load/wire\\.h" "$tmp/rest"
+rule "tools/nicd/ speaks the library's with its daemon" '^tools/nicd/' "$tools|tools/nicd/[a-z]+\\.h|lib/nic/protocol\\.h" "$tmp/rest"
+rule "tools/nicd/caps.c drops capabilities" '^tools/nicd/caps\.c$' "$tools|tools/nicd/[a-z]+\\.h|<linux/capability\\.h>"
+rule "tools/bench/engine/uring.c, which is compared with, has an io_uring" '^tools/bench/engine/uring\.c$' \
+	"$tools|tools/bench/[a-z/]+\\.h|lib/kern/spin\\.h|<liburing\\.h>"
+rule "tools/bench/cpu.c counts with perf_event_open" '^tools/bench/cpu\.c$' "$tools|tools/bench/[a-z/]+\\.h|<linux/perf_event\\.h>"
+verdict "every file of tools/ is in the folder of a tool" \
+	"$(project_files | grep -E '^tools/.*\.[ch]$' | grep -vE '^tools/(common|bench|cp|nc|nicd|probe|serve)/')"
 grep -vE '^examples/(own-ring|loader)\.c ' "$tmp/all" >"$tmp/rest"
 rule "examples/ include <devio.h> and libc" '^examples/' "include/devio\\.h" "$tmp/rest"
 rule "examples/loader.c adds <devio/load.h>" '^examples/loader\.c$' "include/devio\\.h|include/devio/load\\.h"

@@ -3,7 +3,7 @@
 #include "config.h"
 #include <stdlib.h>
 #include <string.h>
-#include "../../tools/bench-run.h"
+#include "bench/run.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

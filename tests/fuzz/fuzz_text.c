@@ -8,7 +8,7 @@
 #include <devio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../tools/opts.h"
+#include "common/opts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

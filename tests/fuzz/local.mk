@@ -6,8 +6,8 @@ if ENABLE_FUZZ
 noinst_PROGRAMS += tests/fuzz/fuzz_text tests/fuzz/fuzz_opts tests/fuzz/fuzz_ring tests/fuzz/fuzz_load tests/fuzz/fuzz_wire \
 	tests/fuzz/fuzz_nicwire
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
-tests_fuzz_fuzz_text_SOURCES = tests/fuzz/fuzz_text.c tools/opts.c tools/opts.h
-tests_fuzz_fuzz_text_LDADD = lib/libdv.la
+tests_fuzz_fuzz_text_SOURCES = tests/fuzz/fuzz_text.c
+tests_fuzz_fuzz_text_LDADD = tools/common/libcommon.la lib/libdv.la
 tests_fuzz_fuzz_text_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_opts_SOURCES = tests/fuzz/fuzz_opts.c
 tests_fuzz_fuzz_opts_LDADD = lib/libdv.la

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* devio-bench: measures how files are read into device memory, in fio's language. */
+#include "config.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "run.h"
+
+static void on_signal(int sig)
+{
+	/* Who asks twice does not want to wait for a drive that does not answer. */
+	if (bench_stop) {
+		signal(sig, SIG_DFL);
+		raise(sig);
+	}
+	bench_stop = sig;
+}
+
+static void catch_signals(void)
+{
+	static const int sigs[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction sa = { .sa_handler = on_signal }, old;
+
+	for (size_t i = 0; i < sizeof(sigs) / sizeof(*sigs); i++)
+		if (!sigaction(sigs[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaction(sigs[i], &sa, NULL);
+	signal(SIGXFSZ, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int open_output(struct bench_cmd *cmd, struct bench_err *err)
+{
+	cmd->out = stdout;
+	if (!cmd->output)
+		return 0;
+	cmd->out = fopen(cmd->output, "we");
+	return cmd->out ? 0 : bench_fail(err, BENCH_FAILED, "--output=%s: %s", cmd->output, strerror(errno));
+}
+
+static int close_output(struct bench_cmd *cmd, struct bench_err *err)
+{
+	bool bad = fflush(cmd->out) || ferror(cmd->out);
+
+	if (cmd->out != stdout)
+		bad |= fclose(cmd->out) != 0;
+	return bad ? bench_fail(err, BENCH_FAILED, "the report cannot be written: %s", strerror(errno)) : 0;
+}
+
+static void announce(const struct bench_cmd *cmd, const struct bench_jobs *jobs)
+{
+	uint64_t threads = 0;
+
+	if (!(cmd->formats & OUT_NORMAL))
+		return;
+	for (unsigned int i = 0; i < jobs->nr; i++) {
+		bench_text_job(cmd->out, &jobs->job[i]);
+		threads += jobs->job[i].numjobs;
+	}
+	fprintf(cmd->out, "devio-bench-%s\nStarting %llu thread%s\n", devio_version(), (unsigned long long)threads,
+		threads == 1 ? "" : "s");
+	fflush(cmd->out);
+}
+
+static int report(const struct bench_cmd *cmd, const struct bench_jobs *jobs, const struct bench_results *results,
+		  struct bench_err *err)
+{
+	int rc = 0;
+
+	if (cmd->formats & (OUT_JSON | OUT_JSON_PLUS))
+		rc = bench_json(cmd->out, jobs, results, cmd->formats & OUT_JSON_PLUS);
+	if (cmd->formats & OUT_NORMAL)
+		bench_normal(cmd->out, results);
+	if (cmd->formats & OUT_TERSE)
+		bench_terse(cmd->out, results);
+	return rc ? bench_fail(err, BENCH_FAILED, "the report cannot be written: %s", strerror(-rc)) : 0;
+}
+
+static int run_jobs(struct devio_ctx *ctx, struct bench_cmd *cmd, struct bench_jobs *jobs, struct bench_live *live,
+		    struct bench_err *err)
+{
+	struct bench_results results = { 0 };
+	int rc;
+
+	announce(cmd, jobs);
+	rc = bench_run_all(ctx, jobs, live, &results, err);
+	/* What was measured before it failed is told, too. */
+	if (results.nr && report(cmd, jobs, &results, err))
+		rc = -1;
+	if (!rc && cmd->plot)
+		rc = bench_plot_run(cmd, live, &results, err);
+	if (!rc)
+		err->status = bench_result_status(&results);
+	bench_results_free(&results);
+	return rc;
+}
+
+/* Which engine, or which depth, is a question of one side alone. */
+static int check_mode(const struct bench_cmd *cmd, const struct bench_jobs *jobs, struct bench_err *err)
+{
+	for (unsigned int i = 0; i < jobs->nr && (cmd->compare || cmd->tune); i++)
+		if (jobs->job[i].engine->net)
+			return bench_fail(err, BENCH_USAGE, "%s: --%s is for files, not for ioengine=net", jobs->job[i].name,
+					  cmd->compare ? "compare" : "tune");
+	return 0;
+}
+
+static int do_mode(struct bench_cmd *cmd, struct bench_jobs *jobs, struct bench_err *err)
+{
+	struct bench_live *live = bench_live_new(cmd, err);
+	struct devio_ctx *ctx = NULL;
+	int rc = live ? 0 : -1;
+
+	if (!rc && devio_ctx_open(NULL, &ctx))
+		rc = bench_fail(err, BENCH_FAILED, "%s", devio_errmsg());
+	if (!rc && cmd->compare)
+		rc = bench_compare(ctx, cmd, jobs, live, err);
+	else if (!rc && cmd->tune)
+		rc = bench_tune(ctx, cmd, jobs, live, err);
+	else if (!rc)
+		rc = run_jobs(ctx, cmd, jobs, live, err);
+	bench_live_free(live);
+	devio_ctx_close(ctx);
+	return rc;
+}
+
+static int run(struct bench_cmd *cmd, struct bench_jobs *jobs, struct bench_err *err)
+{
+	int rc = check_mode(cmd, jobs, err);
+
+	if (rc || open_output(cmd, err))
+		return -1;
+	rc = bench_files_prepare(jobs, !(cmd->formats & OUT_NORMAL), err);
+	if (!rc)
+		rc = do_mode(cmd, jobs, err);
+	bench_files_unlink(jobs);
+	if (close_output(cmd, err))
+		rc = -1;
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	static struct bench_jobs jobs;
+	static struct bench_cmd cmd = { .formats = OUT_NORMAL, .eta = -1, .eta_ms = 1000, .rounds = 3, .tune_ms = 2000 };
+	static struct bench_err err;
+	int rc;
+
+	bench_job_init(&jobs.global);
+	rc = bench_cli_parse(argc, argv, &cmd, &jobs, &err);
+	if (!rc && !cmd.done && !cmd.parse_only) {
+		catch_signals();
+		rc = run(&cmd, &jobs, &err);
+	}
+	if (rc)
+		fprintf(stderr, "devio-bench: %s\n", err.text);
+	bench_jobs_free(&jobs);
+	bench_keep_free();
+	if (bench_stop && (!err.status || rc)) {
+		signal(bench_stop, SIG_DFL);
+		raise(bench_stop);
+	}
+	if (!rc && (fflush(stdout) || ferror(stdout)))
+		return BENCH_FAILED;
+	return err.status;
+}

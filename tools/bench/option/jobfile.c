@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sections and keys of a job file, in fio's form: [section] lines, key=value or
+ * key alone, comments after ; or # at the beginning of a line. Knows nothing of
+ * the options.
+ */
+#include "config.h"
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include "bench/bench.h"
+
+static char *trim(char *s)
+{
+	char *end;
+
+	while (isspace((unsigned char)*s))
+		s++;
+	end = s + strlen(s);
+	while (end > s && isspace((unsigned char)end[-1]))
+		end--;
+	*end = 0;
+	return s;
+}
+
+static int wrong(struct bench_ini *ini, const char *error)
+{
+	ini->error = error;
+	return -EINVAL;
+}
+
+/* ]: the last one of the line, so that names may have brackets. */
+static int begin_section(char *line, const char **section, struct bench_ini *ini)
+{
+	char *end = strrchr(line, ']');
+
+	if (!end || end[1])
+		return wrong(ini, "a section's name ends with ] and nothing follows");
+	*end = 0;
+	line = trim(line + 1);
+	if (!*line)
+		return wrong(ini, "a section without a name");
+	*section = line;
+	return ini->fn(ini->arg, line, NULL, NULL, ini->line);
+}
+
+static int one_line(char *line, const char **section, struct bench_ini *ini)
+{
+	char *value;
+
+	line = trim(line);
+	if (!*line || *line == '#' || *line == ';')
+		return 0;
+	if (*line == '[')
+		return begin_section(line, section, ini);
+	if (!*section)
+		return wrong(ini, "an option before the first [section]");
+	value = strchr(line, '=');
+	if (value) {
+		*value = 0;
+		value = trim(value + 1);
+	}
+	line = trim(line);
+	if (!*line)
+		return wrong(ini, "a value without an option");
+	return ini->fn(ini->arg, *section, line, value, ini->line);
+}
+
+int bench_ini_parse(char *text, struct bench_ini *ini)
+{
+	const char *section = NULL;
+	int rc = 0;
+
+	ini->line = 0;
+	ini->error = NULL;
+	while (*text && !rc) {
+		char *next = strchr(text, '\n');
+
+		if (next)
+			*next++ = 0;
+		ini->line++;
+		rc = one_line(text, &section, ini);
+		text = next ? next : text + strlen(text);
+	}
+	return rc;
+}

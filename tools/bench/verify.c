@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is written, and whether it came back: the bytes are made in host memory
+ * and put into the destination's memory, and taken from there to be compared,
+ * by the provider's own copy, not by the path that is tested.
+ */
+#include "config.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#ifdef HAVE_XXHASH
+#include <xxhash.h>
+#endif
+#include "run.h"
+
+#define MAGIC 0x62766564u           /* "devb" */
+
+/* At the beginning of each block of verify=xxhash. */
+struct head {
+	uint32_t magic, len;
+	uint64_t off;               /* where in the file it belongs */
+	uint64_t id;                /* of the run that wrote it */
+	uint64_t seed;
+	uint64_t hash;              /* of the whole block, this field being 0 */
+};
+
+int bench_verify_known(uint64_t kind)
+{
+#ifndef HAVE_XXHASH
+	if (kind == VERIFY_XXHASH)
+		return -EOPNOTSUPP;
+#endif
+	(void)kind;
+	return 0;
+}
+
+void bench_fill_random(void *buf, size_t len, uint64_t seed)
+{
+	struct bench_rand r = { bench_rand_mix(seed) };
+	uint8_t *p = buf;
+	uint64_t x;
+
+	for (; len >= sizeof(x); p += sizeof(x), len -= sizeof(x)) {
+		x = bench_rand_next(&r);
+		memcpy(p, &x, sizeof(x));
+	}
+	x = bench_rand_next(&r);
+	memcpy(p, &x, len);
+}
+
+#ifdef HAVE_XXHASH
+static uint64_t hash_of(uint8_t *block, uint32_t len)
+{
+	struct head h;
+	uint64_t stored, hash;
+
+	memcpy(&h, block, sizeof(h));
+	stored = h.hash;
+	h.hash = 0;
+	memcpy(block, &h, sizeof(h));
+	hash = XXH3_64bits(block, len);
+	h.hash = stored;
+	memcpy(block, &h, sizeof(h));
+	return hash;
+}
+#else
+static uint64_t hash_of(uint8_t *block, uint32_t len)
+{
+	(void)block;
+	(void)len;
+	return 0;
+}
+#endif
+
+int bench_verify_fill(struct bench_thread *t, struct bench_io *io)
+{
+	struct head h = { .magic = MAGIC, .len = io->len, .off = io->off, .id = t->verify_id };
+
+	if (t->job->verify == VERIFY_NULL)
+		return 0;
+	if (t->job->verify == VERIFY_PATTERN)
+		return t->engine->put(t, io->mem_off, t->wanted, io->len);
+	h.seed = bench_rand_next(&t->rand);
+	bench_fill_random(t->scratch + sizeof(h), io->len - sizeof(h), h.seed);
+	memcpy(t->scratch, &h, sizeof(h));
+	h.hash = hash_of(t->scratch, io->len);
+	memcpy(t->scratch, &h, sizeof(h));
+	return t->engine->put(t, io->mem_off, t->scratch, io->len);
+}
+
+/* Tells the first difference only; all are counted. */
+static int differs(struct bench_thread *t, const struct bench_io *io, const char *how, uint64_t at)
+{
+	if (!t->res->verify_errors++)
+		snprintf(t->res->cause, sizeof(t->res->cause), "verify: %s, block of %u bytes at byte %llu: %s (byte %llu)",
+			 t->files[io->file].name, io->len, (unsigned long long)io->off, how,
+			 (unsigned long long)(io->off + at));
+	return -EILSEQ;
+}
+
+static int check_pattern(struct bench_thread *t, const struct bench_io *io)
+{
+	char how[64];
+	uint32_t i = 0;
+
+	if (!memcmp(t->scratch, t->wanted, io->len))
+		return 0;
+	while (t->scratch[i] == t->wanted[i])
+		i++;
+	snprintf(how, sizeof(how), "has 0x%02x, not 0x%02x", t->scratch[i], t->wanted[i]);
+	return differs(t, io, how, i);
+}
+
+static int check_hash(struct bench_thread *t, const struct bench_io *io)
+{
+	struct head h;
+
+	memcpy(&h, t->scratch, sizeof(h));
+	if (h.magic != MAGIC)
+		return differs(t, io, "not written by verify=xxhash", 0);
+	if (h.len != io->len)
+		return differs(t, io, "written with another block size, or not whole", offsetof(struct head, len));
+	if (h.off != io->off)
+		return differs(t, io, "holds the block of another offset", offsetof(struct head, off));
+	if (t->verify_id && t->job->rw & RW_WRITE && h.id != t->verify_id)
+		return differs(t, io, "what this run wrote is not there", offsetof(struct head, id));
+	if (hash_of(t->scratch, io->len) != h.hash)
+		return differs(t, io, "the checksum does not fit the bytes", sizeof(h));
+	return 0;
+}
+
+int bench_verify_check(struct bench_thread *t, struct bench_io *io)
+{
+	int rc;
+
+	t->res->verified++;
+	if (t->job->verify == VERIFY_NULL)
+		return 0;
+	rc = t->engine->get(t, io->mem_off, t->scratch, io->len);
+	if (rc)
+		return rc;
+	return t->job->verify == VERIFY_PATTERN ? check_pattern(t, io) : check_hash(t, io);
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* devio-cp: the copy itself, `depth` blocks in flight on one ring. */
+#include "config.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cp.h"
+
+#define TICK_NS 100000000ll    /* how often the progress and the signals are looked at */
+#define REAP 64
+
+struct slot {
+	uint64_t pos, len;     /* the block: bytes [pos, pos + len) of the copy */
+	uint64_t done;         /* of it, in this direction */
+	bool writing;
+};
+
+struct run {
+	struct cp_job *job;
+	struct devio_ring *ring;
+	struct slot *slots;
+	unsigned int *idle, nr_idle, inflight;
+	uint64_t next;         /* the first byte that no block covers yet */
+	double start;
+};
+
+static struct devio_mem *slot_mem(const struct run *r, unsigned int i, uint64_t *off)
+{
+	const struct cp_job *job = r->job;
+	const struct slot *s = &r->slots[i];
+
+	if (job->window) {
+		*off = i * job->o.block + s->done;
+		return job->window;
+	}
+	*off = (job->dst.is_mem ? job->dst.start : job->src.start) + s->pos + s->done;
+	return job->dst.is_mem ? job->dst.mem : job->src.mem;
+}
+
+static bool refused(const struct cp_job *job, int64_t err)
+{
+	return err == -EOPNOTSUPP && (job->o.direct || job->o.path);
+}
+
+/* Queues what is left of the slot's block. */
+static int queue(struct run *r, unsigned int i)
+{
+	struct cp_job *job = r->job;
+	struct slot *s = &r->slots[i];
+	struct cp_end *end = s->writing ? &job->dst : &job->src;
+	uint64_t off, at = end->start + s->pos + s->done;
+	struct devio_mem *mem = slot_mem(r, i, &off);
+	int rc;
+
+	if (s->writing) {
+		end->in_place_begun = !end->temp;
+		rc = devio_ring_write(r->ring, end->file, mem, off, s->len - s->done, at, i);
+	} else {
+		rc = devio_ring_read(r->ring, end->file, mem, off, s->len - s->done, at, i);
+	}
+	if (rc)
+		return cp_fail(job, refused(job, rc) ? CP_NO_PATH : CP_FAILED, "%s: %s", end->name, devio_errmsg());
+	r->inflight++;
+	return 0;
+}
+
+static int fill(struct run *r)
+{
+	struct cp_job *job = r->job;
+
+	while (r->nr_idle && r->next < job->length && !*job->error && !cp_stop) {
+		unsigned int i = r->idle[--r->nr_idle];
+		uint64_t left = job->length - r->next;
+		struct slot *s = &r->slots[i];
+
+		*s = (struct slot){ .pos = r->next, .len = left < job->o.block ? left : job->o.block,
+				    .writing = job->src.is_mem };
+		r->next += s->len;
+		if (queue(r, i))
+			return -1;
+	}
+	return 0;
+}
+
+static void failed(struct run *r, const struct slot *s, const struct devio_completion *c)
+{
+	struct cp_job *job = r->job;
+	struct cp_end *end = s->writing ? &job->dst : &job->src;
+	char text[512];
+
+	devio_completion_text(c, text, sizeof(text));
+	cp_fail(job, refused(job, c->result) ? CP_NO_PATH : CP_FAILED, "%s: at byte %llu: %s", end->name,
+		(unsigned long long)(end->start + s->pos + s->done + c->good), text);
+}
+
+/* Bytes of a block arrived: go on with its rest, with its way out, or with the next block. */
+static int advance(struct run *r, unsigned int i)
+{
+	struct slot *s = &r->slots[i];
+
+	if (s->done < s->len)
+		return queue(r, i);
+	if (!s->writing && r->job->window) {
+		s->writing = true;
+		s->done = 0;
+		return queue(r, i);
+	}
+	r->idle[r->nr_idle++] = i;
+	return 0;
+}
+
+static void complete(struct run *r, const struct devio_completion *c)
+{
+	struct cp_job *job = r->job;
+	unsigned int i = (unsigned int)c->cookie;
+	struct slot *s = &r->slots[i];
+
+	r->inflight--;
+	summary_add(&job->summary, c);
+	if (c->result < 0) {
+		failed(r, s, c);
+		return;
+	}
+	s->done += (uint64_t)c->result;
+	if (s->writing == !job->dst.is_mem)
+		job->moved += (uint64_t)c->result;
+	if (!c->result && s->writing)
+		cp_fail(job, CP_FAILED, "%s: the file takes no more bytes at %llu", job->dst.name,
+			(unsigned long long)(job->dst.start + s->pos + s->done));
+	else if (!c->result)
+		cp_fail(job, CP_FAILED, "%s: it ends at byte %llu: it shrank while it was copied", job->src.name,
+			(unsigned long long)(job->src.start + s->pos + s->done));
+	if (!*job->error && !cp_stop)
+		advance(r, i);
+}
+
+static void reap(struct run *r)
+{
+	struct devio_completion done[REAP];
+	int n = devio_ring_wait(r->ring, done, 1, REAP, TICK_NS);
+
+	if (n < 0 && n != -EINTR) {
+		cp_fail(r->job, CP_FAILED, "the ring: %s", devio_errmsg());
+		r->inflight = 0;        /* devio_ring_close() waits for them */
+	}
+	for (int i = 0; i < n; i++)
+		complete(r, &done[i]);
+}
+
+/* After an error or a signal: everything in flight ends, so that nobody writes any more. */
+static void drain(struct run *r)
+{
+	if (cp_stop)
+		cp_fail(r->job, CP_FAILED, "interrupted after %llu of %llu bytes: %s", (unsigned long long)r->job->moved,
+			(unsigned long long)r->job->length, r->job->dst.in_place_begun ?
+			"the destination is partly overwritten" : "nothing was left behind");
+	for (unsigned int i = 0; r->inflight && i < r->job->o.depth; i++)
+		devio_ring_cancel(r->ring, i);
+	while (r->inflight)
+		reap(r);
+}
+
+static int open_run(struct run *r)
+{
+	struct cp_job *job = r->job;
+	struct devio_ring_opts ro = DEVIO_OPTS(ro);
+
+	ro.entries = job->o.depth;
+	ro.staging = job->o.staging;
+	if (devio_ring_open(job->ctx, &ro, &r->ring))
+		return cp_fail(job, CP_FAILED, "the ring: %s", devio_errmsg());
+	r->slots = calloc(job->o.depth, sizeof(*r->slots));
+	r->idle = calloc(job->o.depth, sizeof(*r->idle));
+	if (!r->slots || !r->idle)
+		return cp_fail(job, CP_FAILED, "no memory for %u blocks in flight", job->o.depth);
+	while (r->nr_idle < job->o.depth) {
+		r->idle[r->nr_idle] = job->o.depth - 1 - r->nr_idle;
+		r->nr_idle++;
+	}
+	return 0;
+}
+
+int cp_run(struct cp_job *job)
+{
+	struct run r = { .job = job, .start = cp_now() };
+
+	if (!open_run(&r)) {
+		while (!fill(&r) && r.inflight && !*job->error && !cp_stop) {
+			reap(&r);
+			cp_progress(job, cp_now() - r.start, false);
+		}
+		if (*job->error || cp_stop)
+			drain(&r);
+	}
+	devio_ring_close(r.ring);
+	free(r.slots);
+	free(r.idle);
+	return *job->error ? -1 : 0;
+}

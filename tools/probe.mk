@@ -1,7 +1,0 @@
-# SPDX-License-Identifier: MIT
-bin_PROGRAMS += tools/devio-probe
-tools_devio_probe_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)
-tools_devio_probe_SOURCES = tools/devio-probe.c tools/probe.h tools/probe-text.c tools/probe-table.c \
-	tools/probe-json.c tools/probe-dot.c tools/probe-try.c
-tools_devio_probe_LDADD = lib/libdevio.la $(JSON_LIBS)
-dist_man_MANS += docs/man/devio-probe.1
