@@ -77,6 +77,12 @@ bool dv_queue_has_any_file(struct dv_queue *q);
  */
 int dv_queue_enter(struct dv_queue *q, unsigned int wait_nr, int64_t timeout_ns);
 
+/* Is there a completion to take, in the queue or at the next dv_queue_enter()? */
+static inline bool dv_queue_has_events(const struct dv_queue *q)
+{
+	return q->uring && dv_spin_sees(q->uring, 1);
+}
+
 /* How much is queued that the kernel has not seen. */
 unsigned int dv_queue_ready(struct dv_queue *q);
 

@@ -289,18 +289,29 @@ static unsigned int take(struct devio_ring *r, struct devio_completion *done, un
 	return n;
 }
 
-/* Who polls the descriptor must be woken for copies, of which the kernel knows nothing. */
+/* Nothing that is with the kernel will wake those who poll the descriptor, and there is something to do. */
+static bool must_raise(struct devio_ring *r)
+{
+	/*
+	 * An io_uring_enter() that failed or was interrupted leaves entries in the
+	 * submission queue and completions with the kernel; reaping stops after many
+	 * copies and leaves some in the completion queue.
+	 */
+	if (ready(r) || dv_queue_ready(&r->q) || dv_queue_has_events(&r->q))
+		return true;
+	return (r->stalled || r->wait_head) && !r->nr_io && !r->copying;
+}
+
+/* Wakes those who poll the descriptor for what the kernel knows nothing of: copies, clients, what was not submitted. */
 static void keep_awake(struct devio_ring *r)
 {
-	if (ready(r)) {
+	if (must_raise(r)) {
 		dv_queue_fd_raise(&r->q);
-	} else if (r->copying && !r->timer_armed) {
+	} else if ((r->copying || r->client_due) && !r->timer_armed) {
 		r->timer.tv_nsec = COPY_POLL_NS;
-		if (dv_queue_timer(&r->q, &r->timer, dv_ring_tag(r, DV_TAG_TIMER)))
+		r->timer_armed = !dv_queue_timer(&r->q, &r->timer, dv_ring_tag(r, DV_TAG_TIMER));
+		if (!r->timer_armed || dv_queue_enter(&r->q, 0, 0) || dv_queue_ready(&r->q))
 			dv_queue_fd_raise(&r->q);
-		else
-			r->timer_armed = true;
-		dv_queue_enter(&r->q, 0, 0);
 	}
 }
 
@@ -386,6 +397,8 @@ DEVIO_API int devio_ring_submit(struct devio_ring *r)
 		return 0;
 	dv_stat_add(&r->stat.sum.enters, 1);
 	rc = dv_queue_enter(&r->q, 0, 0);
+	if (r->q.event_fd >= 0)
+		keep_awake(r);
 	return rc ? rc : (int)n;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "config.h"
 #include <errno.h>
+#include <poll.h>
 #include "core/ctx.h"
 #include "file/file.h"
 #include "rig.h"
@@ -270,6 +271,46 @@ static void test_mode(void **state)
 		play(m, seed, 120);
 }
 
+/*
+ * A program that only polls the ring's descriptor: whatever io_uring_enter()
+ * answers, the descriptor wakes it as long as an operation is in flight.
+ */
+static void test_wakeups(void **state)
+{
+	struct mode m = { "wakeups", DEVIO_PATH_AUTO, 0, false, { .enter = 600 }, { 0 }, false };
+
+	(void)state;
+	for (uint64_t seed = 8; seed < 24; seed++) {
+		struct devio_completion c[LANES];
+		struct pollfd p = { .events = POLLIN };
+		struct env e;
+
+		m.fake = seed & 1;
+		m.copies.polls = seed & 1 ? 3 : 0;
+		env_open(&e, &m, seed);
+		p.fd = devio_ring_fd(e.ring);
+		double_plan = m.plan;
+		fake_plan = m.copies;
+		for (unsigned int i = 0; i <= seed % LANES; i++)
+			must_zero(devio_ring_read(e.ring, e.file, e.mem, i * LANE, LANE - i, i * LANE, i));
+		(void)devio_ring_submit(e.ring);
+		while (devio_ring_inflight(e.ring)) {
+			int n = poll(&p, 1, 10000);
+
+			must(n == 1, "%u operations in flight, and nothing wakes who polls", devio_ring_inflight(e.ring));
+			n = devio_ring_peek(e.ring, c, LANES);
+			must(n >= 0 || n == -EINTR, "peek: %d %s", n, devio_errmsg());
+			for (int i = 0; i < n; i++)
+				must(c[i].result == (int64_t)(LANE - c[i].cookie), "%lld", (long long)c[i].result);
+		}
+		memset(&double_plan, 0, sizeof(double_plan));
+		memset(&fake_plan, 0, sizeof(fake_plan));
+		for (unsigned int i = 0; i <= seed % LANES; i++)
+			rig_check(e.mem, i * LANE, LANE - i, seed, i * LANE);
+		env_close(&e);
+	}
+}
+
 #define SHORT { .shorten = 300, .again = 100, .enter = 100 }
 #define BREAK { .shorten = 200, .again = 100, .enter = 100, .error = 60, .errors = hard }
 #define REFUSE { .shorten = 200, .again = 50, .enter = 50, .error = 100, .errors = refusals, .direct_only = true }
@@ -298,9 +339,10 @@ static struct mode modes[] = {
 int main(void)
 {
 	enum { N = sizeof(modes) / sizeof(modes[0]) };
-	struct CMUnitTest tests[N];
+	struct CMUnitTest tests[N + 1];
 
 	for (int i = 0; i < N; i++)
 		tests[i] = (struct CMUnitTest){ modes[i].name, test_mode, NULL, NULL, &modes[i] };
+	tests[N] = (struct CMUnitTest)cmocka_unit_test(test_wakeups);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
