@@ -1,37 +1,35 @@
 # SPDX-License-Identifier: MIT
-# libdevio-load: sources, the order, the loader.
-EXTRA_DIST += tests/load/files.h tests/load/serverig.h tests/load/formats.py
+# libdevio-load: sources, the order, the loader; a data server and its readers.
 if HAVE_CMOCKA
-load_tests = tests/load/test-safetensors tests/load/test-tar tests/load/test-order tests/load/test-loader \
-	tests/load/test-ranges tests/load/test-remote tests/load/test-serve tests/load/test-liar
+load_tests = \
+	tests/load/test-liar \
+	tests/load/test-loader \
+	tests/load/test-order \
+	tests/load/test-ranges \
+	tests/load/test-remote \
+	tests/load/test-safetensors \
+	tests/load/test-serve \
+	tests/load/test-tar
 check_PROGRAMS += $(load_tests)
 TESTS += $(load_tests)
 endif
-load_cflags = $(AM_CFLAGS) -D_GNU_SOURCE -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
-load_libs = lib/libdevio-load.la lib/libdevio.la $(CMOCKA_LIBS)
-tests_load_test_safetensors_CFLAGS = $(load_cflags)
-tests_load_test_safetensors_LDADD = $(load_libs)
-tests_load_test_tar_CFLAGS = $(load_cflags)
-tests_load_test_tar_LDADD = $(load_libs)
-tests_load_test_loader_CFLAGS = $(load_cflags)
-tests_load_test_loader_LDADD = $(load_libs)
-# The inside.
-tests_load_test_order_CFLAGS = $(load_cflags)
-tests_load_test_order_LDADD = lib/load/libdvload.la lib/libdv.la $(CMOCKA_LIBS)
+EXTRA_DIST += tests/load/files.h tests/load/serverig.h
 
-tests_load_test_ranges_CFLAGS = $(load_cflags)
-tests_load_test_ranges_LDADD = $(load_libs)
-
-# A data server and its readers; the names of the protocol come from lib/load/wire.h.
-tests_load_test_remote_CFLAGS = $(load_cflags)
-tests_load_test_remote_LDADD = $(load_libs)
-tests_load_test_serve_CFLAGS = $(load_cflags)
-tests_load_test_serve_LDADD = $(load_libs)
-tests_load_test_liar_CFLAGS = $(load_cflags)
+tests/load/%.o: AM_CPPFLAGS += -D_GNU_SOURCE -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
+load_libs = lib/libdevio-load.la lib/libdevio.la $(CMOCKA_LIBS) -lpthread
 tests_load_test_liar_LDADD = $(load_libs)
+tests_load_test_loader_LDADD = $(load_libs)
+tests_load_test_ranges_LDADD = $(load_libs)
+tests_load_test_remote_LDADD = $(load_libs)
+tests_load_test_safetensors_LDADD = $(load_libs)
+tests_load_test_serve_LDADD = $(load_libs)
+tests_load_test_tar_LDADD = $(load_libs)
+# The inside.
+tests_load_test_order_LDADD = lib/load/libdvload.la lib/libdv.la $(CMOCKA_LIBS)
 
 # Files that other tools wrote.
 check_PROGRAMS += tests/load/dump
 tests_load_dump_LDADD = lib/libdevio-load.la lib/libdevio.la
 dist_check_SCRIPTS += tests/load/formats.sh
 TESTS += tests/load/formats.sh
+EXTRA_DIST += tests/load/formats.py

@@ -11,8 +11,8 @@
 #include "core/ctx.h"
 #include "file/file.h"
 #include "rig.h"
-#include "double.h"
-#include "fake.h"
+#include "unit/double.h"
+#include "unit/fake.h"
 
 #define LANES 8
 #define LANE (192u << 10)

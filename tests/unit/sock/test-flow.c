@@ -11,7 +11,7 @@
 #include "core/ctx.h"
 #include "sock/sock.h"
 #include "sockrig.h"
-#include "fake.h"
+#include "unit/fake.h"
 
 #define LANES 12
 #define LANE (160u << 10)

@@ -16,7 +16,7 @@
 #include "sock/rx.h"
 #include "path/choose.h"
 #include "sockrig.h"
-#include "fake.h"
+#include "unit/fake.h"
 
 #define PAGES 64
 #define ENTRIES 16

@@ -8,8 +8,8 @@
 #include "core/ctx.h"
 #include "file/file.h"
 #include "rig.h"
-#include "double.h"
-#include "fake.h"
+#include "unit/double.h"
+#include "unit/fake.h"
 
 #define SIZE (1u << 20)
 #define HOST DEVIO_PATH_FILE_HOST

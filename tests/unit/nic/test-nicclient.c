@@ -8,7 +8,7 @@
 #include <netinet/in.h>
 #include <net/if.h>
 #include "core/ctx.h"
-#include "fake.h"
+#include "unit/fake.h"
 #include "nic/nic.h"
 #include "nicdrig.h"
 
