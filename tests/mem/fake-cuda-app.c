@@ -6,33 +6,16 @@
 #include "fake.h"
 #include "mem/cuda_api.h"
 
+/* The vendor's symbols: no header of ours declares them. */
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+
 #define TOTAL (64ULL << 30)
 #define GRANULARITY 65536
 #define RESERVATIONS 16
 
-int cuCtxGetCurrent(void **ctx);
-int cuDriverGetVersion(int *version);
-int cuDeviceGetName(char *name, int len, int dev);
-int cuCtxSynchronize(void);
-int cuMemGetInfo_v2(size_t *unused, size_t *total);
-int cuMemAllocManaged(dv_cu_ptr *ptr, size_t size, unsigned int flags);
-int cuMemAllocAsync(dv_cu_ptr *ptr, size_t size, void *stream);
-int cuMemFreeAsync(dv_cu_ptr ptr, void *stream);
-int cuMemHostAlloc(void **host, size_t size, unsigned int flags);
-int cuMemFreeHost(void *host);
-int cuMemcpyHtoD_v2(dv_cu_ptr dst, const void *src, size_t len);
-int cuMemcpyDtoH_v2(void *dst, dv_cu_ptr src, size_t len);
-int cuMemsetD8_v2(dv_cu_ptr dst, unsigned char byte, size_t len);
-int cuMemGetAllocationGranularity(size_t *size, const void *prop, int option);
-int cuMemAddressReserve(dv_cu_ptr *ptr, size_t size, size_t align, dv_cu_ptr hint, unsigned long long flags);
-int cuMemAddressFree(dv_cu_ptr ptr, size_t size);
-int cuMemCreate(unsigned long long *handle, size_t size, const void *prop, unsigned long long flags);
-int cuMemRelease(unsigned long long handle);
-int cuMemMap(dv_cu_ptr ptr, size_t size, size_t off, unsigned long long handle, unsigned long long flags);
-int cuMemUnmap(dv_cu_ptr ptr, size_t size);
-int cuMemSetAccess(dv_cu_ptr ptr, size_t size, const void *desc, size_t nr);
-
 static struct fake_mem *reserved[RESERVATIONS];
+
+int cuCtxGetCurrent(void **ctx); /* in fake-cuda.c */
 
 static void *current(void)
 {

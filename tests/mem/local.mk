@@ -32,7 +32,14 @@ tests_mem_libfakeze_la_LDFLAGS = $(fake_ldflags)
 # What the tests share (tests/hw's, too); and with it the inside of the library and the fake kernel.
 check_LTLIBRARIES += tests/mem/libmemtest.la tests/mem/librig.la
 tests_mem_libmemtest_la_SOURCES = tests/mem/memtest.c tests/mem/memtest.h tests/mem/fake.h
-tests_mem_librig_la_SOURCES = tests/mem/between.c tests/mem/fake-kernel.c tests/mem/fake-kernel.h
+tests_mem_librig_la_SOURCES = \
+	tests/mem/between.c \
+	tests/mem/fake-kernel.c \
+	tests/mem/fake-kernel.h \
+	tests/mem/rig.c \
+	tests/mem/rig.h \
+	tests/mem/vendor.c \
+	tests/mem/vendor.h
 tests_mem_librig_la_LIBADD = tests/mem/libmemtest.la lib/libdv.la
 
 mem_tests = \

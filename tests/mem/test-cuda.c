@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* cuda:N against the fake driver library. */
 #include "config.h"
-#include <pthread.h>
-#include <sys/wait.h>
 #include <unistd.h>
-#include "memtest.h"
-#include "fake-kernel.h"
-#include "mem/mem.h"
+#include "vendor.h"
 #include "mem/cuda_api.h"
-#include "mem/evpool.h"
 #include "mem/sys.h"
 
 #define CAPS (DEVIO_MEM_DEVICE | DEVIO_MEM_ASYNC_COPY)
 
-static const struct fake_ctl *ctl;
 static int (*ctx_create)(void **ctx, unsigned int flags, int dev);
 static int (*ctx_destroy)(void *ctx);
 static int (*ctx_current)(void **ctx);
-static struct devio_ctx *ctx;
 
 static void *current(void)
 {
@@ -27,22 +20,35 @@ static void *current(void)
 	return c;
 }
 
-static int setup(void **state)
+static void no_context(void)
 {
-	(void)state;
-	fake_kernel_reset();
-	ctl->arm("", 0);
-	ctl->delay(200);
-	return devio_ctx_open(NULL, &ctx);
+	assert_null(current());
 }
+
+static const struct vendor_bad bad[] = {
+	{ "cuda:", 1, -EINVAL, "cuda:N" },
+	{ "cuda", 1, -EINVAL, "cuda:N" },
+	{ "cuda:x", 1, -EINVAL, "'x' is no device number" },
+	{ "cuda:-1", 1, -EINVAL, "no device number" },
+	{ "cuda:0 ", 1, -EINVAL, "no device number" },
+	{ "cuda:99999999999", 1, -EINVAL, "no device number" },
+	{ "cuda:99", 1, -ENODEV, "there are 2 CUDA devices" },
+	{ "cuda:0", 0, -EINVAL, "0 bytes" },
+	{ "cuda:0", UINT64_MAX, -EINVAL, "is not possible" },
+	{ "cuda:0", INT64_MAX, -ENOMEM, "cuMemAlloc" },
+	{ NULL, 0, 0, NULL },
+};
+
+static const struct vendor cuda = {
+	.spec = "cuda:0", .other = "cuda:1", .failing = "cuda:0", .delay = 200, .min_calls = 30, .max_calls = 900,
+	.intact = no_context, .bad = bad,
+};
 
 static int teardown(void **state)
 {
-	(void)state;
-	devio_ctx_close(ctx);
-	ctl->arm("", 0);
-	mt_no_leak(ctl);
-	return current() ? -1 : 0;
+	int rc = vendor_teardown(state);
+
+	return current() ? -1 : rc;
 }
 
 static void test_life(void **state)
@@ -106,17 +112,7 @@ static void test_bad_specs(void **state)
 	struct devio_mem *m = (void *)1;
 	struct devio_mem_opts o = DEVIO_OPTS(o);
 
-	(void)state;
-	mt_fails(devio_mem_alloc(ctx, "cuda:", 1, NULL, &m), -EINVAL, "cuda:N");
-	mt_fails(devio_mem_alloc(ctx, "cuda", 1, NULL, &m), -EINVAL, "cuda:N");
-	mt_fails(devio_mem_alloc(ctx, "cuda:x", 1, NULL, &m), -EINVAL, "'x' is no device number");
-	mt_fails(devio_mem_alloc(ctx, "cuda:-1", 1, NULL, &m), -EINVAL, "no device number");
-	mt_fails(devio_mem_alloc(ctx, "cuda:0 ", 1, NULL, &m), -EINVAL, "no device number");
-	mt_fails(devio_mem_alloc(ctx, "cuda:99999999999", 1, NULL, &m), -EINVAL, "no device number");
-	mt_fails(devio_mem_alloc(ctx, "cuda:99", 1, NULL, &m), -ENODEV, "there are 2 CUDA devices");
-	mt_fails(devio_mem_alloc(ctx, "cuda:0", 0, NULL, &m), -EINVAL, "0 bytes");
-	mt_fails(devio_mem_alloc(ctx, "cuda:0", UINT64_MAX, NULL, &m), -EINVAL, "is not possible");
-	mt_fails(devio_mem_alloc(ctx, "cuda:0", INT64_MAX, NULL, &m), -ENOMEM, "cuMemAlloc");
+	vendor_bad(state);
 	o.offset = 4096;
 	mt_fails(devio_mem_alloc(ctx, "cuda:0", 1, &o, &m), -EINVAL, "offset");
 	assert_ptr_equal(m, (void *)1);
@@ -164,12 +160,8 @@ static void test_import_kinds(void **state)
 	uint64_t a;
 
 	(void)state;
-	a = ctl->mem(8192, FAKE_MANAGED, 0, NULL, 0);
-	mt_fails(devio_mem_import_ptr(ctx, "cuda:0", (void *)(uintptr_t)a, 8192, &m), -EOPNOTSUPP, "managed");
-	ctl->mem_free(a);
-	a = ctl->mem(8192, FAKE_HOSTMEM, 0, NULL, 0);
-	mt_fails(devio_mem_import_ptr(ctx, "cuda:0", (void *)(uintptr_t)a, 8192, &m), -EFAULT, "import it as 'host'");
-	ctl->mem_free(a);
+	vendor_refuses("cuda:0", FAKE_MANAGED, 0, -EOPNOTSUPP, "managed");
+	vendor_refuses("cuda:0", FAKE_HOSTMEM, 0, -EFAULT, "import it as 'host'");
 	/* Grown in pieces with cuMemMap: a range over several of them is good. */
 	a = ctl->mem(262144, FAKE_VMM, 0, NULL, 65536);
 	import_and_check(a + 1000, 200000);
@@ -214,82 +206,6 @@ static void test_capture(void **state)
 	devio_mem_free(i);
 	devio_mem_free(m);
 	assert_int_equal(end(NULL, &graph), 0);
-}
-
-static void test_between(void **state)
-{
-	(void)state;
-	mt_engine(ctx, "cuda:0", "cuda:1");
-}
-
-/* Everything once; whatever fails must leave nothing behind. */
-static int scenario(void)
-{
-	static char page[8192] __attribute__((aligned(4096)));
-	char buf[1000];
-	struct devio_mem *m, *i;
-	struct dv_copy c = { 0 };
-	uint64_t off;
-	void *pin;
-	int fd, rc, done;
-
-	rc = devio_mem_alloc(ctx, "cuda:0", 50000, NULL, &m);
-	if (rc)
-		return rc;
-	rc = devio_mem_copy_in(m, 5, page, 1000);
-	if (!rc)
-		rc = devio_mem_copy_out(m, 5, buf, 1000);
-	if (!rc)
-		rc = memcmp(page, buf, 1000) ? 1 : 0;
-	if (!rc) {
-		rc = done = dv_mem_copy(m, 0, buf, 1000, true, &c);
-		while (!done)
-			rc = done = dv_mem_copy_poll(m, &c, false);
-		rc = rc < 0 ? rc : 0;
-	}
-	if (!rc) {
-		rc = m->ops->pin(m, page, sizeof(page), &pin);
-		if (!rc)
-			m->ops->unpin(pin, page, sizeof(page));
-	}
-	if (!rc)
-		rc = devio_mem_import_ptr(ctx, "cuda:0", (void *)(uintptr_t)(m->device_ptr + 10), 49990, &i);
-	if (!rc)
-		devio_mem_free(i);
-	if (!rc)
-		rc = devio_mem_export(m, &fd, &off);
-	if (!rc)
-		close(fd);
-	devio_mem_free(m);
-	return rc;
-}
-
-static void test_every_failure(void **state)
-{
-	long survived = 0, n;
-	int fds = mt_open_fds(), rc;
-
-	(void)state;
-	ctl->delay(20);
-	for (n = 1; n < 1000; n++) {
-		ctl->arm("*", (int)n);
-		rc = scenario();
-		if (!ctl->fired())
-			break;
-		assert_true(rc <= 0);
-		survived += !rc;
-		if (rc)
-			assert_non_null(strstr(devio_errmsg(), "mem cuda:0"));
-		assert_null(current());
-		ctl->arm("", 0);
-		mt_no_leak(ctl);
-		assert_int_equal(mt_open_fds(), fds);
-	}
-	assert_int_equal(rc, 0);
-	assert_in_range(n, 30, 900);
-	/* Tearing down and looking up the address may fail and nobody is harmed. */
-	assert_true(survived > 0);
-	printf("# %ld calls failed in turn, %ld of them without harm\n", n - 1, survived);
 }
 
 /* A context that cannot be made current: an error, and never a lost copy. */
@@ -363,113 +279,20 @@ static void test_pin_other_context(void **state)
 	dv_mem_cuda.unpin(pin, page, sizeof(page));
 }
 
-/* More copies in flight than there are events; the last ones wait. */
-static void test_pool_runs_dry(void **state)
-{
-	enum { N = DV_EV_NR + 20 };
-	static unsigned char src[N][16];
-	static struct dv_copy c[N];
-	unsigned char got[N][16];
-	struct devio_mem *m;
-	int rc, at_once = 0, started = 0;
-
-	(void)state;
-	mt_ok(devio_mem_alloc(ctx, "cuda:0", sizeof(src), NULL, &m));
-	for (int i = 0; i < N; i++) {
-		memset(src[i], i, 16);
-		rc = dv_mem_copy(m, (uint64_t)i * 16, src[i], 16, false, &c[i]);
-		assert_true(rc >= 0);
-		at_once += rc;
-		started += !rc;
-		c[i].aux = rc ? UINT64_MAX : c[i].aux;
-	}
-	assert_int_equal(started, DV_EV_NR);
-	assert_int_equal(at_once, 20);
-	for (int i = 0; i < N; i++)
-		while (c[i].aux != UINT64_MAX && !(rc = dv_mem_copy_poll(m, &c[i], i & 1)))
-			;
-	mt_ok(devio_mem_copy_out(m, 0, got, sizeof(got)));
-	assert_memory_equal(got, src, sizeof(src));
-	devio_mem_free(m);
-}
-
-static void *many_copies(void *arg)
-{
-	struct devio_mem *m = arg;
-	unsigned char in[777], out[777];
-	static _Atomic int nr;
-	uint64_t off = (uint64_t)(nr++) * 1000;
-
-	for (int i = 0; i < 200; i++) {
-		memset(in, i + (int)off, sizeof(in));
-		if (devio_mem_copy_in(m, off, in, sizeof(in)) || devio_mem_copy_out(m, off, out, sizeof(out)) ||
-		    memcmp(in, out, sizeof(in)))
-			return m;
-	}
-	return NULL;
-}
-
-static void test_threads(void **state)
-{
-	pthread_t t[8];
-	struct devio_mem *m;
-	void *bad;
-
-	(void)state;
-	ctl->delay(5);
-	mt_ok(devio_mem_alloc(ctx, "cuda:0", 8000, NULL, &m));
-	for (int i = 0; i < 8; i++)
-		pthread_create(&t[i], NULL, many_copies, m);
-	for (int i = 0; i < 8; i++) {
-		pthread_join(t[i], &bad);
-		assert_null(bad);
-	}
-	devio_mem_free(m);
-}
-
-static int in_child(struct devio_mem *m)
-{
-	char b;
-	long before = ctl->calls();
-
-	if (devio_mem_copy_out(m, 0, &b, 1) != -ECHILD || devio_mem_copy_in(m, 0, &b, 1) != -ECHILD)
-		return 1;
-	devio_mem_free(m);
-	devio_ctx_close(ctx);
-	return ctl->calls() == before ? 0 : 2;
-}
-
-static void test_fork(void **state)
-{
-	struct devio_mem *m;
-	int status;
-	pid_t pid;
-
-	(void)state;
-	mt_ok(devio_mem_alloc(ctx, "cuda:0", 4096, NULL, &m));
-	pid = fork();
-	if (!pid)
-		mt_leave(in_child(m));
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	mt_copies(m); /* the parent's is whole */
-	devio_mem_free(m);
-}
-
 static void test_list(void **state)
 {
-	const char *dev = mt_dir(), *old = dv_sys_dev;
+	const char *nodes = mt_dir(), *old = dv_sys_dev;
 	long before;
 
 	(void)state;
 	ctl->arm("", 0);
 	before = ctl->calls();
-	dv_sys_dev = dev;
+	dv_sys_dev = nodes;
 	assert_null(strstr(mt_list(ctx), "cuda"));
-	mt_file(dev, "nvidia0", "");
+	mt_file(nodes, "nvidia0", "");
 	assert_null(strstr(mt_list(ctx), "cuda"));
-	mt_file(dev, "nvidiactl", "");
-	mt_file(dev, "nvidia3", "");
+	mt_file(nodes, "nvidiactl", "");
+	mt_file(nodes, "nvidia3", "");
 	assert_ptr_equal(strstr(mt_list(ctx), "cuda:0 cuda:1"), mt_list(ctx));
 	assert_int_equal(ctl->calls(), before);
 	dv_sys_dev = old;
@@ -478,11 +301,12 @@ static void test_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_life), T(test_between), T(test_no_cpu_map), T(test_no_dmabuf), T(test_old_driver_mapping), T(test_bad_specs),
-		T(test_import), T(test_import_kinds), T(test_import_pool), T(test_capture),
-		T(test_every_failure), T(test_no_context), T(test_pin), T(test_pin_other_context), T(test_pool_runs_dry),
-		T(test_threads), T(test_fork), T(test_list),
+#define T(f) cmocka_unit_test_prestate_setup_teardown(f, vendor_setup, teardown, (void *)&cuda)
+#define SHARED(f) { "test_" #f, vendor_##f, vendor_setup, teardown, (void *)&cuda }
+		T(test_life), SHARED(between), T(test_no_cpu_map), T(test_no_dmabuf), T(test_old_driver_mapping),
+		T(test_bad_specs), T(test_import), T(test_import_kinds), T(test_import_pool), T(test_capture),
+		SHARED(every_failure), T(test_no_context), T(test_pin), T(test_pin_other_context),
+		SHARED(pool_runs_dry), SHARED(threads), SHARED(fork), T(test_list),
 	};
 
 	ctl = mt_fake("fakecuda", "DEVIO_CUDA_LIBRARY");

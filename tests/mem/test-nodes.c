@@ -15,37 +15,10 @@
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
 #include <drm.h>
-#include "memtest.h"
-#include "fake-kernel.h"
+#include "rig.h"
 #include "mem/mem.h"
-#include "mem/sys.h"
 
 #define BDF FK_BDF
-
-static struct devio_ctx *ctx;
-static const char *dev, *sys;
-static int fds;
-
-static int setup(void **state)
-{
-	struct devio_ctx_opts o = DEVIO_OPTS(o);
-
-	(void)state;
-	fake_kernel_reset();
-	dev = mt_dir();
-	sys = mt_dir();
-	dv_sys_dev = dev;
-	o.sysfs_root = sys;
-	fds = mt_open_fds();
-	return devio_ctx_open(&o, &ctx);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	devio_ctx_close(ctx);
-	return mt_open_fds() == fds && !fk.syncs && !fk.buffers ? 0 : -1;
-}
 
 /* A node that nobody but root may open. */
 static void forbid(const char *node)
@@ -410,7 +383,7 @@ static void test_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, nodes_setup, nodes_teardown)
 		T(test_udmabuf), T(test_dmaheap), T(test_import), T(test_import_unmappable), T(test_p2pmem),
 		T(test_drm), T(test_drm_failures),
 		

@@ -3,38 +3,11 @@
 #include "config.h"
 #include <sys/ioctl.h>
 #include "kern/uapi/vfio.h"
-#include "memtest.h"
-#include "fake-kernel.h"
+#include "rig.h"
 #include "mem/mem.h"
-#include "mem/sys.h"
 
 #define BDF FK_BDF
 #define VFIO_CAPS (DEVIO_MEM_DEVICE | DEVIO_MEM_EXPORT | DEVIO_MEM_CPU_MAP)
-
-static struct devio_ctx *ctx;
-static const char *dev, *sys;
-static int fds;
-
-static int setup(void **state)
-{
-	struct devio_ctx_opts o = DEVIO_OPTS(o);
-
-	(void)state;
-	fake_kernel_reset();
-	dev = mt_dir();
-	sys = mt_dir();
-	dv_sys_dev = dev;
-	o.sysfs_root = sys;
-	fds = mt_open_fds();
-	return devio_ctx_open(&o, &ctx);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	devio_ctx_close(ctx);
-	return mt_open_fds() == fds && !fk.syncs && !fk.buffers ? 0 : -1;
-}
 
 static void one_bar(const char *node)
 {
@@ -144,7 +117,7 @@ static void fails_with(unsigned long cmd, int err, int want, const char *word)
 	fk.fail_err = err;
 	mt_fails(devio_mem_alloc(ctx, "vfio:" BDF "/2", 4096, NULL, &m), want, word);
 	fk.fail_cmd = 0;
-	assert_int_equal(mt_open_fds(), fds);
+	assert_int_equal(mt_open_fds(), fds_before);
 }
 
 static void test_vfio_failures(void **state)
@@ -227,7 +200,7 @@ static void test_vfio_between(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, nodes_setup, nodes_teardown)
 		T(test_vfio_cdev), T(test_vfio_cdev_noiommu), T(test_vfio_group),
 		T(test_vfio_group_noiommu), T(test_vfio_specs), T(test_vfio_places),
 		T(test_vfio_failures), T(test_vfio_between), T(test_vfio_cdev_failures),

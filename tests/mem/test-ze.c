@@ -1,37 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* ze:N against the fake loader. */
 #include "config.h"
-#include <pthread.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#include "memtest.h"
-#include "fake-kernel.h"
-#include "mem/mem.h"
-#include "mem/evpool.h"
-#include "mem/sys.h"
+#include "vendor.h"
 
 #define CAPS (DEVIO_MEM_DEVICE | DEVIO_MEM_ASYNC_COPY)
 
-static const struct fake_ctl *ctl;
-static struct devio_ctx *ctx;
+static const struct vendor_bad bad[] = {
+	{ "ze", 1, -EINVAL, "ze:N" },
+	{ "ze:one", 1, -EINVAL, "no device number" },
+	{ "ze:2", 1, -ENODEV, "there are 2 Level Zero GPUs" },
+	{ "ze:0", INT64_MAX, -ENOMEM, "zeMemAllocDevice" },
+	{ NULL, 0, 0, NULL },
+};
 
-static int setup(void **state)
-{
-	(void)state;
-	fake_kernel_reset();
-	ctl->arm("", 0);
-	ctl->delay(100);
-	return devio_ctx_open(NULL, &ctx);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	devio_ctx_close(ctx);
-	ctl->arm("", 0);
-	mt_no_leak(ctl);
-	return 0;
-}
+static const struct vendor ze = {
+	.spec = "ze:0", .failing = "ze:1", .delay = 100, .min_calls = 20, .max_calls = 900, .bad = bad,
+};
 
 static void one_life(void)
 {
@@ -77,22 +61,6 @@ static void test_no_export(void **state)
 	unsetenv("FAKE_ZE_NO_EXPORT");
 }
 
-static void test_bad(void **state)
-{
-	struct devio_mem *m = (void *)1;
-	void *p;
-
-	(void)state;
-	mt_fails(devio_mem_alloc(ctx, "ze", 1, NULL, &m), -EINVAL, "ze:N");
-	mt_fails(devio_mem_alloc(ctx, "ze:one", 1, NULL, &m), -EINVAL, "no device number");
-	mt_fails(devio_mem_alloc(ctx, "ze:2", 1, NULL, &m), -ENODEV, "there are 2 Level Zero GPUs");
-	mt_fails(devio_mem_alloc(ctx, "ze:0", INT64_MAX, NULL, &m), -ENOMEM, "zeMemAllocDevice");
-	assert_ptr_equal(m, (void *)1);
-	mt_ok(devio_mem_alloc(ctx, "ze:0", 1, NULL, &m));
-	mt_fails(devio_mem_map(m, &p), -EOPNOTSUPP, "devio_mem_copy_out");
-	devio_mem_free(m);
-}
-
 static void test_import(void **state)
 {
 	/* Piece 1: the application allocated it for export; 2: it did not. */
@@ -113,180 +81,34 @@ static void test_import(void **state)
 	mt_fails(devio_mem_export(m, &fd, &off), -EOPNOTSUPP, "ze_external_memory_export_desc_t");
 	devio_mem_free(m);
 	ctl->mem_free(b);
-	b = ctl->mem(4096, FAKE_MANAGED, 1, NULL, 0);
-	mt_fails(devio_mem_import_ptr(ctx, "ze:0", (void *)(uintptr_t)b, 1, &m), -EOPNOTSUPP, "shared memory");
-	ctl->mem_free(b);
-	b = ctl->mem(4096, FAKE_HOSTMEM, 1, NULL, 0);
-	mt_fails(devio_mem_import_ptr(ctx, "ze:0", (void *)(uintptr_t)b, 1, &m), -EFAULT, "import it as 'host'");
-	ctl->mem_free(b);
-}
-
-static void test_between(void **state)
-{
-	(void)state;
-	mt_engine(ctx, "ze:0", NULL);
-}
-
-static int scenario(void)
-{
-	char page[1000] = "page", buf[1000];
-	struct devio_mem *m, *i;
-	uint64_t off;
-	int fd, rc;
-
-	rc = devio_mem_alloc(ctx, "ze:1", 50000, NULL, &m);
-	if (rc)
-		return rc;
-	rc = devio_mem_copy_in(m, 5, page, 1000);
-	if (!rc)
-		rc = devio_mem_copy_out(m, 5, buf, 1000);
-	if (!rc)
-		rc = devio_mem_copy_out(m, 5, buf, 1000);
-	if (!rc)
-		rc = memcmp(page, buf, 1000) ? 1 : 0;
-	if (!rc)
-		rc = devio_mem_import_ptr(ctx, "ze:1", (void *)(uintptr_t)(m->device_ptr + 10), 49990, &i);
-	if (!rc)
-		devio_mem_free(i);
-	if (!rc)
-		rc = devio_mem_export(m, &fd, &off);
-	if (!rc)
-		close(fd);
-	devio_mem_free(m);
-	return rc;
-}
-
-static void test_every_failure(void **state)
-{
-	int fds = mt_open_fds(), rc = 0, n;
-
-	(void)state;
-	ctl->delay(20);
-	for (n = 1; n < 1000; n++) {
-		ctl->arm("*", n);
-		rc = scenario();
-		if (!ctl->fired())
-			break;
-		assert_true(rc <= 0);
-		ctl->arm("", 0);
-		mt_no_leak(ctl);
-		assert_int_equal(mt_open_fds(), fds);
-	}
-	assert_int_equal(rc, 0);
-	assert_in_range(n, 20, 900);
-}
-
-static void test_pool_runs_dry(void **state)
-{
-	enum { N = DV_EV_NR + 20 };
-	static unsigned char src[N][16];
-	static struct dv_copy c[N];
-	unsigned char got[N][16];
-	struct devio_mem *m;
-	int rc, at_once = 0;
-
-	(void)state;
-	mt_ok(devio_mem_alloc(ctx, "ze:0", sizeof(src), NULL, &m));
-	for (int i = 0; i < N; i++) {
-		memset(src[i], i, 16);
-		rc = dv_mem_copy(m, (uint64_t)i * 16, src[i], 16, false, &c[i]);
-		assert_true(rc >= 0);
-		at_once += rc;
-		c[i].aux = rc ? UINT64_MAX : c[i].aux;
-	}
-	assert_int_equal(at_once, 20);
-	for (int i = 0; i < N; i++)
-		while (c[i].aux != UINT64_MAX && !dv_mem_copy_poll(m, &c[i], i & 1))
-			;
-	mt_ok(devio_mem_copy_out(m, 0, got, sizeof(got)));
-	assert_memory_equal(got, src, sizeof(src));
-	devio_mem_free(m);
-}
-
-static void *many_copies(void *arg)
-{
-	struct devio_mem *m = arg;
-	unsigned char in[777], out[777];
-	static _Atomic int nr;
-	uint64_t off = (uint64_t)(nr++) * 1000;
-
-	for (int i = 0; i < 200; i++) {
-		memset(in, i + (int)off, sizeof(in));
-		if (devio_mem_copy_in(m, off, in, sizeof(in)) || devio_mem_copy_out(m, off, out, sizeof(out)) ||
-		    memcmp(in, out, sizeof(in)))
-			return m;
-	}
-	return NULL;
-}
-
-static void test_threads(void **state)
-{
-	pthread_t t[8];
-	struct devio_mem *m;
-	void *bad;
-
-	(void)state;
-	ctl->delay(5);
-	mt_ok(devio_mem_alloc(ctx, "ze:0", 8000, NULL, &m));
-	for (int i = 0; i < 8; i++)
-		pthread_create(&t[i], NULL, many_copies, m);
-	for (int i = 0; i < 8; i++) {
-		pthread_join(t[i], &bad);
-		assert_null(bad);
-	}
-	devio_mem_free(m);
-}
-
-static void test_fork(void **state)
-{
-	struct devio_mem *m;
-	int status;
-	char b;
-	pid_t pid;
-
-	(void)state;
-	mt_ok(devio_mem_alloc(ctx, "ze:0", 4096, NULL, &m));
-	pid = fork();
-	if (!pid) {
-		long before = ctl->calls();
-		int rc = devio_mem_copy_out(m, 0, &b, 1);
-
-		devio_mem_free(m);
-		mt_leave(rc == -ECHILD && ctl->calls() == before ? 0 : 1);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	devio_mem_free(m);
+	vendor_refuses("ze:0", FAKE_MANAGED, 1, -EOPNOTSUPP, "shared memory");
+	vendor_refuses("ze:0", FAKE_HOSTMEM, 1, -EFAULT, "import it as 'host'");
 }
 
 static void test_list(void **state)
 {
-	const char *dev = mt_dir(), *sys = mt_dir(), *old = dv_sys_dev;
-	struct devio_ctx_opts o = DEVIO_OPTS(o);
-	struct devio_ctx *c;
+	const char *classes = mt_dir(), *nodes = mt_dir();
+	struct devio_ctx *c = rig_ctx_on(classes, nodes);
 
 	(void)state;
-	o.sysfs_root = sys;
-	dv_sys_dev = dev;
-	mt_ok(devio_ctx_open(&o, &c));
-	mt_link(sys, "class/drm/renderD128/device/driver", "../../bus/pci/drivers/amdgpu");
-	mt_link(sys, "class/drm/renderD129/device/driver", "../../bus/pci/drivers/xe");
-	mt_link(sys, "class/drm/renderD130/device/driver", "../../bus/pci/drivers/i915");
-	mt_link(sys, "class/drm/card0/device/driver", "../../bus/pci/drivers/i915");
+	mt_link(classes, "class/drm/renderD128/device/driver", "../../bus/pci/drivers/amdgpu");
+	mt_link(classes, "class/drm/renderD129/device/driver", "../../bus/pci/drivers/xe");
+	mt_link(classes, "class/drm/renderD130/device/driver", "../../bus/pci/drivers/i915");
+	mt_link(classes, "class/drm/card0/device/driver", "../../bus/pci/drivers/i915");
 	assert_string_equal(mt_list(c), "host");
-	mt_file(dev, "dri/renderD128", "");
-	mt_file(dev, "dri/renderD130", "");
+	mt_file(nodes, "dri/renderD128", "");
+	mt_file(nodes, "dri/renderD130", "");
 	assert_string_equal(mt_list(c), "ze:1 amdgpu:0 host");
-	dv_sys_dev = old;
 	devio_ctx_close(c);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_life), T(test_between), T(test_new_fd), T(test_no_export), T(test_bad), T(test_import), T(test_every_failure),
-		T(test_pool_runs_dry), T(test_threads), T(test_fork), T(test_list),
+#define T(f) cmocka_unit_test_prestate_setup_teardown(f, vendor_setup, vendor_teardown, (void *)&ze)
+#define SHARED(f) { "test_" #f, vendor_##f, vendor_setup, vendor_teardown, (void *)&ze }
+		T(test_life), SHARED(between), T(test_new_fd), T(test_no_export), SHARED(bad), T(test_import),
+		SHARED(every_failure), SHARED(pool_runs_dry), SHARED(threads), SHARED(fork), T(test_list),
 	};
 
 	ctl = mt_fake("fakeze", "DEVIO_ZE_LIBRARY");
