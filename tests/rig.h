@@ -177,6 +177,52 @@ static RIG_UNUSED struct devio_ring *rig_ring(struct devio_ctx *ctx, unsigned in
 	return ring;
 }
 
+/* What most tests have: a file of the pattern, opened, and what reads it. */
+struct rig_env {
+	const char *name;          /* removed at the end; NULL: not ours */
+	struct devio_ctx *ctx;
+	struct devio_mem *mem;
+	struct devio_file *file;
+	struct devio_ring *ring;
+};
+
+static RIG_UNUSED void rig_env_open(struct rig_env *e, const char *what, uint64_t size, unsigned int seed,
+				    unsigned int flags, int path, unsigned int entries)
+{
+	e->name = rig_name(what);
+	rig_file(e->name, size, seed);
+	e->ctx = rig_ctx(flags);
+	e->mem = rig_mem(e->ctx, size);
+	e->file = rig_open(e->ctx, e->name, O_RDWR, path);
+	e->ring = rig_ring(e->ctx, entries, 0, 0);
+}
+
+/* Closes one of the four, so that a test can choose the order. */
+static RIG_UNUSED void rig_env_close_nth(const struct rig_env *e, unsigned int n)
+{
+	switch (n % 4) {
+	case 0:
+		devio_ring_close(e->ring);
+		break;
+	case 1:
+		devio_file_close(e->file);
+		break;
+	case 2:
+		devio_mem_free(e->mem);
+		break;
+	default:
+		devio_ctx_close(e->ctx);
+	}
+}
+
+static RIG_UNUSED void rig_env_close(const struct rig_env *e)
+{
+	for (unsigned int n = 0; n < 4; n++)
+		rig_env_close_nth(e, n);
+	if (e->name)
+		unlink(e->name);
+}
+
 /* Does the file do O_DIRECT here? The build directory may lie in a tmpfs. */
 static RIG_UNUSED int rig_direct(struct devio_file *file)
 {

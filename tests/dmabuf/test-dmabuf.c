@@ -18,6 +18,26 @@ static void must_direct(const struct devio_completion *c, uint64_t len)
 	must(!c->best_unused && !c->reason, "nothing is better: %s", devio_reason_text(c->reason));
 }
 
+/* By file-bounce, and why not by file-dmabuf; tried: known only from its I/O. */
+static void must_bounce(const struct devio_completion *c, int64_t len, unsigned int reason, bool tried)
+{
+	must(c->result == len && c->path == DEVIO_PATH_FILE_BOUNCE, "%lld by %s", (long long)c->result,
+	     devio_path_name(c->path));
+	must(c->best_unused == DEVIO_PATH_FILE_DMABUF && c->reason == reason, "best unused %u, reason %u, not %u",
+	     c->best_unused, c->reason, reason);
+	must(!!(c->flags & DEVIO_DONE_FELL_BACK) == tried, "flags %u", c->flags);
+}
+
+/* The memory is filled `times` times from the start of the file, directly each time. */
+static void must_read_directly(struct bed *b, struct devio_mem *m, int times)
+{
+	while (times--) {
+		struct devio_completion c = ring_read(b, m, 0, MIB, 0);
+
+		must_direct(&c, MIB);
+	}
+}
+
 /* A ring of the application without a table: its own fault, not the kernel's; nothing is learnt from it. */
 static void test_bad_loan(void **state)
 {
@@ -123,15 +143,9 @@ static void test_hole(void **state)
 	fake.hole[0].off = MIB + 5 * BLOCK;
 	fake.hole[0].len = BLOCK;
 	fake.nr_holes = 1;
-	for (int i = 0; i < 2; i++) {
-		c = ring_read(&b, m, 0, MIB, 0);
-		must_direct(&c, MIB);
-	}
+	must_read_directly(&b, m, 2);
 	c = ring_read(&b, m, 0, MIB, MIB);
-	must(c.result == MIB && c.path == DEVIO_PATH_FILE_BOUNCE, "%lld by %s", (long long)c.result,
-	     devio_path_name(c.path));
-	must(c.best_unused == DEVIO_PATH_FILE_DMABUF && c.reason == DEVIO_REASON_REFUSED, "better %u reason %u", c.best_unused,
-	     c.reason);
+	must_bounce(&c, MIB, DEVIO_REASON_REFUSED, true);
 	must(c.flags == DEVIO_DONE_FELL_BACK && c.copied == MIB, "flags %u", c.flags);
 	must_hold(m, 0, MIB, MIB);
 	must(stats(b.ctx).path[DEVIO_PATH_FILE_DMABUF].fell_back == 1, "counted");
@@ -156,17 +170,14 @@ static void test_strikes(void **state)
 		fake.io_err = -EOPNOTSUPP;
 		fake.io_err_left = 1;
 		c = ring_read(&b, m, 0, MIB, 0);
-		must(c.result == MIB && c.path == DEVIO_PATH_FILE_BOUNCE, "falls back");
+		must_bounce(&c, MIB, DEVIO_REASON_REFUSED, true);
 	}
-	c = ring_read(&b, m, 0, MIB, 0);
-	must_direct(&c, MIB);
+	must_read_directly(&b, m, 1);
 	fake.injected = 0;
 	fake.io_err_left = 100;
 	for (int i = 0; i < 20; i++) {
 		c = ring_read(&b, m, 0, MIB, 0);
-		must(c.result == MIB && c.path == DEVIO_PATH_FILE_BOUNCE && c.reason == DEVIO_REASON_REFUSED,
-		     "falls back");
-		must(!!(c.flags & DEVIO_DONE_FELL_BACK) == (i < 8), "tried %d times", i);
+		must_bounce(&c, MIB, DEVIO_REASON_REFUSED, i < 8);
 	}
 	must(fake.injected == 8, "the eighth refusal was the last: %u", fake.injected);
 	devio_mem_free(m);
@@ -271,10 +282,7 @@ static void test_registration_refused(void **state)
 		fake.reg_err = cases[i].err;
 		for (int k = 0; k < 5; k++) {
 			c = ring_read(&b, m, 0, MIB, MIB);
-			must(c.result == MIB && c.path == DEVIO_PATH_FILE_BOUNCE, "by %s", devio_path_name(c.path));
-			must(c.best_unused == DEVIO_PATH_FILE_DMABUF && c.reason == cases[i].why, "errno %d: reason %u",
-			     cases[i].err, c.reason);
-			must(!(c.flags & DEVIO_DONE_FELL_BACK), "known before the I/O");
+			must_bounce(&c, MIB, cases[i].why, false);
 		}
 		must_hold(m, 0, MIB, MIB);
 		must(fake.tried == 1, "tried once: %u", fake.tried);
@@ -293,10 +301,7 @@ static void test_revoked(void **state)
 	(void)state;
 	bed_open(&b, 2 * MIB, 0, 4);
 	m = new_mem(&b, MIB, 0);
-	for (int i = 0; i < 2; i++) {
-		c = ring_read(&b, m, 0, MIB, 0);
-		must_direct(&c, MIB);
-	}
+	must_read_directly(&b, m, 2);
 	fake_revoke(m);
 	for (int i = 0; i < 12; i++) {
 		c = ring_read(&b, m, 0, MIB, MIB);
@@ -317,14 +322,12 @@ static void test_remapped(void **state)
 	(void)state;
 	bed_open(&b, 2 * MIB, 0, 4);
 	m = new_mem(&b, MIB, 0);
-	c = ring_read(&b, m, 0, MIB, 0);
-	must_direct(&c, MIB);
+	must_read_directly(&b, m, 1);
 	fake.io_err = -EREMOTEIO;
 	fake.io_err_left = 1;
 	c = ring_read(&b, m, 0, MIB, 0);
 	must(c.result == MIB && c.path == DEVIO_PATH_FILE_BOUNCE, "by %s", devio_path_name(c.path));
-	c = ring_read(&b, m, 0, MIB, 0);
-	must_direct(&c, MIB);
+	must_read_directly(&b, m, 1);
 	must(fake.tried == 2, "registered anew: %u", fake.tried);
 	devio_mem_free(m);
 	bed_close(&b);

@@ -4,6 +4,7 @@ if HAVE_CMOCKA
 sys_tests = \
 	tests/sys/test-bad-args \
 	tests/sys/test-cancel \
+	tests/sys/test-completion \
 	tests/sys/test-disk \
 	tests/sys/test-file-rw \
 	tests/sys/test-fork \
@@ -15,7 +16,6 @@ sys_tests = \
 	tests/sys/test-sock-args \
 	tests/sys/test-sock-life \
 	tests/sys/test-threads \
-	tests/sys/test-told \
 	tests/sys/test-vector
 # These run here with host memory, and in the lab's rows with device memory.
 sys_tests += \

@@ -7,41 +7,27 @@
 #define SIZE (4u << 20)
 #define N 64
 
-struct env {
-	struct devio_ctx *ctx;
-	struct devio_mem *mem;
-	struct devio_file *file;
-	struct devio_ring *ring;
-};
-
 static unsigned int flags;
 static int path;
 static const char *name;
 
-static void env_open(struct env *e, unsigned int entries)
+static void env_open(struct rig_env *e, unsigned int entries)
 {
+	e->name = NULL; /* one file for all environments of a case */
 	e->ctx = rig_ctx(flags);
 	e->mem = rig_mem(e->ctx, SIZE);
 	e->file = rig_open(e->ctx, name, O_RDWR, path);
 	e->ring = rig_ring(e->ctx, entries, 128 << 10, 64 << 10);
 }
 
-static void env_close(struct env *e)
-{
-	devio_ring_close(e->ring);
-	devio_file_close(e->file);
-	devio_mem_free(e->mem);
-	devio_ctx_close(e->ctx);
-}
-
-static void queue(struct env *e, uint64_t n, uint64_t cookies)
+static void queue(struct rig_env *e, uint64_t n, uint64_t cookies)
 {
 	for (uint64_t i = 0; i < n; i++)
 		must_zero(devio_ring_read(e->ring, e->file, e->mem, i << 16, 65536, i << 16, i % cookies));
 }
 
 /* Whole, or cancelled with the good bytes being good. */
-static void check(struct env *e, const struct devio_completion *c, uint64_t off)
+static void check(struct rig_env *e, const struct devio_completion *c, uint64_t off)
 {
 	must(c->result == 65536 || c->result == -ECANCELED, "%lld", (long long)c->result);
 	must(c->result < 0 ? c->reason == DEVIO_REASON_CANCELED && c->good < 65536 : c->good == 65536,
@@ -52,7 +38,7 @@ static void check(struct env *e, const struct devio_completion *c, uint64_t off)
 static void test_cancel(void **state)
 {
 	struct devio_completion c[N];
-	struct env e;
+	struct rig_env e;
 
 	(void)state;
 	env_open(&e, N);
@@ -69,14 +55,14 @@ static void test_cancel(void **state)
 			check(&e, &c[i], c[i].cookie << 16);
 		must(!devio_ring_inflight(e.ring), "each completes once");
 	}
-	env_close(&e);
+	rig_env_close(&e);
 }
 
 /* Many with the same cookie; cancelled again and again without a submission. */
 static void test_cancel_storm(void **state)
 {
 	struct devio_completion c[N];
-	struct env e;
+	struct rig_env e;
 	int found;
 
 	(void)state;
@@ -95,14 +81,14 @@ static void test_cancel_storm(void **state)
 			     (long long)c[i].result);
 		rig_check(e.mem, SIZE / 2, SIZE / 2, 5, SIZE / 2);
 	}
-	env_close(&e);
+	rig_env_close(&e);
 }
 
 /* A wrong cancellation leaves the rest alone. */
 static void test_cancel_one(void **state)
 {
 	struct devio_completion c[N];
-	struct env e;
+	struct rig_env e;
 
 	(void)state;
 	env_open(&e, N);
@@ -112,24 +98,7 @@ static void test_cancel_one(void **state)
 	for (int i = 0; i < N; i++)
 		must(c[i].cookie == 17 || c[i].result == 65536, "%llu: %lld", (unsigned long long)c[i].cookie,
 		     (long long)c[i].result);
-	env_close(&e);
-}
-
-static void close_one(struct env *e, int what)
-{
-	switch (what) {
-	case 0:
-		devio_ctx_close(e->ctx);
-		break;
-	case 1:
-		devio_mem_free(e->mem);
-		break;
-	case 2:
-		devio_file_close(e->file);
-		break;
-	default:
-		devio_ring_close(e->ring);
-	}
+	rig_env_close(&e);
 }
 
 /* All orders of closing; how: 0 idle, 1 queued, 2 handed over, 3 partly taken. */
@@ -137,7 +106,7 @@ static void close_in_order(const int *order, int how)
 {
 	struct devio_completion c[N];
 	int fds = rig_fds();
-	struct env e;
+	struct rig_env e;
 
 	env_open(&e, N);
 	must(devio_file_read(e.file, e.mem, 1, 70001, 1, NULL) == 70001, "sync");
@@ -148,7 +117,7 @@ static void close_in_order(const int *order, int how)
 	if (how == 3)
 		rig_wait(e.ring, c, 3);
 	for (int i = 0; i < 4; i++)
-		close_one(&e, order[i]);
+		rig_env_close_nth(&e, order[i]);
 	must(rig_fds() == fds, "no descriptor is left: %d, not %d", rig_fds(), fds);
 }
 
@@ -164,7 +133,7 @@ static void test_close_orders(void **state)
 			close_in_order(order, i % 4);
 	}
 	for (int how = 0; how < 4; how++) {
-		const int order[4] = { 1, 2, 0, 3 };
+		const int order[4] = { 2, 1, 3, 0 };
 
 		close_in_order(order, how);
 	}
@@ -174,7 +143,7 @@ static void test_close_orders(void **state)
 static void test_free_in_flight(void **state)
 {
 	struct devio_completion c;
-	struct env e;
+	struct rig_env e;
 
 	(void)state;
 	env_open(&e, N);
@@ -193,7 +162,7 @@ static void test_free_in_flight(void **state)
 		rig_wait(e.ring, &c, 1);
 		must(c.result == 500000, "%lld", (long long)c.result);
 	}
-	env_close(&e);
+	rig_env_close(&e);
 }
 
 static int modes[][2] = {

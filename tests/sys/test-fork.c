@@ -9,13 +9,6 @@
 #define SIZE (4u << 20)
 #define N 64
 
-struct env {
-	struct devio_ctx *ctx;
-	struct devio_mem *mem;
-	struct devio_file *file;
-	struct devio_ring *ring;
-};
-
 struct mode {
 	unsigned int flags;
 	int path;
@@ -27,11 +20,11 @@ static const char *name;
 #define child_must(cond) do { if (!(cond)) { \
 	fprintf(stderr, "# %s:%d: in the child: %s: %s\n", __FILE__, __LINE__, #cond, devio_errmsg()); _exit(1); } } while (0)
 
-static void env_open(struct env *e, const struct mode *m)
+static void env_open(struct rig_env *e, const struct mode *m)
 {
 	struct devio_file *f;
 
-	name = rig_name("fork");
+	e->name = name = rig_name("fork");
 	rig_file(name, SIZE, 2);
 	e->ctx = rig_ctx(m->flags);
 	e->mem = rig_mem(e->ctx, SIZE);
@@ -45,29 +38,10 @@ static void env_open(struct env *e, const struct mode *m)
 	must(devio_file_read(e->file, e->mem, 0, 100001, 3, NULL) == 100001, "read: %s", devio_errmsg());
 }
 
-static void child_close(struct env *e, int order)
+static void child_close(struct rig_env *e, unsigned int order)
 {
-	for (int i = 0; i < 4; i++) {
-		switch ((i + order) % 4) {
-		case 0:
-			devio_ring_close(e->ring);
-			break;
-		case 1:
-			devio_mem_free(e->mem);
-			break;
-		case 2:
-			devio_file_close(e->file);
-			break;
-		default:
-			devio_ctx_close(e->ctx);
-		}
-	}
-}
-
-static void env_close(struct env *e)
-{
-	child_close(e, 0);
-	unlink(name);
+	for (unsigned int i = 0; i < 4; i++)
+		rig_env_close_nth(e, i + order);
 }
 
 /* A thread of the parent's may hold the lock of ASan's allocator, which then stays locked in the child. */
@@ -77,7 +51,7 @@ static void skip_asan_threads(const struct mode *m)
 		must_skip("ASan's allocator does not survive fork() beside other threads");
 }
 
-static void queue(struct env *e)
+static void queue(struct rig_env *e)
 {
 	for (uint64_t i = 0; i < N; i++)
 		must_zero(devio_ring_read(e->ring, e->file, e->mem, i << 16, 65536, i << 16, i));
@@ -85,7 +59,7 @@ static void queue(struct env *e)
 }
 
 /* Every public call on what the parent opened. */
-static void child_asks(struct env *e)
+static void child_asks(struct rig_env *e)
 {
 	struct devio_range g = { e->mem, 0, 512 };
 	struct devio_io io = { .sz = sizeof(io), .file = e->file, .ranges = &g, .nr_ranges = 1 };
@@ -159,7 +133,7 @@ static void child_works(const struct mode *m)
  * Memory of the child's own, wherever there is a hole; closing must leave it alone. ASan
  * remembers what the parent's threads had there.
  */
-__attribute__((no_sanitize("address"))) static void child_memory(struct env *e, int order)
+__attribute__((no_sanitize("address"))) static void child_memory(struct rig_env *e, int order)
 {
 	enum { PIECES = 64, PIECE = 1 << 20 };
 	unsigned char *p[PIECES];
@@ -176,7 +150,7 @@ __attribute__((no_sanitize("address"))) static void child_memory(struct env *e, 
 			child_must(p[i][k] == i + 1);
 }
 
-static void in_child(struct env *e, const struct mode *m, int what, int fds)
+static void in_child(struct rig_env *e, const struct mode *m, int what, int fds)
 {
 	pid_t pid = fork();
 	int status;
@@ -201,7 +175,7 @@ static void test_fork(void **state)
 	const struct mode *m = *state;
 	struct devio_completion c[N];
 	int fds = rig_fds();
-	struct env e;
+	struct rig_env e;
 
 	skip_asan_threads(m);
 	env_open(&e, m);
@@ -217,14 +191,14 @@ static void test_fork(void **state)
 	}
 	must(devio_file_read(e.file, e.mem, 1, SIZE - 1, 0, NULL) == SIZE - 1, "and its synchronous calls");
 	rig_check(e.mem, 1, SIZE - 1, 2, 0);
-	env_close(&e);
+	rig_env_close(&e);
 }
 
 /* The child of a child; a context opened in the child is not its child's. */
 static void test_grandchild(void **state)
 {
 	const struct mode *m = *state;
-	struct env e, own;
+	struct rig_env e, own;
 	int status;
 
 	skip_asan_threads(m);
@@ -251,7 +225,7 @@ static void test_grandchild(void **state)
 		_exit(0);
 	}
 	must(wait(&status) > 0 && WIFEXITED(status) && !WEXITSTATUS(status), "the child ends well: 0x%x", status);
-	env_close(&e);
+	rig_env_close(&e);
 }
 
 int main(void)

@@ -300,15 +300,10 @@ static void test_null(void **state)
 
 int main(void)
 {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_tails, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_unknown_values, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ring_sizes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ring_extremes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_specs, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_infos, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_null, setup, teardown),
+		T(test_sizes), T(test_tails), T(test_unknown_values), T(test_ring_sizes), T(test_ring_extremes),
+		T(test_specs), T(test_infos), T(test_null),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

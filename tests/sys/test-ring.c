@@ -11,34 +11,12 @@
 
 #define SIZE (4u << 20)
 
-struct env {
-	struct devio_ctx *ctx;
-	struct devio_mem *mem;
-	struct devio_file *file;
-	struct devio_ring *ring;
-	const char *name;
-};
-
 /* A test runs with io_uring and with threads. */
 static unsigned int flags;
 
-static void env_open(struct env *e, int path, unsigned int entries)
+static void env_open(struct rig_env *e, int path, unsigned int entries)
 {
-	e->name = rig_name("ring");
-	rig_file(e->name, SIZE, 5);
-	e->ctx = rig_ctx(flags);
-	e->mem = rig_mem(e->ctx, SIZE);
-	e->file = rig_open(e->ctx, e->name, O_RDWR, path);
-	e->ring = rig_ring(e->ctx, entries, 0, 0);
-}
-
-static void env_close(struct env *e)
-{
-	devio_ring_close(e->ring);
-	devio_file_close(e->file);
-	devio_mem_free(e->mem);
-	devio_ctx_close(e->ctx);
-	unlink(e->name);
+	rig_env_open(e, "ring", SIZE, 5, flags, path, entries);
 }
 
 /* 1024 in flight, each cookie once, whatever the order. */
@@ -46,7 +24,7 @@ static void test_many(void **state)
 {
 	static struct devio_completion c[1024];
 	unsigned char seen[1024] = { 0 };
-	struct env e;
+	struct rig_env e;
 
 	(void)state;
 	env_open(&e, 0, 1024);
@@ -64,14 +42,14 @@ static void test_many(void **state)
 	}
 	must(!devio_ring_inflight(e.ring), "none is left");
 	rig_check(e.mem, 0, SIZE, 5, 0);
-	env_close(&e);
+	rig_env_close(&e);
 }
 
 /* min and max: what is over stays for the next call. */
 static void test_min_max(void **state)
 {
 	struct devio_completion c[64];
-	struct env e;
+	struct rig_env e;
 	int n, total = 0;
 
 	(void)state;
@@ -93,7 +71,7 @@ static void test_min_max(void **state)
 		must(n >= 0 && n <= 7, "peek: %d", n);
 		total += n;
 	}
-	env_close(&e);
+	rig_env_close(&e);
 }
 
 /* Operations end in the order in which a ring of one entry takes them. */
@@ -101,13 +79,13 @@ static void test_one_entry(void **state)
 {
 	static const int paths[] = { 0, DEVIO_PATH_FILE_BOUNCE, DEVIO_PATH_FILE_BUFFERED };
 	struct devio_completion c;
-	struct env e;
+	struct rig_env e;
 
 	(void)state;
 	for (int p = 0; p < 3; p++) {
 		env_open(&e, paths[p], 1);
 		if (p == 1 && !rig_direct(e.file)) {
-			env_close(&e);
+			rig_env_close(&e);
 			continue;
 		}
 		for (uint64_t i = 0; i < 20; i++) {
@@ -117,7 +95,7 @@ static void test_one_entry(void **state)
 			must(c.cookie == i && c.result == 77777, "%lld", (long long)c.result);
 		}
 		rig_check(e.mem, 0, 20 * 77777, 5, 0);
-		env_close(&e);
+		rig_env_close(&e);
 	}
 }
 
@@ -125,7 +103,7 @@ static void test_timeouts(void **state)
 {
 	static const int64_t ns[] = { 0, 1000000, 20000000, 100000000 };
 	struct devio_completion c;
-	struct env e;
+	struct rig_env e;
 
 	(void)state;
 	env_open(&e, 0, 8);
@@ -140,7 +118,7 @@ static void test_timeouts(void **state)
 	must(devio_ring_wait(e.ring, &c, 1, 1, INT64_MAX) == 1, "as good as for ever");
 	must_zero(devio_ring_read(e.ring, e.file, e.mem, 0, 4096, 0, 1));
 	must(devio_ring_wait(e.ring, &c, 1, 1, INT64_MIN) == 1, "for ever");
-	env_close(&e);
+	rig_env_close(&e);
 }
 
 /*
@@ -158,7 +136,7 @@ static int readable(int epoll, int ms)
 	return rc == 1;
 }
 
-static void poll_until(struct env *e, int epoll, unsigned int want)
+static void poll_until(struct rig_env *e, int epoll, unsigned int want)
 {
 	struct devio_completion c[4];
 	unsigned int n = 0;
@@ -179,7 +157,7 @@ static void test_fd(void **state)
 {
 	static const int paths[] = { 0, DEVIO_PATH_FILE_BOUNCE, DEVIO_PATH_FILE_BUFFERED };
 	struct epoll_event ev = { .events = EPOLLIN };
-	struct env e;
+	struct rig_env e;
 
 	(void)state;
 	for (int p = 0; p < 3; p++) {
@@ -187,7 +165,7 @@ static void test_fd(void **state)
 
 		env_open(&e, paths[p], 32);
 		if (p == 1 && !rig_direct(e.file)) {
-			env_close(&e);
+			rig_env_close(&e);
 			continue;
 		}
 		fd = devio_ring_fd(e.ring);
@@ -200,7 +178,7 @@ static void test_fd(void **state)
 			poll_until(&e, epoll, 32);
 		}
 		close(epoll);
-		env_close(&e);
+		rig_env_close(&e);
 	}
 }
 
@@ -209,7 +187,7 @@ static void test_late_fd(void **state)
 {
 	struct devio_completion c[4];
 	struct pollfd p = { .events = POLLIN };
-	struct env e;
+	struct rig_env e;
 
 	(void)state;
 	env_open(&e, 0, 4);
@@ -220,7 +198,7 @@ static void test_late_fd(void **state)
 	p.fd = devio_ring_fd(e.ring);
 	must(p.fd >= 0 && poll(&p, 1, 5000) == 1, "what is done already makes it readable");
 	rig_wait(e.ring, c, 4);
-	env_close(&e);
+	rig_env_close(&e);
 }
 
 static void on_alarm(int sig)
@@ -234,7 +212,7 @@ static void test_signals(void **state)
 	struct sigaction sa = { .sa_handler = on_alarm };
 	struct itimerval often = { { 0, 300 }, { 0, 300 } }, never = { { 0, 0 }, { 0, 0 } };
 	struct devio_completion c[64];
-	struct env e;
+	struct rig_env e;
 
 	(void)state;
 	env_open(&e, 0, 64);
@@ -252,7 +230,7 @@ static void test_signals(void **state)
 	}
 	setitimer(ITIMER_REAL, &never, NULL);
 	rig_check(e.mem, 1, SIZE - 7, 5, 5);
-	env_close(&e);
+	rig_env_close(&e);
 }
 
 /* Staging of one slot, 64 operations through it. */
@@ -261,12 +239,12 @@ static void test_staging_exhausted(void **state)
 	struct devio_completion c[64];
 	struct devio_stat s = DEVIO_OPTS(s);
 	struct devio_ring *r;
-	struct env e;
+	struct rig_env e;
 
 	(void)state;
 	env_open(&e, DEVIO_PATH_FILE_BOUNCE, 1);
 	if (!rig_direct(e.file)) {
-		env_close(&e);
+		rig_env_close(&e);
 		must_skip("no O_DIRECT in this directory");
 	}
 	r = rig_ring(e.ctx, 64, 65536, 65536);
@@ -286,7 +264,7 @@ static void test_staging_exhausted(void **state)
 	must_zero(devio_stat_get(e.ctx, &s));
 	must(s.staging_peak == 65536, "never more than one slot: %llu", (unsigned long long)s.staging_peak);
 	devio_ring_close(r);
-	env_close(&e);
+	rig_env_close(&e);
 }
 
 static int with_threads(void **state)

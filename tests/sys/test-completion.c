@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a completion tells: path, better, reason, copied and flags, situation by situation. */
+/* What a completion reports: path, best_unused, reason, copied and flags, situation by situation. */
 #include "rig.h"
 
 #include <errno.h>
@@ -7,29 +7,23 @@
 
 #define SIZE (8u << 20)
 
-static struct devio_ctx *ctx;
-static struct devio_mem *mem;
-static struct devio_ring *ring;
-static const char *name;
+static struct rig_env e;
 
 static int setup(void **state)
 {
 	(void)state;
-	name = rig_name("told");
-	rig_file(name, SIZE, 3);
-	ctx = rig_ctx(0);
-	mem = rig_mem(ctx, SIZE);
-	ring = rig_ring(ctx, 8, 0, 0);
+	e.name = rig_name("completion");
+	rig_file(e.name, SIZE, 3);
+	e.ctx = rig_ctx(0);
+	e.mem = rig_mem(e.ctx, SIZE);
+	e.ring = rig_ring(e.ctx, 8, 0, 0);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	devio_ring_close(ring);
-	devio_mem_free(mem);
-	devio_ctx_close(ctx);
-	unlink(name);
+	rig_env_close(&e);
 	return 0;
 }
 
@@ -39,7 +33,7 @@ struct want {
 	uint64_t copied;
 };
 
-static void told(const char *when, const struct devio_completion *c, const struct want *w)
+static void must_report(const char *when, const struct devio_completion *c, const struct want *w)
 {
 	char text[300];
 	int n = devio_completion_text(c, text, sizeof(text));
@@ -64,24 +58,24 @@ static void one(const char *when, struct devio_file *f, uint64_t moff, uint64_t 
 	/* A write leaves the file as it is. */
 	rig_fill(buf, 3, off, len);
 	if (write)
-		must_zero(devio_mem_copy_in(mem, moff, buf, len));
+		must_zero(devio_mem_copy_in(e.mem, moff, buf, len));
 	free(buf);
 	for (int i = 0; i < 3; i++) {
 		if (!write)
-			rig_cache(name, hot);
+			rig_cache(e.name, hot);
 		if (write)
-			must_zero(devio_ring_write(ring, f, mem, moff, len, off, 0));
+			must_zero(devio_ring_write(e.ring, f, e.mem, moff, len, off, 0));
 		else
-			must_zero(devio_ring_read(ring, f, mem, moff, len, off, 0));
-		rig_wait(ring, &c, 1);
+			must_zero(devio_ring_read(e.ring, f, e.mem, moff, len, off, 0));
+		rig_wait(e.ring, &c, 1);
 		must(c.result == (int64_t)len && c.good == len, "%s: %lld", when, (long long)c.result);
-		told(when, &c, w);
+		must_report(when, &c, w);
 	}
 	if (!write)
-		rig_cache(name, hot);
-	must((write ? devio_file_write : devio_file_read)(f, mem, moff, len, off, &c) == (ssize_t)len, "%s: %s",
+		rig_cache(e.name, hot);
+	must((write ? devio_file_write : devio_file_read)(f, e.mem, moff, len, off, &c) == (ssize_t)len, "%s: %s",
 	     when, devio_errmsg());
-	told(when, &c, w);
+	must_report(when, &c, w);
 }
 
 #define HOST DEVIO_PATH_FILE_HOST
@@ -96,7 +90,7 @@ static struct devio_file *open_or_skip(int path, unsigned int flags)
 
 	o.path = path;
 	o.flags = flags;
-	must_zero(devio_file_open(ctx, name, O_RDWR, &o, &f));
+	must_zero(devio_file_open(e.ctx, e.name, O_RDWR, &o, &f));
 	if (!rig_direct(f)) {
 		devio_file_close(f);
 		must_skip("no O_DIRECT in this directory");
@@ -119,7 +113,7 @@ static void test_auto(void **state)
 	one("cached", f, 0, MIB, MIB, &(struct want){ BUFFERED, HOST, DEVIO_REASON_CACHED, 0, MIB });
 	devio_file_close(f);
 	f = open_or_skip(0, DEVIO_FILE_NO_CACHE);
-	rig_cache(name, 1);
+	rig_cache(e.name, 1);
 	one("NO_CACHE", f, 0, MIB, MIB, &(struct want){ HOST, 0, 0, 0, 0 });
 	devio_file_close(f);
 }
@@ -135,13 +129,13 @@ static void test_edges(void **state)
 	(void)state;
 	must_zero(devio_file_get_info(f, &i));
 	a = i.dio_off_align;
-	must_zero(devio_ring_read(ring, f, mem, a - 1, MIB, a - 1, 0));
-	rig_wait(ring, &c, 1);
+	must_zero(devio_ring_read(e.ring, f, e.mem, a - 1, MIB, a - 1, 0));
+	rig_wait(e.ring, &c, 1);
 	must(c.result == MIB && c.path == HOST && c.flags == DEVIO_DONE_MIXED, "path %u flags %u", c.path, c.flags);
 	must(c.copied > 0 && c.copied < 2 * a, "%llu bytes copied", (unsigned long long)c.copied);
-	rig_check(mem, a - 1, MIB, 3, a - 1);
-	must_zero(devio_ring_write(ring, f, mem, a - 1, MIB, a - 1, 0));
-	rig_wait(ring, &c, 1);
+	rig_check(e.mem, a - 1, MIB, 3, a - 1);
+	must_zero(devio_ring_write(e.ring, f, e.mem, a - 1, MIB, a - 1, 0));
+	rig_wait(e.ring, &c, 1);
 	must(c.result == MIB && c.path == HOST && c.flags == (DEVIO_DONE_MIXED | DEVIO_DONE_WRITE), "path %u flags %u",
 	     c.path, c.flags);
 	devio_file_close(f);
@@ -182,13 +176,13 @@ static void test_impossible(void **state)
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct devio_file *f = open_or_skip(bad[i].path, bad[i].flags);
 
-		must_fail(devio_file_read(f, mem, bad[i].moff, bad[i].len, 0, &c), -EOPNOTSUPP);
+		must_fail(devio_file_read(f, e.mem, bad[i].moff, bad[i].len, 0, &c), -EOPNOTSUPP);
 		must(c.result == -EOPNOTSUPP && !c.good && !c.copied, "case %u: %lld", i, (long long)c.result);
 		must(bad[i].reason < 0 || c.reason == bad[i].reason, "case %u: reason %u", i, c.reason);
-		must_zero(devio_ring_read(ring, f, mem, bad[i].moff, bad[i].len, 0, 7));
-		rig_wait(ring, &c, 1);
+		must_zero(devio_ring_read(e.ring, f, e.mem, bad[i].moff, bad[i].len, 0, 7));
+		rig_wait(e.ring, &c, 1);
 		must(c.result == -EOPNOTSUPP && c.cookie == 7, "case %u: %lld", i, (long long)c.result);
-		must_fail(devio_file_explain(f, mem, bad[i].moff, bad[i].len, 0, 0, &c, NULL, 0), -EOPNOTSUPP);
+		must_fail(devio_file_explain(f, e.mem, bad[i].moff, bad[i].len, 0, 0, &c, NULL, 0), -EOPNOTSUPP);
 		must(bad[i].reason < 0 || c.reason == bad[i].reason, "explain %u: reason %u", i, c.reason);
 		devio_file_close(f);
 	}
@@ -202,31 +196,31 @@ static void test_impossible(void **state)
 static void test_per_operation(void **state)
 {
 	struct devio_file *f = open_or_skip(0, 0);
-	struct devio_range g = { mem, 0, MIB };
+	struct devio_range g = { e.mem, 0, MIB };
 	struct devio_io io = { .sz = sizeof(io), .file = f, .ranges = &g, .nr_ranges = 1 };
 	struct devio_completion c;
 
 	(void)state;
 	for (int round = 0; round < 3; round++) {
-		rig_cache(name, 1);
+		rig_cache(e.name, 1);
 		io.path = HOST;
-		must_zero(devio_ring_io(ring, &io));
-		rig_wait(ring, &c, 1);
-		told("host", &c, &(struct want){ HOST, 0, 0, 0, 0 });
+		must_zero(devio_ring_io(e.ring, &io));
+		rig_wait(e.ring, &c, 1);
+		must_report("host", &c, &(struct want){ HOST, 0, 0, 0, 0 });
 		io.path = BOUNCE;
-		must_zero(devio_ring_io(ring, &io));
-		rig_wait(ring, &c, 1);
-		told("bounce", &c, &(struct want){ BOUNCE, HOST, DEVIO_REASON_FORCED, 0, MIB });
+		must_zero(devio_ring_io(e.ring, &io));
+		rig_wait(e.ring, &c, 1);
+		must_report("bounce", &c, &(struct want){ BOUNCE, HOST, DEVIO_REASON_FORCED, 0, MIB });
 		io.path = 0;
 		io.flags = DEVIO_FILE_NO_CACHE;
-		rig_cache(name, 1);
-		must_zero(devio_ring_io(ring, &io));
-		rig_wait(ring, &c, 1);
-		told("NO_CACHE", &c, &(struct want){ HOST, 0, 0, 0, 0 });
+		rig_cache(e.name, 1);
+		must_zero(devio_ring_io(e.ring, &io));
+		rig_wait(e.ring, &c, 1);
+		must_report("NO_CACHE", &c, &(struct want){ HOST, 0, 0, 0, 0 });
 		io.flags = DEVIO_FILE_DIRECT_ONLY;
-		must_zero(devio_ring_io(ring, &io));
-		rig_wait(ring, &c, 1);
-		told("DIRECT_ONLY", &c, &(struct want){ HOST, 0, 0, 0, 0 });
+		must_zero(devio_ring_io(e.ring, &io));
+		rig_wait(e.ring, &c, 1);
+		must_report("DIRECT_ONLY", &c, &(struct want){ HOST, 0, 0, 0, 0 });
 		io.flags = 0;
 	}
 	devio_file_close(f);
@@ -240,23 +234,23 @@ static void test_small(void **state)
 
 	(void)state;
 	rig_file(little, 5000, 9);
-	f = rig_open(ctx, little, O_RDONLY, 0);
-	must(devio_file_read(f, mem, 3, 65536, 1, &c) == 4999, "short at the end");
-	told("small", &c, &(struct want){ BUFFERED, HOST, DEVIO_REASON_SMALL, 0, 4999 });
-	rig_check(mem, 3, 4999, 9, 1);
-	must_zero(devio_ring_read(ring, f, mem, 0, 5000, 0, 0));
-	rig_wait(ring, &c, 1);
-	told("small by ring", &c, &(struct want){ BUFFERED, HOST, DEVIO_REASON_SMALL, 0, 5000 });
-	must(devio_file_read(f, mem, 0, 100, 5000, &c) == 0 && c.good == 0, "nothing at the end");
-	must(devio_file_read(f, mem, 0, 100, 1 << 20, &c) == 0, "nothing behind it");
+	f = rig_open(e.ctx, little, O_RDONLY, 0);
+	must(devio_file_read(f, e.mem, 3, 65536, 1, &c) == 4999, "short at the end");
+	must_report("small", &c, &(struct want){ BUFFERED, HOST, DEVIO_REASON_SMALL, 0, 4999 });
+	rig_check(e.mem, 3, 4999, 9, 1);
+	must_zero(devio_ring_read(e.ring, f, e.mem, 0, 5000, 0, 0));
+	rig_wait(e.ring, &c, 1);
+	must_report("small by ring", &c, &(struct want){ BUFFERED, HOST, DEVIO_REASON_SMALL, 0, 5000 });
+	must(devio_file_read(f, e.mem, 0, 100, 5000, &c) == 0 && c.good == 0, "nothing at the end");
+	must(devio_file_read(f, e.mem, 0, 100, 1 << 20, &c) == 0, "nothing behind it");
 	devio_file_close(f);
 	rig_file(little, 0, 9);
-	f = rig_open(ctx, little, O_RDONLY, 0);
-	must(devio_file_read(f, mem, 0, 65536, 0, &c) == 0 && c.good == 0, "an empty file");
-	must_zero(devio_ring_read(ring, f, mem, 0, 1 << 20, 0, 0));
-	rig_wait(ring, &c, 1);
+	f = rig_open(e.ctx, little, O_RDONLY, 0);
+	must(devio_file_read(f, e.mem, 0, 65536, 0, &c) == 0 && c.good == 0, "an empty file");
+	must_zero(devio_ring_read(e.ring, f, e.mem, 0, 1 << 20, 0, 0));
+	rig_wait(e.ring, &c, 1);
 	must(c.result == 0 && c.good == 0, "an empty file by ring: %lld", (long long)c.result);
-	must(devio_file_read(f, mem, 0, 0, 0, &c) == 0, "nothing wanted");
+	must(devio_file_read(f, e.mem, 0, 0, 0, &c) == 0, "nothing wanted");
 	devio_file_close(f);
 	unlink(little);
 }
@@ -273,20 +267,20 @@ static void test_end_of_file(void **state)
 	for (int s = 0; s < 4; s++) {
 		rig_file(odd, sizes[s], 4);
 		for (int p = 0; p < 4; p++) {
-			struct devio_file *f = rig_open(ctx, odd, O_RDONLY, paths[p]);
+			struct devio_file *f = rig_open(e.ctx, odd, O_RDONLY, paths[p]);
 
 			for (uint64_t off = 0; off < sizes[s] + 5000; off += 4096 * 7 + (p & 1)) {
 				uint64_t left = off < sizes[s] ? sizes[s] - off : 0;
 
 				if (paths[p] && paths[p] != BUFFERED && !rig_direct(f))
 					continue;
-				must_zero(devio_ring_read(ring, f, mem, 0, MIB, off, 0));
-				rig_wait(ring, &c, 1);
+				must_zero(devio_ring_read(e.ring, f, e.mem, 0, MIB, off, 0));
+				rig_wait(e.ring, &c, 1);
 				must(c.result == (int64_t)left && c.good == left && c.copied <= left,
 				     "%llu of %llu at %llu by %s: %lld", (unsigned long long)left,
 				     (unsigned long long)sizes[s], (unsigned long long)off, devio_path_name(paths[p]),
 				     (long long)c.result);
-				rig_check(mem, 0, left, 4, off);
+				rig_check(e.mem, 0, left, 4, off);
 			}
 			devio_file_close(f);
 		}
@@ -297,7 +291,7 @@ static void test_end_of_file(void **state)
 /* tmpfs has no O_DIRECT worth the name; ramfs cannot read without waiting. */
 static void on_mount(const char *type)
 {
-	char dir[] = "told-XXXXXX", path[64];
+	char dir[] = "completion-XXXXXX", path[64];
 	struct devio_completion c;
 	struct devio_file *f;
 
@@ -308,14 +302,14 @@ static void on_mount(const char *type)
 	}
 	snprintf(path, sizeof(path), "%s/file", dir);
 	rig_file(path, SIZE, 3);
-	f = rig_open(ctx, path, O_RDWR, 0);
-	must_zero(devio_ring_read(ring, f, mem, 0, SIZE, 0, 0));
-	rig_wait(ring, &c, 1);
+	f = rig_open(e.ctx, path, O_RDWR, 0);
+	must_zero(devio_ring_read(e.ring, f, e.mem, 0, SIZE, 0, 0));
+	rig_wait(e.ring, &c, 1);
 	must(c.result == SIZE, "%s: %lld", type, (long long)c.result);
-	rig_check(mem, 0, SIZE, 3, 0);
-	told(type, &c, &(struct want){ BUFFERED, HOST, c.reason, 0, SIZE });
+	rig_check(e.mem, 0, SIZE, 3, 0);
+	must_report(type, &c, &(struct want){ BUFFERED, HOST, c.reason, 0, SIZE });
 	must(c.reason == DEVIO_REASON_NO_DIRECT || c.reason == DEVIO_REASON_CACHED, "%s: %u", type, c.reason);
-	must(devio_file_write(f, mem, 1, 100000, 777, &c) == 100000, "%s: %s", type, devio_errmsg());
+	must(devio_file_write(f, e.mem, 1, 100000, 777, &c) == 100000, "%s: %s", type, devio_errmsg());
 	must(c.path == BUFFERED && c.reason == DEVIO_REASON_NO_DIRECT, "%s: reason %u", type, c.reason);
 	devio_file_close(f);
 	umount(dir);
@@ -342,9 +336,9 @@ static void test_explain(void **state)
 
 	(void)state;
 	for (int hot = 0; hot < 2; hot++) {
-		struct devio_mem *m = rig_mem(ctx, SIZE);
+		struct devio_mem *m = rig_mem(e.ctx, SIZE);
 
-		rig_cache(name, hot);
+		rig_cache(e.name, hot);
 		must_zero(devio_file_explain(f, m, 0, MIB, 0, 0, &v, buf, sizeof(buf)));
 		must(devio_file_read(f, m, 0, MIB, 0, &c) == MIB, "read");
 		must(v.path == c.path && v.best_unused == c.best_unused && v.reason == c.reason, "as the transfer: %u %u %u, %u %u %u",
@@ -355,10 +349,10 @@ static void test_explain(void **state)
 		devio_mem_free(m);
 	}
 	memset(tiny, 'x', sizeof(tiny));
-	must_zero(devio_file_explain(f, mem, 0, MIB, 0, 1, &v, tiny, 4));
+	must_zero(devio_file_explain(f, e.mem, 0, MIB, 0, 1, &v, tiny, 4));
 	must(strlen(tiny) == 3 && tiny[4] == 'x', "cut to size");
 	must(v.flags == DEVIO_DONE_WRITE, "a write");
-	must_zero(devio_file_explain(f, mem, 0, MIB, 0, 0, NULL, NULL, 0));
+	must_zero(devio_file_explain(f, e.mem, 0, MIB, 0, 0, NULL, NULL, 0));
 	devio_file_close(f);
 }
 
