@@ -38,6 +38,15 @@ static void must_read_directly(struct bed *b, struct devio_mem *m, int times)
 	}
 }
 
+/* The memory is filled from this place of the file, by file-bounce. */
+static void must_read_bounced(struct bed *b, struct devio_mem *m, uint64_t off)
+{
+	struct devio_completion c = ring_read(b, m, 0, MIB, off);
+
+	must(c.result == MIB && c.path == DEVIO_PATH_FILE_BOUNCE, "%lld by %s", (long long)c.result,
+	     devio_path_name(c.path));
+}
+
 /* A ring of the application without a table: its own fault, not the kernel's; nothing is learnt from it. */
 static void test_bad_loan(void **state)
 {
@@ -294,7 +303,6 @@ static void test_registration_refused(void **state)
 /* The exporter takes the mapping away (a GPU reset, a BAR resized): the data still comes. */
 static void test_revoked(void **state)
 {
-	struct devio_completion c;
 	struct devio_mem *m;
 	struct bed b;
 
@@ -303,10 +311,8 @@ static void test_revoked(void **state)
 	m = new_mem(&b, MIB, 0);
 	must_read_directly(&b, m, 2);
 	fake_revoke(m);
-	for (int i = 0; i < 12; i++) {
-		c = ring_read(&b, m, 0, MIB, MIB);
-		must(c.result == MIB && c.path == DEVIO_PATH_FILE_BOUNCE, "by %s", devio_path_name(c.path));
-	}
+	for (int i = 0; i < 12; i++)
+		must_read_bounced(&b, m, MIB);
 	must_hold(m, 0, MIB, MIB);
 	devio_mem_free(m);
 	bed_close(&b);
@@ -315,7 +321,6 @@ static void test_revoked(void **state)
 /* Gone once and back: a new registration makes it direct again. */
 static void test_remapped(void **state)
 {
-	struct devio_completion c;
 	struct devio_mem *m;
 	struct bed b;
 
@@ -325,8 +330,7 @@ static void test_remapped(void **state)
 	must_read_directly(&b, m, 1);
 	fake.io_err = -EREMOTEIO;
 	fake.io_err_left = 1;
-	c = ring_read(&b, m, 0, MIB, 0);
-	must(c.result == MIB && c.path == DEVIO_PATH_FILE_BOUNCE, "by %s", devio_path_name(c.path));
+	must_read_bounced(&b, m, 0);
 	must_read_directly(&b, m, 1);
 	must(fake.tried == 2, "registered anew: %u", fake.tried);
 	devio_mem_free(m);

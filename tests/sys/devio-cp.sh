@@ -4,27 +4,11 @@
 # it fails.
 # shellcheck source=../check/tap.bash
 . "$(dirname "$0")/../check/tap.bash"
-cp=$BUILD/tools/devio-cp
+tool=$BUILD/tools/devio-cp
+# shellcheck source=tool.bash
+. "$(dirname "$0")/tool.bash"
 cd "$tmp" || exit 1
 head -c 3000001 /dev/urandom >src
-
-# cp_is STATUS ARGS: runs it; out, err and rc are what came of it
-cp_is() {
-	local want=$1
-	shift
-	timeout 60 "$cp" "$@" >out 2>err </dev/null
-	rc=$?
-	[[ $rc = "$want" ]] || echo "devio-cp $*: exit status $rc, not $want: $(cat err)"
-}
-
-# expect NAME STATUS PATTERN ARGS: the status, and the pattern in what it said
-expect() {
-	local name=$1 status=$2 pattern=$3 bad
-	shift 3
-	bad=$(cp_is "$status" "$@")
-	[[ -n $bad ]] || bad=$(cat out err | grep -qE -- "$pattern" || echo "no '$pattern' in: $(cat out err)")
-	verdict "$name" "$bad"
-}
 
 left_behind() {
 	find . -name '*devio-cp*' -o -name 'dst*'
@@ -33,9 +17,9 @@ left_behind() {
 bad=''
 for size in 0 1 511 512 4095 4096 4097 65537 1048576 1048577 3000001; do
 	head -c "$size" src >f
-	bad+=$(cp_is 0 f mem:host --verify --block-size 256k)
+	bad+=$(tool_is 0 f mem:host --verify --block-size 256k)
 	grep -q "verified: $size bytes" out || bad+="size $size: $(cat out)"
-	bad+=$(cp_is 0 f dst --verify --mem host --block-size 100001 --depth 3)
+	bad+=$(tool_is 0 f dst --verify --mem host --block-size 100001 --depth 3)
 	cmp f dst || bad+="size $size: differs"
 	rm -f dst
 done 2>&1
@@ -44,8 +28,8 @@ verdict "every size, to memory and through memory" "$bad"
 bad=''
 for range in '0 1 0' '1 4096 3' '511 65537 4097' '4096 1048576 512' '2999999 2 1' '3000001 0 7'; do
 	read -r off len seek <<<"$range"
-	bad+=$(cp_is 0 src mem:host --offset "$off" --length "$len" --seek "$seek" --verify)
-	bad+=$(cp_is 0 src dst --mem host --offset "$off" --length "$len" --seek "$seek" --verify)
+	bad+=$(tool_is 0 src mem:host --offset "$off" --length "$len" --seek "$seek" --verify)
+	bad+=$(tool_is 0 src dst --mem host --offset "$off" --length "$len" --seek "$seek" --verify)
 	cmp <(tail -c +$((off + 1)) src | head -c "$len") <(tail -c +$((seek + 1)) dst) || bad+="$range differs"
 	[[ $(stat -c %s dst) = $((seek + len)) ]] || bad+="$range: $(stat -c %s dst) bytes"
 	rm -f dst
@@ -56,7 +40,7 @@ bad=''
 head -c 5000 src >f
 for block in 1 7 512 4095 4k 1M; do
 	for depth in 1 2 33; do
-		bad+=$(cp_is 0 f dst --mem host --block-size $block --depth $depth)
+		bad+=$(tool_is 0 f dst --mem host --block-size $block --depth $depth)
 		cmp f dst || bad+="$block $depth"
 		rm -f dst
 	done
@@ -75,7 +59,7 @@ done)"
 expect "JSON" 0 '"path":[ ]?"file-' src mem:host --json --verify
 if command -v python3 >/dev/null; then
 	verdict "the JSON parses" "$(python3 -c 'import json; d = json.load(open("out")); assert d["bytes"] == 3000001 and d["verified"] is True and d["exit_status"] == 0 and d["paths"][0]["operations"] == 1' 2>&1)"
-	cp_is 1 nothing mem:host --json
+	tool_is 1 nothing mem:host --json
 	verdict "the JSON of a failure parses" "$(python3 -c 'import json; d = json.load(open("out")); assert "nothing" in d["error"] and d["exit_status"] == 1 and d["path"] is None' 2>&1)"
 fi
 expect "no progress in a pipe" 0 bytes src mem:host
@@ -96,7 +80,7 @@ head -c 10000 src >dst
 expect "--seek writes into it" 0 path: src dst --force --seek 1001 --length 501 --mem host --verify
 verdict "and leaves the rest" "$(cmp <(head -c 1001 src; head -c 501 src; tail -c +1503 src | head -c 8498) dst)"
 rm -f dst link
-(umask 027 && "$cp" src dst --mem host >out 2>&1)
+(umask 027 && "$tool" src dst --mem host >out 2>&1)
 verdict "a new file obeys the umask" "$([[ $(stat -c %a dst) = 640 ]] || ls -l dst)"
 rm -f dst
 
@@ -135,16 +119,16 @@ expect "a range past 2^63" 1 '2\^63' mem:host dst --length 9223372036854775807 -
 expect "a spec that does not parse" 1 'nonsense' src mem:nonsense
 expect "a device that is not there" 1 'cuda:99' src mem:cuda:99
 verdict "none of them left anything behind" "$(left_behind)"
-bad=$(ulimit -f 100 && cp_is 1 src dst --mem host)
+bad=$(ulimit -f 100 && tool_is 1 src dst --mem host)
 verdict "a file size limit is an error" "$bad$(left_behind)"
-timeout 60 "$cp" src mem:host >/dev/full 2>err
+timeout 60 "$tool" src mem:host >/dev/full 2>err
 verdict "a report that cannot be written is an error" "$([[ $? = 1 ]] || echo "status not 1")"
 
 # slow COMMAND...: runs it while a copy of many small blocks is under way; rc is the copy's status
 slow() {
 	local i pid
 	truncate -s 400M big
-	env --default-signal=INT "$cp" big dst --mem host --path file-buffered --block-size 512 --depth 1 \
+	env --default-signal=INT "$tool" big dst --mem host --path file-buffered --block-size 512 --depth 1 \
 		--verify >out 2>err </dev/null &
 	pid=$!
 	for ((i = 0; i < 200; i++)); do

@@ -4,29 +4,13 @@
 # other kinds and other manners, and what it leaves behind when it fails.
 # shellcheck source=../check/tap.bash
 . "$(dirname "$0")/../check/tap.bash"
-nc=$BUILD/tools/devio-nc
+tool=$BUILD/tools/devio-nc
+# shellcheck source=tool.bash
+. "$(dirname "$0")/tool.bash"
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$tmp" || exit 1
 head -c 3000001 /dev/urandom >src
 head -c 1234567 /dev/urandom >other
-
-# nc_is STATUS ARGS: runs it; out, err and rc are what came of it
-nc_is() {
-	local want=$1
-	shift
-	timeout 60 "$nc" "$@" >out 2>err </dev/null
-	rc=$?
-	[[ $rc = "$want" ]] || echo "devio-nc $*: exit status $rc, not $want: $(cat err)"
-}
-
-# expect NAME STATUS PATTERN ARGS: the status, and the pattern in what it said
-expect() {
-	local name=$1 status=$2 pattern=$3 bad
-	shift 3
-	bad=$(nc_is "$status" "$@")
-	[[ -n $bad ]] || bad=$(cat out err | grep -qE -- "$pattern" || echo "no '$pattern' in: $(cat out err)")
-	verdict "$name" "$bad"
-}
 
 # listener STDIN ARGS: in the background; port is where, pid who, ended waits for it
 listener() {
@@ -35,7 +19,7 @@ listener() {
 	rm -f l.pid l.rc
 	: >l.err
 	(
-		env --default-signal=INT,TERM,HUP "$nc" -l 0 "$@" <"$in" >l.out 2>l.err &
+		env --default-signal=INT,TERM,HUP "$tool" -l 0 "$@" <"$in" >l.out 2>l.err &
 		echo $! >l.pid
 		wait $!
 		echo $? >l.rc
@@ -79,7 +63,7 @@ for host in "${hosts[@]}"; do
 		for size in 0 1 511 4096 4097 65537 1048577 3000001; do
 			head -c "$size" src >f
 			listener /dev/null -o dst --mem host --path $path -b 100001 -q 3
-			bad+=$(nc_is 0 "$host" "$port" -i f --mem host --path $path -b 65536)
+			bad+=$(tool_is 0 "$host" "$port" -i f --mem host --path $path -b 65536)
 			bad+=$(ended 0)
 			cmp f dst || bad+="size $size differs"
 			rm -f dst
@@ -91,7 +75,7 @@ if [[ ${#hosts[@]} = 1 ]]; then
 	skip "the same by IPv6" "no IPv6 on the loopback interface"
 else
 	listener /dev/null -4 -o dst
-	verdict "-4 listens for IPv4 alone" "$(nc_is 1 ::1 "$port" -i src; nc_is 0 localhost "$port" -4 -i src; ended 0; cmp src dst)"
+	verdict "-4 listens for IPv4 alone" "$(tool_is 1 ::1 "$port" -i src; tool_is 0 localhost "$port" -4 -i src; ended 0; cmp src dst)"
 	rm -f dst
 fi
 
@@ -100,7 +84,7 @@ for block in 1 7 4095 64k; do
 	for depth in 1 2 33; do
 		head -c 3001 src >f
 		listener f -b $block -q $depth
-		bad+=$(nc_is 0 localhost "$port" -o dst --mem host -b 1000 -q 2)
+		bad+=$(tool_is 0 localhost "$port" -o dst --mem host -b 1000 -q 2)
 		bad+=$(ended 0)
 		cmp f dst || bad+="$block $depth"
 		rm -f dst
@@ -109,26 +93,26 @@ done 2>&1
 verdict "every block size and depth, from standard input" "$bad"
 
 listener src
-verdict "a conversation: both directions at once" "$(timeout 60 "$nc" localhost "$port" <other >out 2>err || cat err
+verdict "a conversation: both directions at once" "$(timeout 60 "$tool" localhost "$port" <other >out 2>err || cat err
 	ended 0; cmp src out; cmp other l.out)"
 listener src
-verdict "which ends only when both have ended" "$( (sleep 0.5; echo late) | timeout 60 "$nc" localhost "$port" >out 2>err || cat err
+verdict "which ends only when both have ended" "$( (sleep 0.5; echo late) | timeout 60 "$tool" localhost "$port" >out 2>err || cat err
 	ended 0; cmp src out; [[ $(cat l.out) = late ]] || echo "not late: $(head -c 100 l.out)")"
 mkfifo pipe
 listener /dev/null -o -
-(echo one; sleep 0.5; cp l.out seen; echo two) | timeout 60 "$nc" localhost "$port" -i - >out 2>err
+(echo one; sleep 0.5; cp l.out seen; echo two) | timeout 60 "$tool" localhost "$port" -i - >out 2>err
 verdict "what a program reads it gets at once" "$(ended 0; [[ $(cat seen) = one && $(cat l.out) = $'one\ntwo' ]] || cat seen l.out)"
 
 for flows in 2 5 16; do
 	listener /dev/null -o dst --flows $flows -b 100001
-	verdict "$flows flows" "$(nc_is 0 localhost "$port" -i src --flows $flows -b 65536; ended 0; cmp src dst)"
+	verdict "$flows flows" "$(tool_is 0 localhost "$port" -i src --flows $flows -b 65536; ended 0; cmp src dst)"
 	rm -f dst
 done
 bad=''
 for size in 0 1 4096 4097 16385; do
 	head -c "$size" src >f
 	listener /dev/null -o dst --flows 4
-	bad+=$(nc_is 0 localhost "$port" -i f --flows 4; ended 0; cmp f dst)
+	bad+=$(tool_is 0 localhost "$port" -i f --flows 4; ended 0; cmp f dst)
 	rm -f dst
 done 2>&1
 verdict "more flows than there is to carry" "$bad"
@@ -137,7 +121,7 @@ bad=''
 for flows in 1 3; do
 	listener /dev/null -o dst --flows $flows
 	bad+=$(export LD_PRELOAD=$BUILD/tests/sys/.libs/liblateconfirm.so ASAN_OPTIONS=${ASAN_OPTIONS:-}:verify_asan_link_order=0
-		nc_is 0 localhost "$port" -i src --flows $flows)
+		tool_is 0 localhost "$port" -i src --flows $flows)
 	bad+=$(ended 0; cmp src dst)
 	rm -f dst
 done
@@ -145,30 +129,30 @@ done
 verdict "the last confirmation and the end at once" "$bad"
 
 listener /dev/null --sink --verify --path sock-bounce
-verdict "--verify knows the pattern" "$(nc_is 0 localhost "$port" --pattern 5000001 -b 100001; ended 0
+verdict "--verify knows the pattern" "$(tool_is 0 localhost "$port" --pattern 5000001 -b 100001; ended 0
 	grep -q 'verified: 5000001 bytes' l.out || cat l.out)"
 listener /dev/null --sink --verify --flows 3
-verdict "of several flows, too" "$(nc_is 0 localhost "$port" --pattern 5000001 --flows 3; ended 0
+verdict "of several flows, too" "$(tool_is 0 localhost "$port" --pattern 5000001 --flows 3; ended 0
 	grep -q 'verified: 5000001 bytes' l.out || cat l.out)"
 listener /dev/null -o dst
-nc_is 0 localhost "$port" --pattern 100001
+tool_is 0 localhost "$port" --pattern 100001
 ended 0
 printf x | dd of=dst bs=1 seek=77777 conv=notrunc status=none
 listener /dev/null --sink --verify
-verdict "--verify finds one byte" "$(nc_is 1 localhost "$port" -i dst | grep -v 'not 1'; ended 3
+verdict "--verify finds one byte" "$(tool_is 1 localhost "$port" -i dst | grep -v 'not 1'; ended 3
 	grep -q 'byte 77777 is 0x78' l.err || cat l.err)"
 rm -f dst
 listener /dev/null --sink --checksum
-verdict "--checksum tells what cksum tells" "$(nc_is 0 localhost "$port" -i src --checksum; ended 0
+verdict "--checksum tells what cksum tells" "$(tool_is 0 localhost "$port" -i src --checksum; ended 0
 	for f in out l.out; do grep -qE ": $(cksum <src)$" $f || cat $f; done)"
 
 listener /dev/null -o dst --json
-verdict "JSON at both sides" "$(nc_is 0 localhost "$port" -i src --json --checksum; ended 0; cmp src dst)"
+verdict "JSON at both sides" "$(tool_is 0 localhost "$port" -i src --json --checksum; ended 0; cmp src dst)"
 rm -f dst
 json() { python3 -c "import json, sys; d = json.load(open(sys.argv[1])); assert $2, d" "$1" 2>&1; }
 verdict "the JSON parses" "$(json out "d['sent'] == 3000001 and d['exit_status'] == 0 and d['cksum_sent'] == $(cksum <src | cut -d' ' -f1) and d['send_path'].startswith('sock-') and d['interface'] == 'lo'"
 	json l.out "d['received'] == 3000001 and d['receive_path'] and d['file_paths'] and d['error'] is None")"
-nc_is 1 localhost 1 -i src --json >/dev/null
+tool_is 1 localhost 1 -i src --json >/dev/null
 verdict "the JSON of a failure parses" "$(json out "d['exit_status'] == 1 and 'ECONNREFUSED' in d['error'] and d['sent'] == 0")"
 
 listener /dev/null -i src
@@ -192,7 +176,7 @@ if command -v nc >/dev/null && nc -h 2>&1 | grep -q '\[-.*N'; then
 	verdict "nc does both" "$(nc -N localhost "$port" <other >out; ended 0; cmp src out; cmp other l.out)"
 	nc -l 127.0.0.1 "$port" >got </dev/null & peer_pid=$!
 	sleep 0.3
-	verdict "nc listens" "$(nc_is 0 127.0.0.1 "$port" -i src)"
+	verdict "nc listens" "$(tool_is 0 127.0.0.1 "$port" -i src)"
 	wait "$peer_pid"
 	verdict "and has it all" "$(cmp src got)"
 else
@@ -234,7 +218,7 @@ done
 listener /dev/null -o dst --flows 2
 verdict "--flows refuses a peer that is none of us" "$(peer bad-head "$port"; ended 1; grep -q 'no devio-nc' l.err || cat l.err; left_behind)"
 listener /dev/null -o dst --flows 2
-verdict "and other numbers" "$(nc_is 1 localhost "$port" -i src --flows 3 | grep -v 'not 1'; ended 1; grep -qE -- '--flows=3, not 2' l.err || cat l.err; left_behind)"
+verdict "and other numbers" "$(tool_is 1 localhost "$port" -i src --flows 3 | grep -v 'not 1'; ended 1; grep -qE -- '--flows=3, not 2' l.err || cat l.err; left_behind)"
 expect "nobody connects in the time allowed" 1 'time' -l 0 -o dst --timeout 0.3
 expect "nobody listens" 1 'ECONNREFUSED' 127.0.0.1 1 -i src
 expect "a host that is none" 1 'no-such-host' no-such-host.invalid 80 -i src
@@ -256,7 +240,7 @@ verdict "none of them left anything behind" "$(left_behind; [[ $(cat keep) = old
 chmod 640 keep
 ln -s keep link
 listener /dev/null -o link --force
-verdict "--force replaces it, with its mode, through the link" "$(nc_is 0 localhost "$port" -i src; ended 0; cmp src keep
+verdict "--force replaces it, with its mode, through the link" "$(tool_is 0 localhost "$port" -i src; ended 0; cmp src keep
 	[[ -L link && $(stat -c %a keep) = 640 ]] || ls -l link keep)"
 
 listener /dev/null -i src
@@ -266,10 +250,10 @@ listener /dev/null -i src
 expect "--direct-only where no NIC takes part" 4 'no path: ' localhost "$port" -o dst --direct-only --mem host
 gone
 verdict "and nothing is left" "$(left_behind)"
-bad=$(ulimit -f 1000; listener /dev/null -o dst; "$nc" localhost "$port" -i src >/dev/null 2>&1; ended 1; left_behind)
+bad=$(ulimit -f 1000; listener /dev/null -o dst; "$tool" localhost "$port" -i src >/dev/null 2>&1; ended 1; left_behind)
 verdict "a file size limit is an error" "$bad"
 listener src
-timeout 60 "$nc" localhost "$port" -o - >/dev/full 2>err
+timeout 60 "$tool" localhost "$port" -o - >/dev/full 2>err
 verdict "output that cannot be written is an error" "$([[ $? = 1 ]] || echo "status not 1"; grep -q 'standard output' err || cat err)"
 gone
 
@@ -279,7 +263,7 @@ verdict "SIGINT while it waits for a peer" "$(ended 130; left_behind)"
 for sig in INT:130 TERM:143 HUP:129; do
 	listener /dev/null -o dst
 	mkfifo "p$sig"
-	timeout 60 "$nc" localhost "$port" <"p$sig" >/dev/null 2>&1 & peer_pid=$!
+	timeout 60 "$tool" localhost "$port" <"p$sig" >/dev/null 2>&1 & peer_pid=$!
 	exec 9>"p$sig"
 	cat f >&9
 	sleep 0.2

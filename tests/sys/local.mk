@@ -37,7 +37,7 @@ sys_scripts = \
 	tests/sys/devio-nc-link.sh
 dist_check_SCRIPTS += $(sys_scripts)
 TESTS += $(sys_scripts)
-EXTRA_DIST += tests/sys/nc-peer.py tests/sys/lossy-link.py
+EXTRA_DIST += tests/sys/tool.bash tests/sys/nc-peer.py tests/sys/lossy-link.py
 
 check_LTLIBRARIES += tests/sys/liblateconfirm.la
 tests_sys_liblateconfirm_la_SOURCES = tests/sys/late-confirm.c

@@ -139,24 +139,17 @@ void pci_errors(void)
 void send_checked(const char *spec, int n, int port, void (*f)(void))
 {
 	struct peer p = { .receives = true, .port = port };
-	int listener = listen_on(true, port), at = 0, bad = 0, got = 0;
-	struct devio_mem *src = memory(spec, PERIOD);
+	struct sending t = sending_start(spec, &p);
 	struct disturber d = { .f = f };
 	struct devio_completion done[16];
 	double start = seconds();
-	struct devio_ring *r;
-	struct devio_sock *s;
+	int at = 0, bad = 0, got = 0;
 
-	must(devio_mem_copy_in(src, 0, pattern, PERIOD), "devio_mem_copy_in");
-	must(devio_ring_open(ctx, NULL, &r), "ring");
-	peer_start(&p);
-	s = take(listener);
 	if (f)
 		disturb(&d);
-	for (int i = 0; i < n; i++)
-		must(devio_ring_send(r, s, src, 0, PERIOD, (uint64_t)i), "devio_ring_send");
+	sending_queue(&t, n);
 	/* system() in the other thread may interrupt it. */
-	while (at < n && ((got = devio_ring_wait(r, done, 1, 16, 60000000000)) > 0 || got == -EINTR))
+	while (at < n && ((got = devio_ring_wait(t.ring, done, 1, 16, 60000000000)) > 0 || got == -EINTR))
 		for (int i = 0; i < got; i++, at++) {
 			char text[300];
 
@@ -169,47 +162,40 @@ void send_checked(const char *spec, int n, int port, void (*f)(void))
 	if (got < 0)
 		printf("# %d: %s\n", got, devio_errmsg());
 	ok(at == n && !bad, "sends complete, in order", bad ? bad : at);
-	devio_ring_close(r);
-	devio_sock_shutdown(s, DEVIO_SHUT_SEND);
+	devio_ring_close(t.ring);
+	devio_sock_shutdown(t.s, DEVIO_SHUT_SEND);
 	if (f)
 		pthread_join(d.thread, NULL);
 	pthread_join(p.thread, NULL);
 	printf("# %d MiB sent in %.1f s\n", n, seconds() - start);
 	ok(p.done == (uint64_t)n * PERIOD && !p.error, "the peer got every byte", p.error ? p.error : (long)p.done);
-	devio_sock_close(s);
-	devio_mem_free(src);
-	close(listener);
+	sending_end(&t);
+}
+
+static bool is_cut_off(const struct devio_completion *c)
+{
+	return (c->result == -ECONNRESET || c->result == -EPIPE || c->result == -EIO || c->result == -ECANCELED) && c->reason;
 }
 
 void reset_sending(const char *spec, int port)
 {
 	struct peer p = { .receives = true, .resets = true, .bytes = 5 * MIB, .port = port };
-	int listener = listen_on(true, port), at = 0, good = 0, told = 0, got = 0;
-	struct devio_mem *src = memory(spec, PERIOD);
+	struct sending t = sending_start(spec, &p);
 	struct devio_completion done[64];
-	struct devio_ring *r;
-	struct devio_sock *s;
+	int at = 0, good = 0, failed = 0, got;
 
-	must(devio_mem_copy_in(src, 0, pattern, PERIOD), "devio_mem_copy_in");
-	must(devio_ring_open(ctx, NULL, &r), "ring");
-	peer_start(&p);
-	s = take(listener);
-	for (int i = 0; i < 64; i++)
-		must(devio_ring_send(r, s, src, 0, PERIOD, (uint64_t)i), "devio_ring_send");
-	while (at < 64 && (got = devio_ring_wait(r, done, 1, 64, 30000000000)) > 0)
+	sending_queue(&t, 64);
+	while (at < 64 && (got = devio_ring_wait(t.ring, done, 1, 64, 30000000000)) > 0)
 		for (int i = 0; i < got; i++, at++) {
 			good += done[i].result == PERIOD;
-			told += (done[i].result == -ECONNRESET || done[i].result == -EPIPE || done[i].result == -EIO ||
-				 done[i].result == -ECANCELED) && done[i].reason;
+			failed += is_cut_off(&done[i]);
 		}
-	printf("# %d sends went well, %d have an error with a reason\n", good, told);
-	ok(at == 64 && good + told == 64 && told, "all complete", at);
-	devio_ring_close(r);
+	printf("# %d sends succeeded, %d failed with a reason\n", good, failed);
+	ok(at == 64 && good + failed == 64 && failed, "all complete", at);
+	devio_ring_close(t.ring);
 	pthread_join(p.thread, NULL);
 	ok(p.error != EILSEQ, "the peer got nothing wrong", p.error);
-	devio_sock_close(s);
-	devio_mem_free(src);
-	close(listener);
+	sending_end(&t);
 }
 
 /* ----------------------------------------------------------------------- many */

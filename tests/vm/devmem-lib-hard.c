@@ -124,19 +124,12 @@ static void revoke_receiving(const char *spec)
 static void revoke_sending(const char *spec)
 {
 	struct peer p = { .receives = true, .port = 4990 };
-	int listener = listen_on(true, p.port), n = 0, revoked = 0, got;
-	struct devio_mem *src = memory(spec, PERIOD);
+	struct sending t = sending_start(spec, &p);
 	struct devio_completion done[64];
-	struct devio_ring *r;
-	struct devio_sock *s;
+	int n = 0, revoked = 0, got;
 
-	must(devio_mem_copy_in(src, 0, pattern, PERIOD), "devio_mem_copy_in");
-	must(devio_ring_open(ctx, NULL, &r), "ring");
-	peer_start(&p);
-	s = take(listener);
-	for (int i = 0; i < 64; i++)
-		must(devio_ring_send(r, s, src, 0, PERIOD, (uint64_t)i), "devio_ring_send");
-	while (n < 64 && (got = devio_ring_wait(r, done, 1, 64, 20000000000)) > 0) {
+	sending_queue(&t, 64);
+	while (n < 64 && (got = devio_ring_wait(t.ring, done, 1, 64, 20000000000)) > 0) {
 		for (int i = 0; i < got; i++)
 			revoked += done[i].result < 0 && done[i].reason == DEVIO_REASON_REVOKED;
 		if (!n)
@@ -145,13 +138,13 @@ static void revoke_sending(const char *spec)
 	}
 	is(n, 64, "all sends complete");
 	ok(revoked > 0, "with the reason", revoked);
-	devio_ring_close(r);
-	devio_sock_close(s);
+	devio_ring_close(t.ring);
+	devio_sock_close(t.s);
+	t.s = NULL;
 	pthread_join(p.thread, NULL);
 	ok(p.error != EILSEQ, "the peer got nothing wrong", p.error);
 	bar_memory(true);
-	devio_mem_free(src);
-	close(listener);
+	sending_end(&t);
 }
 
 int test_revoked(const char *spec)

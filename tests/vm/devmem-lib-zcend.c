@@ -5,17 +5,6 @@
 #define IDLE_NS 1500000000
 #define BLOCKS 64
 
-static struct devio_sock *take_idle(int listener, int64_t idle)
-{
-	struct devio_sock_opts o = DEVIO_OPTS(o);
-	struct devio_sock *s;
-
-	o.flags = DEVIO_SOCK_OWN_FD;
-	o.idle_ns = idle;
-	must(devio_sock_import(ctx, accept(listener, NULL, NULL), &o, &s), "devio_sock_import");
-	return s;
-}
-
 /* The next completion: of this cookie, with this result and reason (-1: any). */
 static bool next(struct devio_ring *r, uint64_t cookie, int64_t result, int reason, struct devio_completion *c)
 {
@@ -31,93 +20,98 @@ static bool next(struct devio_ring *r, uint64_t cookie, int64_t result, int reas
 	return false;
 }
 
-/* A peer that sends so many bytes, then nothing until it is told to end. */
-static struct peer quiet(uint64_t bytes, int port, bool resets)
+/* A connection whose peer sends so many bytes, then nothing until p.stop. */
+struct silent {
+	struct peer p;
+	int listener;
+	struct devio_sock *s;
+};
+
+/* idle: the time-out of its operations, 0: none. */
+static void silent_start(struct silent *c, uint64_t bytes, int port, int64_t idle)
 {
-	return (struct peer){ .bytes = bytes, .port = port, .holds = true, .resets = resets };
+	struct devio_sock_opts o = DEVIO_OPTS(o);
+
+	c->p = (struct peer){ .bytes = bytes, .port = port, .holds = true, .resets = c->p.resets };
+	c->listener = listen_on(true, port);
+	peer_start(&c->p);
+	o.flags = DEVIO_SOCK_OWN_FD;
+	o.idle_ns = idle;
+	must(devio_sock_import(ctx, accept(c->listener, NULL, NULL), &o, &c->s), "devio_sock_import");
 }
 
-/* The peer falls silent inside an operation: what came is good, and the next one has its place. */
+static void silent_end(struct silent *c)
+{
+	c->p.stop = true;
+	pthread_join(c->p.thread, NULL);
+	devio_sock_close(c->s);
+	close(c->listener);
+}
+
+/* The peer sends no more inside an operation: what came is good, and the next one has its place. */
 static void time_out(struct devio_ring *r, struct devio_mem *dst)
 {
-	struct peer p = quiet(BLOCK + 5000, 4960, false);
-	int listener = listen_on(true, p.port);
+	struct silent peer = { .s = NULL };
 	struct devio_completion c;
-	struct devio_sock *s;
 	double start;
 
-	peer_start(&p);
-	s = take_idle(listener, IDLE_NS);
-	zc_recv(r, s, dst, 0, BLOCK, 1);
-	zc_recv(r, s, dst, BLOCK, BLOCK, 2);
-	zc_recv(r, s, dst, 2 * BLOCK, BLOCK, 3);
+	silent_start(&peer, BLOCK + 5000, 4960, IDLE_NS);
+	for (uint64_t i = 0; i < 3; i++)
+		zc_recv(r, peer.s, dst, i * BLOCK, BLOCK, i + 1);
 	ok(next(r, 1, BLOCK, -1, &c) && memory_right(dst, 0, 0, BLOCK), "the first is whole", 0);
 	start = seconds();
 	ok(next(r, 2, -ETIMEDOUT, DEVIO_REASON_TIMEOUT, &c) && c.good == 5000, "a time-out inside the second", (long)c.good);
 	ok(seconds() - start > 1.3 && seconds() - start < 8, "in time", (long)((seconds() - start) * 1000));
 	ok(memory_right(dst, BLOCK, BLOCK, 5000), "with what came before", 0);
 	ok(next(r, 3, -ECANCELED, DEVIO_REASON_BROKEN, &c) && !c.good, "which the third cannot follow", 0);
-	zc_recv(r, s, dst, 0, BLOCK, 4);
-	p.stop = true;
-	ok(next(r, 4, 0, -1, &c), "but one that is asked for now", 0);
-	pthread_join(p.thread, NULL);
-	devio_sock_close(s);
-	close(listener);
+	zc_recv(r, peer.s, dst, 0, BLOCK, 4);
+	peer.p.stop = true;
+	ok(next(r, 4, 0, -1, &c), "but a later one can", 0);
+	silent_end(&peer);
 }
 
 static void cancel(struct devio_ring *r, struct devio_mem *dst)
 {
-	struct peer p = quiet(BLOCK + 7000, 4961, false);
-	int listener = listen_on(true, p.port);
+	struct silent peer = { .s = NULL };
 	struct devio_completion c;
-	struct devio_sock *s;
 
-	peer_start(&p);
-	s = take_idle(listener, 0);
-	zc_recv(r, s, dst, 0, BLOCK, 1);
-	zc_recv(r, s, dst, BLOCK, BLOCK, 2);
+	silent_start(&peer, BLOCK + 7000, 4961, 0);
+	zc_recv(r, peer.s, dst, 0, BLOCK, 1);
+	zc_recv(r, peer.s, dst, BLOCK, BLOCK, 2);
 	ok(next(r, 1, BLOCK, -1, &c), "the first is whole", 0);
 	for (int i = 0; i < 10; i++)
 		is(devio_ring_wait(r, &c, 1, 1, 100000000), 0, "");
 	is(devio_ring_cancel(r, 2), 1, "one to cancel");
 	ok(next(r, 2, -ECANCELED, DEVIO_REASON_CANCELED, &c) && c.good == 7000, "cancelled inside its bytes", (long)c.good);
 	ok(memory_right(dst, BLOCK, BLOCK, 7000), "with what came before", 0);
-	/* One that had not a byte is as if it had never been. */
-	zc_recv(r, s, dst, 0, BLOCK, 3);
+	/* One without a byte leaves no trace in the stream. */
+	zc_recv(r, peer.s, dst, 0, BLOCK, 3);
 	is(devio_ring_wait(r, &c, 1, 1, 100000000), 0, "nothing to have");
 	is(devio_ring_cancel(r, 3), 1, "one to cancel");
 	ok(next(r, 3, -ECANCELED, DEVIO_REASON_CANCELED, &c) && !c.good, "cancelled before its first", (long)c.good);
-	zc_recv(r, s, dst, 0, BLOCK, 4);
-	p.stop = true;
+	zc_recv(r, peer.s, dst, 0, BLOCK, 4);
+	peer.p.stop = true;
 	ok(next(r, 4, 0, -1, &c), "the end is the end", 0);
-	pthread_join(p.thread, NULL);
-	devio_sock_close(s);
-	close(listener);
+	silent_end(&peer);
 }
 
 static void reset(struct devio_ring *r, struct devio_mem *dst)
 {
-	struct peer p = quiet(BLOCK + 9000, 4962, true);
-	int listener = listen_on(true, p.port);
+	struct silent peer = { .p.resets = true };
 	struct devio_completion c;
-	struct devio_sock *s;
 
-	peer_start(&p);
-	s = take_idle(listener, 20000000000);
-	zc_recv(r, s, dst, 0, BLOCK, 1);
-	zc_recv(r, s, dst, BLOCK, BLOCK, 2);
-	zc_recv(r, s, dst, 2 * BLOCK, BLOCK, 3);
+	silent_start(&peer, BLOCK + 9000, 4962, 20000000000);
+	for (uint64_t i = 0; i < 3; i++)
+		zc_recv(r, peer.s, dst, i * BLOCK, BLOCK, i + 1);
 	ok(next(r, 1, BLOCK, -1, &c), "the first is whole", 0);
 	is(devio_ring_wait(r, &c, 1, 1, 500000000), 0, "the second lacks bytes");
-	p.stop = true;
+	peer.p.stop = true;
 	ok(next(r, 2, -ECONNRESET, DEVIO_REASON_RESET, &c) && c.good == 9000, "a reset inside it", (long)c.good);
 	ok(memory_right(dst, BLOCK, BLOCK, 9000), "with what came before", 0);
 	ok(next(r, 3, -ECONNRESET, DEVIO_REASON_RESET, &c) && !c.good, "and of the third", 0);
-	zc_recv(r, s, dst, 0, BLOCK, 4);
+	zc_recv(r, peer.s, dst, 0, BLOCK, 4);
 	ok(next(r, 4, -ECONNRESET, DEVIO_REASON_RESET, &c), "and of what comes later: not the end of the stream", 0);
-	pthread_join(p.thread, NULL);
-	devio_sock_close(s);
-	close(listener);
+	silent_end(&peer);
 }
 
 int test_zc_ends(const char *spec)
@@ -246,35 +240,34 @@ static void revoke_it(const char *spec, int i)
 	struct devio_mem *area = memory(spec, AREA), *dst = memory("host", 4 * BLOCK);
 	struct devio_ring *r = zc_ring();
 	struct devio_nic *n = zc_nic(area, r);
-	struct peer p = { .bytes = 1ull << 40, .port = 4965 }, other = quiet(BLOCK, 4966, false);
-	int listener = listen_on(true, p.port), second = listen_on(true, other.port);
-	struct devio_sock *s, *t;
+	struct peer p = { .bytes = 1ull << 40, .port = 4965 };
+	int listener = listen_on(true, p.port);
+	struct silent other = { .s = NULL };
 	struct devio_completion c;
+	struct devio_sock *s;
 
-	peer_start(&other);
-	t = take(second);
-	zc_recv(r, t, dst, BLOCK, BLOCK, 1);
-	ok(next(r, 1, BLOCK, -1, &c), "a connection that goes silent", 0);
+	silent_start(&other, BLOCK, 4966, 30000000000);
+	zc_recv(r, other.s, dst, BLOCK, BLOCK, 1);
+	ok(next(r, 1, BLOCK, -1, &c), "a connection whose peer stops sending", 0);
 	peer_start(&p);
 	s = take(listener);
 	zc_recv(r, s, dst, 0, BLOCK, 2);
 	ok(next(r, 2, BLOCK, -1, &c) && memory_right(dst, 0, 0, BLOCK), "one that does not", 0);
-	zc_recv(r, t, dst, BLOCK, BLOCK, 3);
+	zc_recv(r, other.s, dst, BLOCK, BLOCK, 3);
 	devio_ring_submit(r);
 	usleep(300000);
 	bar_memory(false);
 	zc_recv(r, s, dst, 0, BLOCK, 4);
 	zc_recv(r, s, dst, 2 * BLOCK, BLOCK, 5);
-	ok(next(r, 4, -ENODEV, DEVIO_REASON_REVOKED, &c), "taken back while receiving", (long)c.result);
+	ok(next(r, 4, -ENODEV, DEVIO_REASON_REVOKED, &c), "revoked while receiving", (long)c.result);
 	ok(next(r, 5, -ENODEV, DEVIO_REASON_REVOKED, &c), "and so it stays", (long)c.result);
 	is(devio_ring_inflight(r), 1, "the other one waits");
-	other.stop = true;
+	other.p.stop = true;
 	ok(next(r, 3, 0, -1, &c), "until its end", (long)c.result);
 	p.stop = true;
 	devio_sock_close(s);
-	devio_sock_close(t);
+	silent_end(&other);
 	pthread_join(p.thread, NULL);
-	pthread_join(other.thread, NULL);
 	if (i % 2)
 		devio_nic_close(n);
 	devio_ring_close(r);
@@ -285,7 +278,6 @@ static void revoke_it(const char *spec, int i)
 	devio_mem_free(area);
 	devio_mem_free(dst);
 	close(listener);
-	close(second);
 }
 
 int test_zc_revoked(const char *spec)

@@ -305,18 +305,16 @@ static int test_errors(const char *spec)
 
 int test_zc(const char *what, const char *spec, int mtu)
 {
+	static const struct { const char *name; int (*test)(const char *spec); } all[] = {
+		{ "ends", test_zc_ends }, { "order", test_zc_order }, { "revoke", test_zc_revoked },
+		{ "undo", test_undo }, { "errors", test_errors },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (!strcmp(what, all[i].name))
+			return all[i].test(spec);
 	if (!strcmp(what, "rx"))
 		return test_rx(spec, mtu);
-	if (!strcmp(what, "ends"))
-		return test_zc_ends(spec);
-	if (!strcmp(what, "order"))
-		return test_zc_order(spec);
-	if (!strcmp(what, "revoke"))
-		return test_zc_revoked(spec);
-	if (!strcmp(what, "undo"))
-		return test_undo(spec);
-	if (!strcmp(what, "errors"))
-		return test_errors(spec);
 	fprintf(stderr, "usage: see the top of tests/vm/devmem-lib-zcrx.c\n");
 	return 2;
 }

@@ -187,35 +187,21 @@ static void send_all(const char *spec, uint64_t bytes, bool odd)
 static void send_ring(const char *spec)
 {
 	struct peer p = { .receives = true, .port = 4985 };
-	int listener = listen_on(true, p.port), n = 0, bad = 0;
-	struct devio_mem *src = memory(spec, PERIOD);
+	struct sending t = sending_start(spec, &p);
 	struct devio_completion done[16];
-	struct devio_ring *r;
-	struct devio_sock *s;
+	int n = 0, bad = 0, got;
 
-	must(devio_mem_copy_in(src, 0, pattern, PERIOD), "devio_mem_copy_in");
-	must(devio_ring_open(ctx, NULL, &r), "ring");
-	peer_start(&p);
-	s = take(listener);
-	for (int i = 0; i < 64; i++)
-		must(devio_ring_send(r, s, src, 0, PERIOD, (uint64_t)i), "devio_ring_send");
-	while (n < 64) {
-		int got = devio_ring_wait(r, done, 1, 16, 30000000000);
-
-		if (got <= 0)
-			break;
-		for (int i = 0; i < got; i++)
-			bad += done[i].cookie != (uint64_t)(n + i) || done[i].result != PERIOD || done[i].path != DEVIO_PATH_SOCK_DEVMEM;
-		n += got;
-	}
+	sending_queue(&t, 64);
+	while (n < 64 && (got = devio_ring_wait(t.ring, done, 1, 16, 30000000000)) > 0)
+		for (int i = 0; i < got; i++, n++)
+			bad += done[i].cookie != (uint64_t)n || done[i].result != PERIOD ||
+			       done[i].path != DEVIO_PATH_SOCK_DEVMEM;
 	ok(n == 64 && !bad, "64 sends complete, in order", n);
-	devio_ring_close(r);
-	devio_sock_shutdown(s, DEVIO_SHUT_SEND);
+	devio_ring_close(t.ring);
+	devio_sock_shutdown(t.s, DEVIO_SHUT_SEND);
 	pthread_join(p.thread, NULL);
 	ok(p.done == 64 * (uint64_t)PERIOD && !p.error, "the peer got every byte", p.error ? p.error : (long)p.done);
-	devio_sock_close(s);
-	devio_mem_free(src);
-	close(listener);
+	sending_end(&t);
 }
 
 static int test_tx(const char *spec, int mtu)
@@ -273,10 +259,11 @@ static int test_slow(const char *spec)
 	return finish();
 }
 
-static int print_state(void)
+static int print_state(const char *spec)
 {
 	static char now[8192];
 
+	(void)spec;
 	look(now, sizeof(now));
 	printf("state: %s\n", now);
 	return 0;
@@ -383,38 +370,27 @@ static int test_unreachable(const char *spec)
 	return finish();
 }
 
+static const struct { const char *name; int (*test)(const char *spec); } tests_of_spec[] = {
+	{ "buffers", test_buffers }, { "late", test_late }, { "slow", test_slow }, { "stuck", test_stuck },
+	{ "revoke", test_revoked }, { "rules", test_rules }, { "undo", test_undo }, { "errors", test_errors },
+	{ "unreachable", test_unreachable }, { "state", print_state },
+};
+
 int main(int argc, char **argv)
 {
-	const char *what = argc > 2 ? argv[1] : "", *arg = argc > 2 ? argv[2] : "";
-	int n = argc > 3 ? atoi(argv[3]) : 1500;
+	const char *what = argc > 2 ? argv[1] : "", *spec = argc > 2 ? argv[2] : "";
+	int mtu = argc > 3 ? atoi(argv[3]) : 1500;
 
 	begin();
 	if (!strcmp(what, "rx"))
-		return test_rx(arg, n);
-	if (!strcmp(what, "buffers"))
-		return test_buffers(arg);
-	if (!strcmp(what, "late"))
-		return test_late(arg);
+		return test_rx(spec, mtu);
 	if (!strcmp(what, "tx"))
-		return test_tx(arg, n);
-	if (!strcmp(what, "slow"))
-		return test_slow(arg);
-	if (!strcmp(what, "stuck"))
-		return test_stuck(arg);
-	if (!strcmp(what, "revoke"))
-		return test_revoked(arg);
-	if (!strcmp(what, "rules"))
-		return test_rules(arg);
-	if (!strcmp(what, "undo"))
-		return test_undo(arg);
-	if (!strcmp(what, "errors"))
-		return test_errors(arg);
-	if (!strcmp(what, "unreachable"))
-		return test_unreachable(arg);
-	if (!strcmp(what, "state"))
-		return print_state();
+		return test_tx(spec, mtu);
 	if (!strncmp(what, "zcrx-", 5))
-		return test_zc(what + 5, arg, n);
+		return test_zc(what + 5, spec, mtu);
+	for (size_t i = 0; i < sizeof(tests_of_spec) / sizeof(tests_of_spec[0]); i++)
+		if (!strcmp(what, tests_of_spec[i].name))
+			return tests_of_spec[i].test(spec);
 	fprintf(stderr, "usage: see the top of tests/vm/devmem-lib.c\n");
 	return 2;
 }

@@ -21,6 +21,21 @@ struct devio_nic *set_up(struct devio_mem *area);
 /* The next connection of a plain listener, 30 s patient. */
 struct devio_sock *take(int listener);
 
+/* Sends from device memory on a ring, to a peer that compares what it receives. */
+struct sending {
+	int listener;
+	struct devio_mem *src;     /* PERIOD bytes: the pattern */
+	struct devio_ring *ring;
+	struct devio_sock *s;
+};
+
+/* Connects; p->receives and the port are the caller's. */
+struct sending sending_start(const char *spec, struct peer *p);
+/* n sends of PERIOD bytes, with cookies from 0 on. */
+void sending_queue(const struct sending *t, int n);
+/* The connection (unless t->s is NULL), the memory and the listener; the ring is the caller's to close before. */
+void sending_end(struct sending *t);
+
 /* Does the memory hold the pattern's bytes from pos on? len is BLOCK at most. */
 bool memory_right(struct devio_mem *m, uint64_t off, uint64_t pos, uint32_t len);
 /* What NIC is set to, as text. */

@@ -55,6 +55,30 @@ struct devio_sock *take(int listener)
 	return s;
 }
 
+struct sending sending_start(const char *spec, struct peer *p)
+{
+	struct sending t = { .listener = listen_on(true, p->port), .src = memory(spec, PERIOD) };
+
+	must(devio_mem_copy_in(t.src, 0, pattern, PERIOD), "devio_mem_copy_in");
+	must(devio_ring_open(ctx, NULL, &t.ring), "devio_ring_open");
+	peer_start(p);
+	t.s = take(t.listener);
+	return t;
+}
+
+void sending_queue(const struct sending *t, int n)
+{
+	for (int i = 0; i < n; i++)
+		must(devio_ring_send(t->ring, t->s, t->src, 0, PERIOD, (uint64_t)i), "devio_ring_send");
+}
+
+void sending_end(struct sending *t)
+{
+	devio_sock_close(t->s);
+	devio_mem_free(t->src);
+	close(t->listener);
+}
+
 bool memory_right(struct devio_mem *m, uint64_t off, uint64_t pos, uint32_t len)
 {
 	must(devio_mem_copy_out(m, off, scratch, len), "devio_mem_copy_out");

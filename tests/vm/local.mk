@@ -27,6 +27,7 @@ tests/vm/%.o: AM_CPPFLAGS += $(URING_CFLAGS)
 
 # Whether the lab itself works; it needs nothing of the library.
 check_PROGRAMS += tests/vm/selftest
+tests_vm_selftest_SOURCES = tests/vm/selftest.c tests/vm/uring-dmabuf.h tests/vm/uring-dmabuf-mem.c
 tests_vm_selftest_LDADD =
 
 # The kernel series (kernel/patches/dmabuf-io), without the library.

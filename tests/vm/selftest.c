@@ -7,66 +7,7 @@
  *   selftest vfio BDF BYTE                   BAR 2 as a dma-buf, filled with BYTE
  *   selftest udmabuf | dmaheap               host memory as a dma-buf
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-
-#include <errno.h>
-#include <fcntl.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <linux/dma-heap.h>
-#include <linux/udmabuf.h>
-#include <linux/vfio.h>
-
-#define MIB (1 << 20)
-
-/* linux/vfio.h since 6.19 */
-#define FEATURE_DMA_BUF 11
-
-struct feature_dma_buf {
-	uint32_t argsz, feature;    /* struct vfio_device_feature, which ends in an open array */
-	uint32_t region_index, open_flags, flags, nr_ranges;
-	uint64_t offset, length;
-};
-
-static int tests, failures;
-
-static int ok(int good, const char *what, long detail)
-{
-	printf("%sok %d - %s (%ld)\n", good ? "" : "not ", ++tests, what, detail);
-	fflush(stdout);
-	failures += !good;
-	return good;
-}
-
-static int finish(void)
-{
-	printf("1..%d\n", tests);
-	return failures != 0;
-}
-
-static void die(const char *what)
-{
-	printf("not ok %d - %s: %s\n", ++tests, what, strerror(errno));
-	exit(1);
-}
-
-static int must_open(const char *path, int flags)
-{
-	int fd = open(path, flags | O_CLOEXEC);
-
-	if (fd < 0)
-		die(path);
-	return fd;
-}
+#include "uring-dmabuf.h"
 
 static void *must_map(int fd, size_t len, off_t off)
 {
@@ -74,24 +15,6 @@ static void *must_map(int fd, size_t len, off_t off)
 
 	if (mem == MAP_FAILED)
 		die("mmap");
-	return mem;
-}
-
-/* A pattern in which every 8 bytes differ, and which differs with the seed. */
-static void fill(void *mem, size_t len, uint64_t seed)
-{
-	uint64_t *word = mem, i;
-
-	for (i = 0; i < len / 8; i++)
-		word[i] = (i + seed) * 0x9e3779b97f4a7c15u;
-}
-
-static void *host_memory(size_t len)
-{
-	void *mem;
-
-	if (posix_memalign(&mem, 4096, len))
-		die("posix_memalign");
 	return mem;
 }
 
@@ -146,61 +69,18 @@ static int p2p(const char *file, const char *bdf, int expected)
 	return finish();
 }
 
-static int vfio_group(const char *bdf)
-{
-	char link[128], target[128] = "", path[128];
-	int container, group, noiommu;
-
-	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s/iommu_group", bdf);
-	if (readlink(link, target, sizeof(target) - 1) < 0)
-		die(link);
-	snprintf(path, sizeof(path), "/dev/vfio/noiommu-%s", strrchr(target, '/') + 1);
-	noiommu = !access(path, F_OK);
-	if (!noiommu)
-		snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(target, '/') + 1);
-	printf("# %s\n", path);
-	container = must_open("/dev/vfio/vfio", O_RDWR);
-	group = must_open(path, O_RDWR);
-	if (ioctl(group, VFIO_GROUP_SET_CONTAINER, &container))
-		die("VFIO_GROUP_SET_CONTAINER");
-	if (ioctl(container, VFIO_SET_IOMMU, noiommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU))
-		die("VFIO_SET_IOMMU");
-	return group;
-}
-
 static int vfio(const char *bdf, int byte)
 {
-	struct vfio_region_info bar = { .argsz = sizeof(bar), .index = VFIO_PCI_BAR2_REGION_INDEX };
-	struct feature_dma_buf feature = {
-		.argsz = sizeof(feature), .feature = VFIO_DEVICE_FEATURE_GET | FEATURE_DMA_BUF,
-		.region_index = VFIO_PCI_BAR2_REGION_INDEX,
-		.open_flags = O_RDWR | O_CLOEXEC,
-		.nr_ranges = 1,
-	};
+	struct mem bar2 = mem_vfio(bdf);
 	uint16_t command = 0;
-	int device, fd;
-	off_t bar2;
 
-	device = ioctl(vfio_group(bdf), VFIO_GROUP_GET_DEVICE_FD, bdf);
-	if (device < 0)
-		die("VFIO_GROUP_GET_DEVICE_FD");
-	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &bar))
-		die("VFIO_DEVICE_GET_REGION_INFO");
-	ok(bar.size >= MIB, "BAR 2 is there", bar.size);
-	bar2 = bar.offset;
-	feature.length = bar.size;
-	fd = ioctl(device, VFIO_DEVICE_FEATURE, &feature);
-	if (ok(fd >= 0, "BAR 2 as a dma-buf", fd < 0 ? -errno : fd))
-		ok(lseek(fd, 0, SEEK_END) == (off_t)bar.size, "the dma-buf has its size", bar.size);
-
-	bar = (struct vfio_region_info){ .argsz = sizeof(bar), .index = VFIO_PCI_CONFIG_REGION_INDEX };
-	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &bar))
-		die("VFIO_DEVICE_GET_REGION_INFO");
-	if (pread(device, &command, 2, bar.offset + 4) != 2)
+	ok(bar2.size >= MIB, "BAR 2 is there", bar2.size);
+	ok(lseek(bar2.fd, 0, SEEK_END) == (off_t)bar2.size, "its dma-buf has its size", bar2.size);
+	if (pread(bar2.device, &command, 2, bar2.config + 4) != 2)
 		die("PCI_COMMAND");
 	ok(command & 2, "the BAR is switched on", command);
-	ok(mmap(NULL, MIB, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED, "no CPU mapping of the dma-buf", errno);
-	memset(must_map(device, MIB, bar2), byte, MIB);
+	ok(mmap(NULL, MIB, PROT_READ, MAP_SHARED, bar2.fd, 0) == MAP_FAILED, "no CPU mapping of the dma-buf", errno);
+	memset(bar2.map, byte, MIB);
 	return finish();
 }
 
