@@ -4,10 +4,10 @@
 # the stages of `./quickstart check`, in their order.
 packages_build=(gcc make libc6-dev autoconf automake libtool pkgconf xz-utils
 	liburing-dev libdrm-dev libnl-genl-3-dev libjson-c-dev libarchive-dev libxxhash-dev libcmocka-dev)
-packages_check=(g++ clang libclang-rt-dev valgrind shellcheck groff man-db graphviz strace
+packages_check=(ccache g++ clang libclang-rt-dev valgrind shellcheck groff man-db graphviz strace mount e2fsprogs
 	python3 python3-six python3-numpy python3-tap fio gnuplot-nox iproute2 netcat-openbsd socat)
-# Not among them: python3-torch (49 MB in 21 packages; installing took two minutes). Tests that want it run where it
-# is there, and say where it is not. python3-safetensors is in neither suite.
+# Not among them: python3-torch and python3-safetensors, which Debian 12 has not, or in a version that is too old. Tests
+# that use them run where they are installed.
 packages_lab=(python3 ccache flex bison bc patch cpio rsync perl libelf-dev libssl-dev dmsetup
 	netcat-openbsd socat)
 stages=(gcc clang asan valgrind fuzz distcheck job lab)
@@ -19,31 +19,42 @@ missing_packages() {
 	done
 }
 
-# install_packages NAME...: those that are missing; says what it does, or what to do.
+# apt_get ARGUMENT...: as root, without questions; waits where another apt is at work
+apt_get() {
+	local root=()
+	[[ $(id -u) -eq 0 ]] || root=(sudo -n)
+	"${root[@]}" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
+		apt-get -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$@" </dev/null
+}
+
+# install_packages NAME...: those that are missing; reports what it does, or what to do.
 install_packages() {
-	local missing apt=(apt-get install -y --no-install-recommends)
+	local missing log have_lists=1 install=(install -y --no-install-recommends)
 	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
-		echo "quickstart: no Debian here: what these packages hold must be there: $*" >&2
+		echo "quickstart: this is not Debian: install what these packages contain: $*" >&2
 		return 0
 	fi
 	mapfile -t missing < <(missing_packages "$@")
 	[[ ${#missing[@]} -gt 0 ]] || return 0
-	if [[ $(id -u) -ne 0 ]]; then
-		if ! sudo -n true 2>/dev/null; then
-			echo "quickstart: packages are missing, and installing them takes root. Run" >&2
-			echo "    apt-get update && ${apt[*]} ${missing[*]}" >&2
-			echo "as root, then ./quickstart again." >&2
-			return 1
-		fi
-		apt=(sudo -n env DEBIAN_FRONTEND=noninteractive "${apt[@]}")
+	if [[ $(id -u) -ne 0 ]] && ! sudo -n true 2>/dev/null; then
+		echo "quickstart: packages are missing, and installing them takes root. Run" >&2
+		echo "    apt-get update && apt-get ${install[*]} ${missing[*]}" >&2
+		echo "as root, then ./quickstart again." >&2
+		return 1
 	fi
 	printf '\n== installing %s\n' "${missing[*]}" >&2
-	export DEBIAN_FRONTEND=noninteractive
-	"${apt[@]}" "${missing[@]}" >/dev/null 2>&1 </dev/null && return 0
-	"${apt[@]/install/update}" >/dev/null 2>&1 </dev/null || true
-	"${apt[@]}" "${missing[@]}" >/dev/null </dev/null && return 0
-	echo "quickstart: that failed. Try: ${apt[*]} ${missing[*]}" >&2
-	return 1
+	log=$(mktemp) || return 1
+	# Images of containers have no package lists; a machine's may be older than its mirror.
+	compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null || have_lists=0
+	if ((!have_lists)) || ! apt_get "${install[@]}" "${missing[@]}" >"$log" 2>&1; then
+		if ! { apt_get update && apt_get "${install[@]}" "${missing[@]}"; } >>"$log" 2>&1; then
+			cat "$log" >&2
+			rm -f "$log"
+			echo "quickstart: installing failed: see above. Then: apt-get update && apt-get ${install[*]} ${missing[*]}" >&2
+			return 1
+		fi
+	fi
+	rm -f "$log"
 }
 
 # compiler NAME: by way of ccache where there is one
