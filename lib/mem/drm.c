@@ -9,11 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <drm.h>
-#include <drm_mode.h>
+#include <xf86drm.h>
+#include <xf86drmMode.h>
 #include "core/err.h"
 #include "mem/sys.h"
 
@@ -22,16 +21,6 @@ struct drm_mem {
 	uint32_t handle;
 	uint64_t map_len;
 };
-
-static int drm_call(int fd, unsigned long cmd, void *arg)
-{
-	int rc;
-
-	do
-		rc = ioctl(fd, cmd, arg);
-	while (rc < 0 && (errno == EINTR || errno == EAGAIN));
-	return rc < 0 ? -errno : 0;
-}
 
 static int card_open(struct devio_mem *m, const char *arg)
 {
@@ -49,40 +38,34 @@ static int card_open(struct devio_mem *m, const char *arg)
 	if (fd < 0)
 		return dv_err(fd, "mem %s: %s does not open", m->spec, arg);
 	/* The first to open a card becomes its master; a display server needs that more. */
-	(void)drm_call(fd, DRM_IOCTL_DROP_MASTER, NULL);
+	(void)drmDropMaster(fd);
 	return fd;
 }
 
-/* Rows of a page: the pitch is then what we asked for, with every driver. */
+/* Rows of a page: the pitch is then the width that was passed, with every driver. */
 static int create(struct devio_mem *m, struct drm_mem *d)
 {
 	uint64_t page = dv_sys_page(), rows = dv_sys_page_up(m->size) / page;
-	struct drm_mode_create_dumb req = { .bpp = 32, .width = (uint32_t)(page / 4) };
-	struct drm_mode_destroy_dumb undo;
+	uint32_t width = (uint32_t)(page / 4), pitch;
 	int rc;
 
 	/* Most drivers refuse more than 65535 rows: make the rows longer instead. */
 	while (rows > 32768) {
 		rows = (rows + 1) / 2;
-		if (req.width > UINT32_MAX / 16)
+		if (width > UINT32_MAX / 16)
 			return dv_err(-ENOMEM, "mem %s: %llu bytes are too many for a dumb buffer", m->spec,
 				      (unsigned long long)m->size);
-		req.width *= 2;
+		width *= 2;
 	}
-	req.height = (uint32_t)rows;
-	rc = drm_call(d->card, DRM_IOCTL_MODE_CREATE_DUMB, &req);
+	rc = drmModeCreateDumbBuffer(d->card, width, (uint32_t)rows, 32, 0, &d->handle, &pitch, &d->map_len);
 	if (rc)
 		return dv_err(rc == -ENOSYS ? -EOPNOTSUPP : rc, "mem %s: the driver makes no dumb buffer of %llu bytes", m->spec,
 			      (unsigned long long)m->size);
-	if (req.size >= m->size) {
-		d->handle = req.handle;
-		d->map_len = req.size;
+	if (d->map_len >= m->size)
 		return 0;
-	}
-	undo.handle = req.handle;
-	(void)drm_call(d->card, DRM_IOCTL_MODE_DESTROY_DUMB, &undo);
+	(void)drmModeDestroyDumbBuffer(d->card, d->handle);
 	return dv_err(-EIO, "mem %s: the driver made a dumb buffer of %llu bytes for %llu", m->spec,
-		      (unsigned long long)req.size, (unsigned long long)m->size);
+		      (unsigned long long)d->map_len, (unsigned long long)m->size);
 }
 
 /* The PCI address by way of sysfs; "" for platform devices. */
@@ -131,13 +114,13 @@ no_card:
 static int drm_map(struct devio_mem *m)
 {
 	struct drm_mem *d = m->priv;
-	struct drm_mode_map_dumb req = { .handle = d->handle };
-	int rc = drm_call(d->card, DRM_IOCTL_MODE_MAP_DUMB, &req);
+	uint64_t at;
+	int rc = drmModeMapDumbBuffer(d->card, d->handle, &at);
 	void *p;
 
 	if (rc)
 		return dv_err(rc, "mem %s: the driver does not map the dumb buffer", m->spec);
-	p = mmap(NULL, d->map_len, PROT_READ | PROT_WRITE, MAP_SHARED, d->card, (off_t)req.offset);
+	p = mmap(NULL, d->map_len, PROT_READ | PROT_WRITE, MAP_SHARED, d->card, (off_t)at);
 	if (p == MAP_FAILED)
 		return dv_err(-errno, "mem %s: %llu bytes cannot be mapped", m->spec, (unsigned long long)m->size);
 	dv_mem_set_ptr(m, p);
@@ -147,13 +130,11 @@ static int drm_map(struct devio_mem *m)
 static int drm_export(struct devio_mem *m, int *fd, uint64_t *off)
 {
 	struct drm_mem *d = m->priv;
-	struct drm_prime_handle req = { .handle = d->handle, .flags = DRM_CLOEXEC | DRM_RDWR };
-	int rc = drm_call(d->card, DRM_IOCTL_PRIME_HANDLE_TO_FD, &req);
+	int rc = drmPrimeHandleToFD(d->card, d->handle, DRM_CLOEXEC | DRM_RDWR, fd) ? -errno : 0;
 
 	if (rc)
 		return dv_err(rc == -EINVAL || rc == -ENOSYS ? -EOPNOTSUPP : rc,
 			      "mem %s: the driver does not export it by PRIME (%s)", m->spec, dv_errno_name(rc));
-	*fd = req.fd;
 	*off = 0;
 	return 0;
 }
@@ -161,13 +142,12 @@ static int drm_export(struct devio_mem *m, int *fd, uint64_t *off)
 static void drm_free(struct devio_mem *m)
 {
 	struct drm_mem *d = m->priv;
-	struct drm_mode_destroy_dumb req = { .handle = d->handle };
 
 	if (m->ptr)
 		munmap(m->ptr, d->map_len);
 	/* After fork() the open card is shared: the handle is the parent's. */
 	if (!dv_mem_forked(m))
-		(void)drm_call(d->card, DRM_IOCTL_MODE_DESTROY_DUMB, &req);
+		(void)drmModeDestroyDumbBuffer(d->card, d->handle);
 	close(d->card);
 	free(d);
 }

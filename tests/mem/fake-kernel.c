@@ -25,6 +25,7 @@ struct fake_kernel fk;
 int __real_fstatfs(int fd, struct statfs *st);
 int __wrap_fstatfs(int fd, struct statfs *st);
 int __wrap_ioctl(int fd, unsigned long cmd, ...);
+int ioctl(int fd, unsigned long cmd, ...);
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 int __real_fcntl(int fd, int cmd, ...);
@@ -258,6 +259,18 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 	default:
 		return drm(fd, cmd, arg);
 	}
+}
+
+/* libdrm's, which no --wrap reaches: the program's own comes before the C library's. */
+int ioctl(int fd, unsigned long cmd, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	return __wrap_ioctl(fd, cmd, arg);
 }
 
 void fk_vfio_tree(const char *sys, const char *dev, bool cdev, bool noiommu)
