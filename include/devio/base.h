@@ -20,14 +20,31 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+/** The version of this header; devio_version() is that of the library that runs. */
+#define DEVIO_VERSION_MAJOR 0
+#define DEVIO_VERSION_MINOR 1
+#define DEVIO_VERSION_PATCH 0
+#define DEVIO_VERSION "0.1.0"
 
 #define DEVIO_API __attribute__((visibility("default")))
 
 /** Zeroed options with their size set: struct devio_x_opts o = DEVIO_OPTS(o); */
+#ifdef __cplusplus
+template <typename T> inline T devio_opts_of()
+{
+	T opts = T();
+
+	opts.sz = sizeof(T);
+	return opts;
+}
+#define DEVIO_OPTS(var) devio_opts_of<decltype(var)>()
+#else
 #define DEVIO_OPTS(var) { .sz = sizeof(var) }
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /**
  * The ways that bytes can go, best first. A name in words is found with
@@ -149,7 +166,7 @@ DEVIO_API const char *devio_reason_text(unsigned int reason);
  */
 DEVIO_API int devio_completion_text(const struct devio_completion *c, char *buf, size_t size);
 
-/** "1.2.3" of the library that runs (not of the header). Static. */
+/** "1.2.3" of the library that runs; DEVIO_VERSION is that of the header. Static. */
 DEVIO_API const char *devio_version(void);
 
 #ifdef __cplusplus
