@@ -14,3 +14,6 @@ EXTRA_DIST += tests/python/common.py tests/python/test_devio.py tests/python/tes
 	tests/python/against_mmap.py tests/python/against_c.py
 dist_check_SCRIPTS += tests/python/python.sh
 TESTS += tests/python/python.sh
+print-pythondir:
+	@echo $(pythondir)
+.PHONY: print-pythondir

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * For programs that have an io_uring of their own and want our memory and
- * paths on it. Not included by <devio.h>; needs liburing's header.
+ * paths on it. Not included by <devio.h>; needs liburing:
+ * cc program.c $(pkg-config --cflags --libs devio liburing)
  *
  *   devio_ring_attach(ctx, &my_ring, NULL, &ring);
  *   devio_ring_read(ring, file, gpu, ...);     // SQEs into my_ring
