@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A NIC set up by devio-nicd, for processes without the right. The binding is
- * the daemon's; to receive takes only the number of it. It lasts as long as
- * the connection to the daemon, so a connection that went wrong is shut down.
+ * A NIC set up by devio-nicd, for processes without CAP_NET_ADMIN. The daemon
+ * owns the binding; receiving takes only its id. The binding lasts as long as
+ * the connection to the daemon, which is shut down when an exchange fails.
  */
 #include "config.h"
 #include <poll.h>
@@ -18,7 +18,7 @@
 #include "nic/nic.h"
 #include "nic/protocol.h"
 
-/* A link takes seconds to come back, and what a dead one left may have to be put back before. */
+/* A link takes seconds to come up again, and the settings of a dead process may have to be restored first. */
 int dv_nicclient_wait_ms = 40000;
 
 const char *dv_nicclient_socket(void)
@@ -28,8 +28,8 @@ const char *dv_nicclient_socket(void)
 	return name && *name ? name : DV_NICD_SOCKET;
 }
 
-/* Connected, or -errno. */
-static int dial(void)
+/* A connected descriptor, or -errno. */
+static int connect_daemon(void)
 {
 	const struct timeval timeout = { dv_nicclient_wait_ms / 1000, dv_nicclient_wait_ms % 1000 * 1000 };
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
@@ -42,7 +42,7 @@ static int dial(void)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	/* Connecting and sending wait as long as others' connections are not accepted yet. */
+	/* connect() and sendmsg() block while the daemon's backlog is full. */
 	rc = setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	for (int tries = 0; !rc && tries < 100; tries++) {
 		rc = connect(fd, (struct sockaddr *)&a, sizeof(a));
@@ -83,7 +83,7 @@ static int64_t now_ms(void)
 	return dv_now_ns() / 1000000;
 }
 
-static int await(int fd)
+static int wait_readable(int fd)
 {
 	int64_t end = now_ms() + dv_nicclient_wait_ms;
 
@@ -101,16 +101,16 @@ static int await(int fd)
 	}
 }
 
-static int get_answer(int fd, uint32_t op, struct dv_nicd_answer *a)
+static int recv_answer(int fd, uint32_t op, struct dv_nicd_answer *a)
 {
 	char buf[sizeof(*a) + 1];
-	int rc = await(fd);
+	int rc = wait_readable(fd);
 	ssize_t n;
 
 	if (rc)
 		return rc;
 	n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-	/* Who is refused before the request was read gets the reset first, and the answer behind it. */
+	/* A client that is refused before its request was read sees the reset first, and the answer after it. */
 	if (n < 0 && errno == ECONNRESET)
 		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
 	if (n <= 0)
@@ -118,58 +118,60 @@ static int get_answer(int fd, uint32_t op, struct dv_nicd_answer *a)
 	return dv_nicd_get_answer(buf, (size_t)n, op, a);
 }
 
-/* The connection is of no more use: at its other end all is put back. */
-static int broken(struct devio_nic *nic, int rc)
+/* The connection is unusable. Shutting it down makes the daemon restore the interface. */
+static int connection_error(struct devio_nic *nic, int rc)
 {
 	(void)shutdown(nic->daemon, SHUT_RDWR);
 	if (rc == -ETIMEDOUT)
-		return dv_err(rc, "nic %s: devio-nicd at %s has said nothing for %d s: is it stopped?", nic->ifname,
-			      dv_nicclient_socket(), dv_nicclient_wait_ms / 1000);
+		return dv_err(rc, "nic %s: devio-nicd at %s did not answer within %d s: check that it is not stopped",
+			      nic->ifname, dv_nicclient_socket(), dv_nicclient_wait_ms / 1000);
 	if (rc == -EPROTONOSUPPORT)
-		return dv_err(rc, "nic %s: devio-nicd at %s is of another version: use the one that came with this library",
-			      nic->ifname, dv_nicclient_socket());
+		return dv_err(rc, "nic %s: devio-nicd at %s has another protocol version: use the one that belongs to "
+			      "this library", nic->ifname, dv_nicclient_socket());
 	if (rc == -EPROTO)
-		return dv_err(rc, "nic %s: what listens at %s answers nonsense: is it devio-nicd?", nic->ifname,
+		return dv_err(rc, "nic %s: invalid answer from %s: check that devio-nicd listens there", nic->ifname,
 			      dv_nicclient_socket());
-	return dv_err(-ECONNRESET, "nic %s: devio-nicd has ended (%s), which puts the interface back: connections go on in "
-		      "ordinary memory; start it, and open the NIC again", nic->ifname, dv_errno_name(rc));
+	return dv_err(-ECONNRESET, "nic %s: devio-nicd has ended (%s) and the interface is restored: connections "
+		      "continue in ordinary memory; start devio-nicd and open the NIC again", nic->ifname,
+		      dv_errno_name(rc));
 }
 
-static int talk(struct devio_nic *nic, const struct dv_nicd_request *q, int pass, struct dv_nicd_answer *a)
+/* One request and its answer. */
+static int transact(struct devio_nic *nic, const struct dv_nicd_request *q, int pass, struct dv_nicd_answer *a)
 {
 	int rc;
 
-	pthread_mutex_lock(&nic->talk);
+	pthread_mutex_lock(&nic->request_lock);
 	rc = send_request(nic->daemon, q, pass);
-	/* It may have said why before it hung up. */
+	/* The daemon may have sent the reason before it closed the connection. */
 	if (!rc || rc == -EPIPE || rc == -ECONNRESET)
-		rc = get_answer(nic->daemon, q->op, a);
+		rc = recv_answer(nic->daemon, q->op, a);
 	if (rc)
-		rc = broken(nic, rc);
+		rc = connection_error(nic, rc);
 	else if (a->err)
 		rc = dv_err_plain(a->err, a->text);
-	pthread_mutex_unlock(&nic->talk);
+	pthread_mutex_unlock(&nic->request_lock);
 	if (!rc)
-		nic->was.nr_rules = a->rules < DV_JOURNAL_RULES ? a->rules : DV_JOURNAL_RULES;
+		nic->saved.nr_rules = a->rules < DV_JOURNAL_RULES ? a->rules : DV_JOURNAL_RULES;
 	return rc;
 }
 
-static int ask(struct devio_nic *nic)
+static int request_open(struct devio_nic *nic)
 {
 	struct dv_nicd_request q = { .magic = DV_NICD_MAGIC, .version = DV_NICD_VERSION, .op = DV_NICD_OPEN,
-				     .steer = (uint32_t)nic->steer, .queues = nic->queues, .buffer = nic->buffer, .size = nic->mem->size,
-				     .netns = dv_journal_netns() };
+				     .steer = (uint32_t)nic->steer, .queues = nic->queues, .buffer = nic->buffer,
+				     .size = nic->mem->size, .netns = dv_journal_netns() };
 	struct dv_nicd_answer a;
 	int fd, rc = dv_nic_dmabuf(nic, &fd);
 
 	memcpy(q.ifname, nic->ifname, sizeof(q.ifname));
 	if (!rc)
-		rc = talk(nic, &q, fd, &a);
+		rc = transact(nic, &q, fd, &a);
 	if (rc)
 		return rc;
 	if (a.ifindex != nic->ifindex || a.queues != nic->queues)
-		return dv_err(-EPROTO, "nic %s: devio-nicd set up interface %u and %u queues, which was not asked for",
-			      nic->ifname, a.ifindex, a.queues);
+		return dv_err(-EPROTO, "nic %s: devio-nicd set up %u queues of interface %u: %u of %u were requested",
+			      nic->ifname, a.queues, a.ifindex, nic->queues, nic->ifindex);
 	nic->first = a.queue;
 	nic->steer = (int)a.steer;
 	nic->id = a.binding;
@@ -179,17 +181,18 @@ static int ask(struct devio_nic *nic)
 
 int dv_nicclient_open(struct devio_nic *nic)
 {
-	int rc, fd = dial();
+	int rc, fd = connect_daemon();
 
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
 		return 1;
 	if (fd == -EACCES)
-		return dv_err(fd, "nic %s: this user may not connect to devio-nicd at %s: join the group that it serves "
-			      "(--group), or take CAP_NET_ADMIN", nic->ifname, dv_nicclient_socket());
+		return dv_err(fd, "nic %s: this user may not connect to devio-nicd at %s: join its group (devio-nicd "
+			      "--group), or run with CAP_NET_ADMIN", nic->ifname, dv_nicclient_socket());
 	if (fd < 0)
-		return dv_err(fd, "nic %s: devio-nicd at %s cannot be reached", nic->ifname, dv_nicclient_socket());
+		return dv_err(fd, "nic %s: cannot connect to devio-nicd at %s: check that it is running", nic->ifname,
+			      dv_nicclient_socket());
 	nic->daemon = fd;
-	rc = ask(nic);
+	rc = request_open(nic);
 	if (rc) {
 		close(fd);
 		nic->daemon = -1;
@@ -202,17 +205,17 @@ int dv_nicclient_steer(struct devio_nic *nic, int sock)
 	const struct dv_nicd_request q = { .magic = DV_NICD_MAGIC, .version = DV_NICD_VERSION, .op = DV_NICD_STEER };
 	struct dv_nicd_answer a;
 
-	return talk(nic, &q, sock, &a);
+	return transact(nic, &q, sock, &a);
 }
 
 int dv_nicclient_close(struct devio_nic *nic)
 {
 	const struct dv_nicd_request q = { .magic = DV_NICD_MAGIC, .version = DV_NICD_VERSION, .op = DV_NICD_CLOSE };
 	struct dv_nicd_answer a;
-	uint32_t rules = nic->was.nr_rules;
-	int rc = talk(nic, &q, -1, &a);
+	uint32_t rules = nic->saved.nr_rules;
+	int rc = transact(nic, &q, -1, &a);
 
-	nic->was.nr_rules = rules;
+	nic->saved.nr_rules = rules;
 	close(nic->daemon);
 	nic->daemon = -1;
 	return rc;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The handle of a NIC that was set up. */
+/* The handle of a NIC: create, find, reference, info. */
 #include "config.h"
 #include <errno.h>
 #include <stdio.h>
@@ -27,14 +27,14 @@ struct devio_nic *dv_nic_find(struct devio_ctx *ctx, unsigned int ifindex)
 	return nic;
 }
 
-/* Fragments of a binding that is gone may still be in sockets: the memory stays until the last of those has gone. */
+/* Sockets may still hold fragments of a closed binding: the memory is kept until the last of them is closed. */
 void dv_nic_put(struct devio_nic *nic)
 {
 	if (atomic_fetch_sub_explicit(&nic->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	if (nic->daemon >= 0)
 		close(nic->daemon);
-	pthread_mutex_destroy(&nic->talk);
+	pthread_mutex_destroy(&nic->request_lock);
 	dv_mem_put(nic->mem);
 	dv_ctx_put(nic->ctx);
 	pthread_mutex_destroy(&nic->undo);
@@ -42,29 +42,29 @@ void dv_nic_put(struct devio_nic *nic)
 }
 
 int dv_nic_new(struct devio_ctx *ctx, const char *ifname, struct devio_mem *mem, const struct devio_nic_opts *o,
-		   struct devio_nic **out)
+	       struct devio_nic **out)
 {
 	unsigned int ifindex = ifname && strlen(ifname) < IF_NAMESIZE ? if_nametoindex(ifname) : 0;
 	struct devio_nic *nic;
 
 	if (!ifindex)
-		return dv_err(-ENODEV, "nic %s: there is no such interface in this network namespace: see ip link",
+		return dv_err(-ENODEV, "nic %s: no such interface in this network namespace: see ip link",
 			      ifname ? ifname : "(NULL)");
 	nic = calloc(1, sizeof(*nic));
 	if (!nic)
-		return dv_err(-ENOMEM, "nic %s: no memory for the handle", ifname);
+		return dv_err(-ENOMEM, "nic %s: cannot allocate the handle", ifname);
 	nic->ctx = dv_ctx_get(ctx);
 	nic->refs = 1;
 	nic->mem = dv_mem_get(mem);
-	nic->ifindex = nic->was.ifindex = ifindex;
+	nic->ifindex = nic->saved.ifindex = ifindex;
 	snprintf(nic->ifname, sizeof(nic->ifname), "%s", ifname);
-	memcpy(nic->was.ifname, nic->ifname, sizeof(nic->ifname));
+	memcpy(nic->saved.ifname, nic->ifname, sizeof(nic->ifname));
 	nic->queues = o->queues ? o->queues : 1;
 	nic->buffer = o->buffer;
 	nic->steer = o->steer;
 	nic->ring = o->ring;
 	nic->journal = nic->daemon = -1;
-	pthread_mutex_init(&nic->talk, NULL);
+	pthread_mutex_init(&nic->request_lock, NULL);
 	pthread_mutex_init(&nic->undo, NULL);
 	*out = nic;
 	return 0;
@@ -77,15 +77,16 @@ int dv_nic_dmabuf(struct devio_nic *nic, int *fd)
 
 	if (rc)
 		return rc;
-	/* The NIC writes anywhere in it. */
+	/* The NIC may write anywhere in the dma-buf. */
 	if (nic->mem_off || (size >= 0 && (uint64_t)size != nic->mem->size))
-		return dv_err(-EINVAL, "nic %s: mem %s is %llu bytes of a dma-buf of %lld, and the NIC gets all of it: take a "
-			      "memory that is as large", nic->ifname, nic->mem->spec, (unsigned long long)nic->mem->size,
-			      (long long)size);
+		return dv_err(-EINVAL, "nic %s: mem %s is %llu bytes of a dma-buf of %lld, all of which the NIC would "
+			      "use: use a memory that spans its dma-buf", nic->ifname, nic->mem->spec,
+			      (unsigned long long)nic->mem->size, (long long)size);
 	return 0;
 }
 
-static uint64_t plus(uint64_t a, uint64_t b)
+/* UINT64_MAX stands for "not reported". */
+static uint64_t add_counter(uint64_t a, uint64_t b)
 {
 	return a == UINT64_MAX || b == UINT64_MAX ? UINT64_MAX : a + b;
 }
@@ -104,16 +105,16 @@ DEVIO_API int devio_nic_get_info(struct devio_nic *nic, struct devio_nic_info *i
 	i.queues = nic->queues;
 	i.binding = nic->id;
 	i.buffer = nic->buffer;
-	i.rules = nic->was.nr_rules;
+	i.rules = nic->saved.nr_rules;
 	for (unsigned int q = 0; q < nic->queues; q++) {
 		struct dv_netcount c;
 
 		(void)dv_netcount_get(nic->ifindex, nic->first + q, nic->binding->per_ring ? 0 : nic->id, &c);
-		i.packets = plus(i.packets, c.packets);
-		i.bytes = plus(i.bytes, c.bytes);
-		i.alloc_fail = plus(i.alloc_fail, c.alloc_fail);
-		i.hw_drops = plus(i.hw_drops, c.hw_drops);
-		i.inflight = c.inflight; /* of the binding, not of the queue */
+		i.packets = add_counter(i.packets, c.packets);
+		i.bytes = add_counter(i.bytes, c.bytes);
+		i.alloc_fail = add_counter(i.alloc_fail, c.alloc_fail);
+		i.hw_drops = add_counter(i.hw_drops, c.hw_drops);
+		i.inflight = c.inflight; /* per binding, not per queue */
 		i.inflight_bytes = c.inflight_mem;
 	}
 	return dv_info_copy(info, &i, sizeof(i), "devio_nic_info");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The journal of an interface: what it was before it was changed. */
+/* The journal of an interface: its settings before they were changed. */
 #include "config.h"
 #include <dirent.h>
 #include <errno.h>
@@ -48,7 +48,7 @@ static int parse_line(const char *at, struct dv_nicstate *s)
 		s->has_split = true;
 		return split.split >= -1 && split.split <= DV_SPLIT_DEFAULT && thresh >= -1 ? 0 : -EBADMSG;
 	}
-	/* Written down, but not taken: what is in its place is another's. */
+	/* Recorded, but refused by the NIC: a rule at this location belongs to someone else. */
 	if (sscanf(at, "norule %u\n", &rule) == 1 && s->nr_rules && s->rules[s->nr_rules - 1] == rule) {
 		s->nr_rules--;
 		return 0;
@@ -91,7 +91,7 @@ int dv_nicstate_line_rss(const uint32_t *table, unsigned int n, char *buf, size_
 	return (int)at;
 }
 
-/* Only the user's own, and nobody else may write there: what is in the files is carried out. */
+/* Owned by the user and writable by nobody else: the contents of its files are acted upon. */
 static int make_dir(const char *dir)
 {
 	struct stat st;
@@ -103,7 +103,7 @@ static int make_dir(const char *dir)
 	return !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022 ? -EPERM : 0;
 }
 
-static int dir_of(char *buf, size_t size)
+static int journal_dir(char *buf, size_t size)
 {
 	const char *user = secure_getenv("XDG_RUNTIME_DIR");
 	int rc;
@@ -127,17 +127,18 @@ unsigned long dv_journal_netns(void)
 	return stat("/proc/self/ns/net", &st) ? 0 : (unsigned long)st.st_ino;
 }
 
-static int path_of(const char *ifname, unsigned int ifindex, char *buf, size_t size)
+static int journal_path(const char *ifname, unsigned int ifindex, char *buf, size_t size)
 {
-	int rc = dir_of(buf, size);
+	int n, rc = journal_dir(buf, size);
 	size_t at = strlen(buf);
 
-	if (!rc && snprintf(buf + at, size - at, "/nic-%lu-%u-%s", dv_journal_netns(), ifindex, ifname) >= (int)(size - at))
-		rc = -ENAMETOOLONG;
-	return rc;
+	if (rc)
+		return rc;
+	n = snprintf(buf + at, size - at, "/nic-%lu-%u-%s", dv_journal_netns(), ifindex, ifname);
+	return n >= (int)(size - at) ? -ENAMETOOLONG : 0;
 }
 
-/* A name that was unlinked before we had the lock is not the journal any more. */
+/* The file may have been unlinked before it was locked. */
 static bool is_same(int fd, const char *path)
 {
 	struct stat a, b;
@@ -182,7 +183,7 @@ static int read_state(int fd, struct dv_nicstate *s)
 int dv_journal_open(const char *ifname, unsigned int ifindex, struct dv_nicstate *old)
 {
 	char path[PATH_MAX];
-	int fd, rc = path_of(ifname, ifindex, path, sizeof(path));
+	int fd, rc = journal_path(ifname, ifindex, path, sizeof(path));
 
 	fd = rc ? rc : open_locked(path);
 	if (fd < 0)
@@ -217,7 +218,7 @@ void dv_journal_end(int fd, const char *ifname, unsigned int ifindex)
 {
 	char path[PATH_MAX];
 
-	if (!path_of(ifname, ifindex, path, sizeof(path)))
+	if (!journal_path(ifname, ifindex, path, sizeof(path)))
 		(void)unlink(path);
 	close(fd);
 }
@@ -233,7 +234,7 @@ int dv_journal_each(int (*fn)(void *arg, const char *ifname, unsigned int ifinde
 	char path[PATH_MAX], ifname[16];
 	unsigned int ifindex;
 	const struct dirent *d;
-	int rc = dir_of(path, sizeof(path));
+	int rc = journal_dir(path, sizeof(path));
 	DIR *dir = rc ? NULL : opendir(path);
 
 	if (!dir)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What was changed of an interface, as a file: one line for each change, written
- * before it is made. The file is locked while its writer lives, so that the next
- * one knows whether it is a dead one's.
+ * A file that records the changes to an interface: one line per change, written
+ * before the change is made. It stays locked while its writer lives, so that the
+ * next process can tell whether the writer is dead.
  */
 #ifndef DV_NICJOURNAL_H
 #define DV_NICJOURNAL_H
@@ -14,7 +14,7 @@
 
 #define DV_JOURNAL_RULES 256
 
-/* What the interface was before. */
+/* The settings of the interface before they were changed. */
 struct dv_nicstate {
 	char ifname[16];
 	unsigned int ifindex;
@@ -23,31 +23,31 @@ struct dv_nicstate {
 	unsigned int rss_size;     /* 0: not changed */
 	uint32_t rss[DV_RSS_MAX];
 	unsigned int nr_rules;
-	uint32_t rules[DV_JOURNAL_RULES]; /* places of those that were made */
+	uint32_t rules[DV_JOURNAL_RULES]; /* locations of the rules that were added */
 };
 
-/* Reads what a journal says; the last line counts only if it is whole. 0 or -EBADMSG. */
+/* Parses the text of a journal; an incomplete last line is ignored. 0 or -EBADMSG. */
 int dv_nicstate_parse(const char *text, struct dv_nicstate *s);
-/* The lines; as snprintf(). */
+/* Format a line; return what snprintf() returns. */
 int dv_nicstate_line_split(const struct dv_split *split, char *buf, size_t size);
 int dv_nicstate_line_rss(const uint32_t *table, unsigned int n, char *buf, size_t size);
 
-/* The directory; made if need be. Tests set it. 0 or -errno. */
+/* Overrides the directory, for tests; NULL: /run/devio or $XDG_RUNTIME_DIR/devio. */
 extern const char *dv_journal_dir;
 
 /*
- * Opens the interface's journal, locked: *old has what a dead writer left
- * (ifindex 0: nothing). -EBUSY: a living one has it. The descriptor or -errno.
+ * Opens and locks the interface's journal; *old is what a dead writer left
+ * (ifindex 0: nothing). Returns the descriptor or -errno; -EBUSY: its writer is alive.
  */
 int dv_journal_open(const char *ifname, unsigned int ifindex, struct dv_nicstate *old);
-/* Empties it and writes its first line; then lines. 0 or -errno. */
+/* begin truncates the file and writes the header line, add appends a line. 0 or -errno. */
 int dv_journal_begin(int fd, const char *ifname, unsigned int ifindex);
 int dv_journal_add(int fd, const char *line);
-/* All is as it was: the file goes. Closes fd. */
+/* The interface is restored: removes the file and closes fd. */
 void dv_journal_end(int fd, const char *ifname, unsigned int ifindex);
-/* Leaves the file for the next one. */
+/* Closes fd and leaves the file, from which a later process can restore the interface. */
 void dv_journal_leave(int fd);
-/* Names are known in one network namespace: its number. */
+/* The inode number of this network namespace, in which interface names are unique. */
 unsigned long dv_journal_netns(void);
 /* Calls fn for each interface with a journal in this network namespace; stops if it returns non-zero. */
 int dv_journal_each(int (*fn)(void *arg, const char *ifname, unsigned int ifindex), void *arg);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What devio-nicd and its clients say to each other, over a unix socket of type
- * SOCK_SEQPACKET: one connection for each NIC that is set up, and it stays so as
- * long as the connection does. Both are on one machine: numbers are as it has them.
+ * The protocol of devio-nicd, over an AF_UNIX socket of type SOCK_SEQPACKET. There
+ * is one connection per NIC, which stays set up as long as the connection is open.
+ * Both ends are on one machine: integers are in host byte order.
  *
- * A request is one struct dv_nicd_request. OPEN brings the dma-buf's descriptor,
- * STEER that of the TCP socket, CLOSE none. Each has one answer, one struct
- * dv_nicd_answer. What is no request is answered by REFUSE, and the connection
- * ends; so is a client that is not wanted, before it has asked.
+ * A request is one struct dv_nicd_request, with a descriptor by SCM_RIGHTS: the
+ * dma-buf for OPEN, the TCP socket for STEER, none for CLOSE. Each has one answer,
+ * one struct dv_nicd_answer. An invalid request is answered by REFUSE and the
+ * connection is closed; a client that is not admitted gets the same before it
+ * sends anything.
  *
- * Magic and version stay where they are in every version, and err and text of
- * an answer. Neither side trusts the other: every number is checked.
+ * Magic and version keep their offsets in every version, as do err and text of
+ * an answer. Neither side trusts the other: every field is checked.
  */
 #ifndef DV_NICWIRE_H
 #define DV_NICWIRE_H
@@ -31,8 +32,8 @@ struct dv_nicd_request {
 	uint32_t magic, version;
 	uint32_t op;
 	uint32_t steer, queues;       /* OPEN: of devio_nic_opts */
-	uint32_t buffer;              /* OPEN, too */
-	uint64_t size;                /* OPEN: bytes of the memory, which is all of the dma-buf */
+	uint32_t buffer;              /* OPEN: of devio_nic_opts */
+	uint64_t size;                /* OPEN: bytes of the memory, which spans the dma-buf */
 	uint64_t netns;               /* OPEN: the inode of /proc/self/ns/net */
 	char ifname[16];              /* OPEN */
 };
@@ -40,7 +41,7 @@ struct dv_nicd_request {
 struct dv_nicd_answer {
 	uint32_t magic, version;
 	uint32_t op;                  /* of the request, or REFUSE */
-	int32_t err;                  /* 0, or -errno with its sentence in text */
+	int32_t err;                  /* 0, or -errno with an error message in text */
 	char text[448];
 	uint32_t ifindex, steer, queue, queues, binding, rules; /* OPEN, STEER: of devio_nic_info */
 	uint32_t buffer, resv;
@@ -49,8 +50,9 @@ struct dv_nicd_answer {
 _Static_assert(sizeof(struct dv_nicd_request) == 56 && sizeof(struct dv_nicd_answer) == 496, "no holes");
 
 /*
- * n bytes that came with so many descriptors: 0, -EPROTONOSUPPORT (another
- * version), -EBADF (not as many descriptors as belong to it) or -EPROTO.
+ * Decodes a request of n bytes that came with fds descriptors. 0,
+ * -EPROTONOSUPPORT (another version), -EBADF (wrong number of descriptors) or
+ * -EPROTO.
  */
 static inline int dv_nicd_get_request(const void *from, size_t n, unsigned int fds, struct dv_nicd_request *q)
 {
@@ -67,15 +69,15 @@ static inline int dv_nicd_get_request(const void *from, size_t n, unsigned int f
 	if (fds != (q->op != DV_NICD_CLOSE))
 		return -EBADF;
 	if (q->op != DV_NICD_OPEN)
-		return q->steer || q->queues || q->buffer || q->size || q->netns || memcmp(q->ifname, none.ifname, sizeof(q->ifname)) ?
-		       -EPROTO : 0;
+		return q->steer || q->queues || q->buffer || q->size || q->netns ||
+		       memcmp(q->ifname, none.ifname, sizeof(q->ifname)) ? -EPROTO : 0;
 	if (!memchr(q->ifname, '\0', sizeof(q->ifname)) || !*q->ifname || q->steer > DV_NICD_STEER_MAX || !q->queues ||
 	    q->queues > DV_NICD_QUEUES_MAX || !q->size || q->size > INT64_MAX)
 		return -EPROTO;
 	return 0;
 }
 
-/* n bytes as the answer to op: 0, -EPROTONOSUPPORT or -EPROTO. A refusal answers everything. */
+/* Decodes n bytes as the answer to op; REFUSE answers every op. 0, -EPROTONOSUPPORT or -EPROTO. */
 static inline int dv_nicd_get_answer(const void *from, size_t n, uint32_t op, struct dv_nicd_answer *a)
 {
 	memset(a, 0, sizeof(*a));
@@ -90,8 +92,8 @@ static inline int dv_nicd_get_answer(const void *from, size_t n, uint32_t op, st
 		return *a->text && (a->op == op || a->op == DV_NICD_REFUSE) ? 0 : -EPROTO;
 	if (a->op != op)
 		return -EPROTO;
-	if (op == DV_NICD_OPEN && (!a->binding || !a->queue || !a->queues || a->queues > DV_NICD_QUEUES_MAX || !a->steer || !a->buffer ||
-				   a->steer > DV_NICD_STEER_MAX))
+	if (op == DV_NICD_OPEN && (!a->binding || !a->queue || !a->queues || a->queues > DV_NICD_QUEUES_MAX ||
+				   !a->steer || !a->buffer || a->steer > DV_NICD_STEER_MAX))
 		return -EPROTO;
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Putting an interface back: after a close, a failure, or a crash. */
+/* Restoring an interface: after a close, a failure, or a crash. */
 #include "config.h"
 #include <errno.h>
 #include <stdio.h>
@@ -13,67 +13,70 @@
 #include "kern/netif.h"
 #include "nic/nic.h"
 
-#define TRIES 60           /* a queue that was unbound is given back a little later */
+#define TRIES 60           /* the kernel releases an unbound queue after a short delay */
 #define PAUSE_US 50000
 
-void dv_nic_settle(const char *ifname, bool was_up)
+void dv_nic_wait_link(const char *ifname, bool was_up)
 {
 	for (int i = 0; was_up && i < 5 * TRIES && !dv_netif_running(ifname); i++)
 		usleep(PAUSE_US);
 }
 
-static int undo_split(const struct dv_nicstate *was)
+static int restore_split(const struct dv_nicstate *saved)
 {
-	struct dv_split split = was->split;
+	struct dv_split split = saved->split;
 	char why[160] = "";
 	int rc = 0;
 
-	/* A driver that did not tell had it off: it was not needed, or not asked for. */
+	/* If the driver did not report the setting, header split was off. */
 	if (split.split == DV_SPLIT_DEFAULT)
 		split.split = DV_SPLIT_UNSET;
 	else if (split.split <= 0)
 		split.split = DV_SPLIT_OFF;
 	for (int i = 0; i < TRIES; i++) {
-		rc = dv_ethtool_split_set(was->ifindex, &split, why, sizeof(why));
+		rc = dv_ethtool_split_set(saved->ifindex, &split, why, sizeof(why));
 		if (rc != -EINVAL && rc != -EBUSY)
 			break;
 		usleep(PAUSE_US);
 	}
-	return rc ? dv_err(rc, "nic %s: header split cannot be put back (%s): ethtool -G %s tcp-data-split off", was->ifname,
-			   *why ? why : "the kernel gives no words", was->ifname) : 0;
+	if (!rc)
+		return 0;
+	return dv_err(rc, "nic %s: cannot restore header split: %s: ethtool -G %s tcp-data-split off", saved->ifname,
+		      *why ? why : "the kernel gives no reason", saved->ifname);
 }
 
-int dv_nic_undo(const struct dv_nicstate *was)
+int dv_nic_restore_state(const struct dv_nicstate *saved)
 {
 	char name[IF_NAMESIZE];
 	int rc = 0, err;
 
-	/* Unplugged, or another one has its name: what was changed is gone. */
-	if (!if_indextoname(was->ifindex, name) || strcmp(name, was->ifname))
+	/* Unplugged, or its name belongs to another interface: the changes are gone with it. */
+	if (!if_indextoname(saved->ifindex, name) || strcmp(name, saved->ifname))
 		return 0;
-	for (unsigned int i = was->nr_rules; i--;) {
-		err = dv_ethtool_rule_del(was->ifname, was->rules[i]);
+	for (unsigned int i = saved->nr_rules; i--;) {
+		err = dv_ethtool_rule_del(saved->ifname, saved->rules[i]);
 		if (err && err != -ENOENT && err != -EINVAL && !rc)
-			rc = dv_err(err, "nic %s: rule %u stays: ethtool -N %s delete %u", was->ifname, was->rules[i],
-				    was->ifname, was->rules[i]);
+			rc = dv_err(err, "nic %s: cannot delete rule %u: ethtool -N %s delete %u", saved->ifname,
+				    saved->rules[i], saved->ifname, saved->rules[i]);
 	}
-	/* When this works, a dead process's queue has been given back, and others' traffic may come to it. */
-	err = was->has_split ? undo_split(was) : 0;
+	/* Succeeds once the kernel has released a dead process's queue, so that RSS may spread traffic to it again. */
+	err = saved->has_split ? restore_split(saved) : 0;
 	rc = rc ? rc : err;
-	err = was->rss_size ? dv_ethtool_rss_set(was->ifname, was->rss, was->rss_size) : 0;
+	err = saved->rss_size ? dv_ethtool_rss_set(saved->ifname, saved->rss, saved->rss_size) : 0;
 	if (err && !rc)
-		rc = dv_err(err, "nic %s: the RSS table cannot be put back: ethtool -X %s default", was->ifname, was->ifname);
+		rc = dv_err(err, "nic %s: cannot restore the RSS table: ethtool -X %s default", saved->ifname,
+			    saved->ifname);
 	return rc;
 }
 
-int dv_nic_write_down(const struct devio_nic *nic, const char *line)
+int dv_nic_record(const struct devio_nic *nic, const char *line)
 {
 	int rc = dv_journal_add(nic->journal, line);
 
-	return rc ? dv_err(rc, "nic %s: the journal cannot be written", nic->ifname) : 0;
+	return rc ? dv_err(rc, "nic %s: cannot write the journal in /run/devio", nic->ifname) : 0;
 }
 
-void dv_nic_put_back(struct devio_nic *nic)
+void dv_nic_restore(struct devio_nic *nic)
 {
 	bool up = dv_netif_running(nic->ifname);
 
@@ -83,46 +86,48 @@ void dv_nic_put_back(struct devio_nic *nic)
 		return;
 	}
 	/* Traffic first, then the binding, then what the binding needs. */
-	if (nic->was.rss_size)
-		(void)dv_ethtool_rss_set(nic->ifname, nic->was.rss, nic->was.rss_size);
+	if (nic->saved.rss_size)
+		(void)dv_ethtool_rss_set(nic->ifname, nic->saved.rss, nic->saved.rss_size);
 	dv_netbind_close(&nic->bind);
-	if (dv_nic_undo(&nic->was)) {
-		dv_log(nic->ctx, DEVIO_LOG_ERROR, "%s; or later: devio-nc --restore", devio_errmsg());
+	if (dv_nic_restore_state(&nic->saved)) {
+		dv_log(nic->ctx, DEVIO_LOG_ERROR, "%s; or retry later: devio-nc --restore", devio_errmsg());
 		dv_journal_leave(nic->journal);
 	} else {
 		dv_journal_end(nic->journal, nic->ifname, nic->ifindex);
 	}
 	nic->journal = -1;
-	dv_nic_settle(nic->ifname, up);
+	dv_nic_wait_link(nic->ifname, up);
 }
 
-static int no_journal(const char *ifname, int err)
+static int journal_error(const char *ifname, int err)
 {
 	if (err == -EBUSY)
-		return dv_err(err, "nic %s: another process, or this one, has set it up: end that first", ifname);
+		return dv_err(err, "nic %s: already set up by another process or this one: close it there first",
+			      ifname);
 	if (err == -EBADMSG)
-		return dv_err(err, "nic %s: its journal in /run/devio cannot be read: look at it and delete it", ifname);
-	return dv_err(err, "nic %s: the journal cannot be written: is /run/devio yours, or XDG_RUNTIME_DIR set?", ifname);
+		return dv_err(err, "nic %s: its journal in /run/devio is damaged: inspect it, then delete it", ifname);
+	return dv_err(err, "nic %s: cannot write the journal: check that /run/devio belongs to this user, or set "
+		      "XDG_RUNTIME_DIR", ifname);
 }
 
-int dv_nic_journal(const char *ifname, unsigned int ifindex)
+int dv_nic_open_journal(const char *ifname, unsigned int ifindex)
 {
 	struct dv_nicstate *old = malloc(sizeof(*old));
 	int rc, fd;
 
 	if (!old)
-		return dv_err(-ENOMEM, "nic %s: no memory", ifname);
+		return dv_err(-ENOMEM, "nic %s: cannot allocate the saved settings", ifname);
 	fd = dv_journal_open(ifname, ifindex, old);
 	if (fd < 0) {
 		free(old);
-		return no_journal(ifname, fd);
+		return journal_error(ifname, fd);
 	}
-	rc = old->ifindex ? dv_nic_undo(old) : 0;
+	rc = old->ifindex ? dv_nic_restore_state(old) : 0;
 	free(old);
 	if (!rc) {
 		rc = dv_journal_begin(fd, ifname, ifindex);
 		if (rc)
-			rc = no_journal(ifname, rc);
+			rc = journal_error(ifname, rc);
 	}
 	if (rc)
 		dv_journal_leave(fd);
@@ -141,11 +146,11 @@ static int restore_one(void *arg, const char *ifname, unsigned int ifindex)
 
 	if (r->only && strcmp(r->only, ifname))
 		return 0;
-	fd = dv_nic_journal(ifname, ifindex);
+	fd = dv_nic_open_journal(ifname, ifindex);
 	if (fd >= 0) {
 		dv_journal_end(fd, ifname, ifindex);
 		r->done++;
-	} else if (fd != -EBUSY && !r->err) { /* a living process's is none of ours */
+	} else if (fd != -EBUSY && !r->err) { /* -EBUSY: its process is alive */
 		r->err = fd;
 	}
 	return 0;
@@ -160,6 +165,7 @@ DEVIO_API int devio_nic_restore(struct devio_ctx *ctx, const char *ifname)
 		return rc;
 	rc = dv_journal_each(restore_one, &r);
 	if (rc)
-		return dv_err(rc, "nic: the journals cannot be read: is /run/devio yours, or XDG_RUNTIME_DIR set?");
+		return dv_err(rc, "nic: cannot read the journals: check that /run/devio belongs to this user, or set "
+			      "XDG_RUNTIME_DIR");
 	return r.err ? r.err : r.done;
 }

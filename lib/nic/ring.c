@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A NIC set up for one ring. The kernel gives a queue back when the ring's
- * io_uring is closed, and has no other way: so devio_nic_close() with a ring
- * that lives only leads the traffic away, and the ring's close does the rest.
+ * A NIC set up for one ring. The kernel releases the queue only when the ring's
+ * io_uring is closed: devio_nic_close() with the ring still open diverts the
+ * traffic, and closing the ring does the rest.
  */
 #include "config.h"
 #include <stdlib.h>
@@ -26,11 +26,11 @@ int dv_nic_ring_check(const struct devio_ctx *ctx, const struct devio_nic_opts *
 	if (o->ring->ctx != ctx)
 		return dv_err(-EINVAL, "nic: the ring belongs to another context");
 	if (!o->ring->q.big)
-		return dv_err(-EINVAL, "nic: the ring cannot receive by sock-zcrx: open it with DEVIO_RING_ZCRX (it cannot be an "
-			      "application's io_uring)");
+		return dv_err(-EINVAL, "nic: the ring cannot receive by sock-zcrx: open it with DEVIO_RING_ZCRX (an "
+			      "attached io_uring is not supported)");
 	if (o->queues > 1)
-		return dv_err(-EINVAL, "nic: a ring receives from one queue of a NIC, and %u are asked for: take sock-devmem (no "
-			      "ring), whose queues may be many", o->queues);
+		return dv_err(-EINVAL, "nic: %u queues requested, but a ring receives from one queue of a NIC: use "
+			      "sock-devmem (no ring) for more", o->queues);
 	return 0;
 }
 
@@ -38,33 +38,14 @@ static int can(const struct devio_nic *nic, const struct dv_netdev *d, const cha
 {
 	struct devio_ring *r = nic->ring;
 
-	(void)daemon; /* a ring's queue is its own process's to register */
+	(void)daemon; /* only the ring's own process can register a queue with it */
 	if (!dv_zcrx_known(&r->q))
 		return dv_err(-EOPNOTSUPP, "nic %s: the kernel has no zero-copy receive: boot Linux 6.16 or newer with "
-			      "CONFIG_IO_URING_ZCRX, or take sock-devmem (no ring)", nic->ifname);
+			      "CONFIG_IO_URING_ZCRX, or use sock-devmem (no ring)", nic->ifname);
 	if (!d->right || !d->first_user_ns)
-		return dv_err(-EPERM, "nic %s: a queue for a ring takes CAP_NET_ADMIN in the initial user namespace, which a "
-			      "container may not have: take sock-devmem (no ring) there", nic->ifname);
+		return dv_err(-EPERM, "nic %s: binding a queue to a ring requires CAP_NET_ADMIN in the initial user "
+			      "namespace, which a container may lack: use sock-devmem (no ring) there", nic->ifname);
 	return 0;
-}
-
-static const char *hint(int rc)
-{
-	switch (rc) {
-	case -EEXIST:
-		return ": it has an XDP program (ip link set dev IF xdp off), or a ring that is not closed yet, or this is not the "
-		       "ring's thread";
-	case -EOPNOTSUPP:
-		return ": the driver restarts no single queues, or the memory is not to be reached by the NIC (a device's own memory "
-		       "needs the series in kernel/)";
-	case -EINVAL:
-		return ": headers are not split, the NIC has no way to the memory (devio-probe tells), or the kernel is older than 6.16 and "
-		       "takes no dma-buf";
-	case -ENOMEM:
-		return ": RLIMIT_MEMLOCK (ulimit -l) may be too low";
-	default:
-		return "";
-	}
 }
 
 static int try_queue(struct devio_nic *nic, int fd, uint32_t buffer)
@@ -86,71 +67,71 @@ static int bind_ring(struct devio_nic *nic, int fd)
 	int rc = dv_nic_bind_buffers(nic, fd, try_queue);
 
 	if (rc)
-		return dv_err(rc, "nic %s: the ring does not get queue %u with mem %s%s", nic->ifname, nic->first, nic->mem->spec,
-			      hint(rc));
+		return dv_err(rc, "nic %s: cannot bind mem %s to queue %u for the ring%s", nic->ifname, nic->mem->spec,
+			      nic->first, dv_nic_bind_hint(nic, rc));
 	nic->id = nic->zc.id;
 	atomic_fetch_add_explicit(&nic->refs, 1, memory_order_relaxed);
 	dv_nic_ring_join(nic, r);
 	return 0;
 }
 
-/* As it was before, others' traffic might come to the queue: RSS keeps away from it. */
-static int keep_away(const struct devio_nic *nic)
+/* The saved RSS table without the queue: with it, other programs' traffic could reach the queue. */
+static int exclude_from_rss(const struct devio_nic *nic)
 {
-	size_t size = nic->was.rss_size * sizeof(nic->was.rss[0]);
+	size_t size = nic->saved.rss_size * sizeof(nic->saved.rss[0]);
 	uint32_t *table = size ? malloc(size) : NULL;
 	int rc = size ? -ENOMEM : 0;
 
 	if (table) {
-		memcpy(table, nic->was.rss, size);
-		(void)dv_ethtool_rss_make(table, nic->was.rss_size, nic->first, nic->queues, false);
-		rc = dv_ethtool_rss_set(nic->ifname, table, nic->was.rss_size);
+		memcpy(table, nic->saved.rss, size);
+		(void)dv_ethtool_rss_make(table, nic->saved.rss_size, nic->first, nic->queues, false);
+		rc = dv_ethtool_rss_set(nic->ifname, table, nic->saved.rss_size);
 	}
 	free(table);
 	return rc;
 }
 
-static void lead_away(struct devio_nic *nic)
+static void divert_traffic(struct devio_nic *nic)
 {
 	struct dv_nicstate *rules = calloc(1, sizeof(*rules));
-	int rc = keep_away(nic);
+	int rc = exclude_from_rss(nic);
 
 	if (rules) {
 		rules->ifindex = nic->ifindex;
 		memcpy(rules->ifname, nic->ifname, sizeof(rules->ifname));
-		memcpy(rules->rules, nic->was.rules, sizeof(rules->rules));
-		rules->nr_rules = nic->was.nr_rules;
-		if (!dv_nic_undo(rules))
-			nic->was.nr_rules = 0;
+		memcpy(rules->rules, nic->saved.rules, sizeof(rules->rules));
+		rules->nr_rules = nic->saved.nr_rules;
+		if (!dv_nic_restore_state(rules))
+			nic->saved.nr_rules = 0;
 	}
-	if (rc || nic->was.nr_rules)
-		dv_log(nic->ctx, DEVIO_LOG_ERROR, "nic %s: traffic cannot be led away from queue %u before the ring is closed",
-		       nic->ifname, nic->first);
+	if (rc || nic->saved.nr_rules)
+		dv_log(nic->ctx, DEVIO_LOG_ERROR, "nic %s: cannot divert traffic from queue %u until the ring is "
+		       "closed", nic->ifname, nic->first);
 	free(rules);
 }
 
-/* The kernel gives the queue back some time after the ring's descriptor is closed. */
-static void put_back(struct devio_nic *nic)
+/* The kernel releases the queue some time after the ring's descriptor is closed. */
+static void restore_after_ring(struct devio_nic *nic)
 {
 	struct dv_netqueue q;
 
 	for (int i = 0; i < TRIES && !dv_netqueue_get(nic->ifindex, nic->first, &q) && q.other; i++)
 		usleep(PAUSE_US);
-	dv_nic_put_back(nic);
+	dv_nic_restore(nic);
 }
 
-static void leave(struct devio_nic *nic)
+static void unbind_ring(struct devio_nic *nic)
 {
 	pthread_mutex_lock(&nic->undo);
 	nic->closed = true;
 	if (atomic_load_explicit(&nic->ring, memory_order_relaxed))
-		lead_away(nic);
+		divert_traffic(nic);
 	else
-		put_back(nic);
+		restore_after_ring(nic);
 	pthread_mutex_unlock(&nic->undo);
 }
 
-/* In a forked child the memory of the NIC is unmapped, and no more. */
+/* In a forked child only the refill ring's mapping is dropped. */
 static void closed(struct devio_ring *r, struct dv_ring_client *c, bool forked)
 {
 	struct devio_nic *nic = dv_client_of(c, struct devio_nic, client);
@@ -161,13 +142,13 @@ static void closed(struct devio_ring *r, struct dv_ring_client *c, bool forked)
 		pthread_mutex_lock(&nic->undo);
 	atomic_store_explicit(&nic->ring, NULL, memory_order_relaxed);
 	if (!forked && nic->closed)
-		put_back(nic);
+		restore_after_ring(nic);
 	if (!forked)
 		pthread_mutex_unlock(&nic->undo);
 	dv_nic_put(nic);
 }
 
-/* Buffers for which there was no room on their way to the NIC. */
+/* Returns the buffers for which the refill ring had no room. */
 static void refill(struct devio_ring *r, struct dv_ring_client *c)
 {
 	if (!dv_zcrx_publish(&dv_client_of(c, struct devio_nic, client)->zc))
@@ -180,5 +161,5 @@ const struct dv_nic_binding dv_nic_ring_binding = {
 	.per_ring = true,
 	.can = can,
 	.bind = bind_ring,
-	.leave = leave,
+	.unbind = unbind_ring,
 };

@@ -358,11 +358,11 @@ static int test_unreachable(const char *spec)
 	look(before, sizeof(before));
 	is(devio_nic_open(ctx, NIC, area, NULL, &n), -EINVAL, "sock-devmem");
 	printf("# %s\n", devio_errmsg());
-	ok(!!strstr(devio_errmsg(), "no way to that memory"), "and the cause is told", 0);
+	ok(!!strstr(devio_errmsg(), "cannot reach that memory"), "and the cause is told", 0);
 	o.ring = zc_ring();
 	is(devio_nic_open(ctx, NIC, area, &o, &n), -EINVAL, "sock-zcrx");
 	printf("# %s\n", devio_errmsg());
-	ok(!!strstr(devio_errmsg(), "no way to the memory"), "and what may be the cause", 0);
+	ok(!!strstr(devio_errmsg(), "cannot reach the memory"), "and what may be the cause", 0);
 	devio_ring_close(o.ring);
 	look(after, sizeof(after));
 	ok(!strcmp(before, after), "nothing was changed", 0);

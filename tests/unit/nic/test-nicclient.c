@@ -158,13 +158,13 @@ static void test_all_well(void **state)
 static void test_mischief(void **state)
 {
 	static const struct { enum mischief m; int err; const char *words; } bad[] = {
-		{ SILENT, -ETIMEDOUT, "has said nothing" }, { HANG_UP, -ECONNRESET, "has ended" },
-		{ SHORT, -EPROTO, "nonsense" }, { LONG, -EPROTO, "nonsense" }, { MAGIC, -EPROTO, "nonsense" },
-		{ OTHER_VERSION, -EPROTONOSUPPORT, "another version" }, { OTHER_OP, -EPROTO, "nonsense" },
-		{ POSITIVE, -EPROTO, "nonsense" }, { NO_TEXT, -EPROTO, "nonsense" }, { ENDLESS_TEXT, -EPROTO, "nonsense" },
-		{ NO_BINDING, -EPROTO, "nonsense" }, { QUEUE_0, -EPROTO, "nonsense" }, { STEER_0, -EPROTO, "nonsense" },
-		{ BUFFER_0, -EPROTO, "nonsense" },
-		{ OTHER_IFINDEX, -EPROTO, "not asked for" }, { REFUSE, -EBUSY, "in the test's words" },
+		{ SILENT, -ETIMEDOUT, "did not answer within" }, { HANG_UP, -ECONNRESET, "has ended" },
+		{ SHORT, -EPROTO, "invalid answer" }, { LONG, -EPROTO, "invalid answer" }, { MAGIC, -EPROTO, "invalid answer" },
+		{ OTHER_VERSION, -EPROTONOSUPPORT, "another protocol version" }, { OTHER_OP, -EPROTO, "invalid answer" },
+		{ POSITIVE, -EPROTO, "invalid answer" }, { NO_TEXT, -EPROTO, "invalid answer" }, { ENDLESS_TEXT, -EPROTO, "invalid answer" },
+		{ NO_BINDING, -EPROTO, "invalid answer" }, { QUEUE_0, -EPROTO, "invalid answer" }, { STEER_0, -EPROTO, "invalid answer" },
+		{ BUFFER_0, -EPROTO, "invalid answer" },
+		{ OTHER_IFINDEX, -EPROTO, "were requested" }, { REFUSE, -EBUSY, "in the test's words" },
 	};
 	struct devio_mem *m = a_mem();
 	struct devio_nic *n;
@@ -259,7 +259,7 @@ static void test_part(void **state)
 	must(!ftruncate(m->dmabuf_fd, 2 * SIZE), "a larger one");
 	daemon_start(&d, NONE, 0);
 	must_fail(devio_nic_open(ctx, "lo", m, NULL, &n), -EINVAL);
-	must(strstr(devio_errmsg(), "as large"), "%s", devio_errmsg());
+	must(strstr(devio_errmsg(), "spans its dma-buf"), "%s", devio_errmsg());
 	daemon_end(&d);
 	must(!d.fds, "the daemon gets none of it");
 	devio_mem_free(m);
