@@ -200,21 +200,22 @@ void reset_sending(const char *spec, int port)
 
 /* ----------------------------------------------------------------------- many */
 
-void many_pieces(int n)
+void many_pieces(unsigned int n)
 {
 	struct peer p = { .bytes = 300007, .port = 4805, .connections = n, .odd = true };
-	struct lane *l = calloc((size_t)n, sizeof(*l));
-	int listener = listen_on(true, p.port), open_ones = n, failed = 0;
-	struct pollfd pollers[64];
+	struct lane *l = calloc(n, sizeof(*l));
+	int listener = listen_on(true, p.port), failed = 0;
+	struct pollfd pollers[PEER_MAX];
+	unsigned int open_ones = n;
 	uint64_t total = 0, wrong = 0;
 
 	peer_start(&p);
-	for (int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		l[i].s = take(listener);
 		pollers[i] = (struct pollfd){ .fd = devio_sock_fd(l[i].s), .events = POLLIN };
 	}
-	while (open_ones && poll(pollers, (nfds_t)n, 20000) > 0)
-		for (int i = 0; i < n; i++) {
+	while (open_ones && poll(pollers, n, 20000) > 0)
+		for (unsigned int i = 0; i < n; i++) {
 			int ret = pollers[i].revents ? step(&l[i], 0) : 1;
 
 			if (ret > 0 || ret == -EAGAIN)
@@ -224,32 +225,33 @@ void many_pieces(int n)
 			open_ones--;
 		}
 	pthread_join(p.thread, NULL);
-	for (int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		total += l[i].pos;
 		wrong += l[i].wrong;
 		devio_sock_close(l[i].s);
 	}
-	ok(!open_ones && !failed && total == (uint64_t)n * p.bytes, "all streams came whole, as pieces", (long)total);
+	ok(!open_ones && !failed && total == n * p.bytes, "all streams came whole, as pieces", (long)total);
 	ok(!wrong, "every byte in its place", (long)wrong);
 	close(listener);
 	free(l);
 }
 
-void many_on_ring(const char *spec, int n)
+void many_on_ring(const char *spec, unsigned int n)
 {
 	struct peer p = { .bytes = 300007, .port = 4806, .connections = n, .odd = true };
-	struct lane *l = calloc((size_t)n, sizeof(*l));
-	struct devio_mem *dst = memory(spec, (uint64_t)n * 64 * KIB);
-	int listener = listen_on(true, p.port), open_ones = n, failed = 0, got = 1;
+	struct lane *l = calloc(n, sizeof(*l));
+	struct devio_mem *dst = memory(spec, n * 64 * KIB);
+	int listener = listen_on(true, p.port), failed = 0, got = 1;
+	unsigned int open_ones = n;
 	struct devio_completion done[64];
 	uint64_t total = 0, wrong = 0;
 	struct devio_ring *r;
 
 	must(devio_ring_open(ctx, NULL, &r), "ring");
 	peer_start(&p);
-	for (int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		l[i].s = take(listener);
-		must(devio_ring_recv(r, l[i].s, dst, (uint64_t)i * 64 * KIB, 64 * KIB, (uint64_t)i), "devio_ring_recv");
+		must(devio_ring_recv(r, l[i].s, dst, i * 64 * KIB, 64 * KIB, i), "devio_ring_recv");
 	}
 	while (open_ones && (got = devio_ring_wait(r, done, 1, 64, 30000000000)) > 0)
 		for (int k = 0; k < got; k++) {
@@ -265,12 +267,12 @@ void many_on_ring(const char *spec, int n)
 			must(devio_ring_recv(r, l[i].s, dst, i * 64 * KIB, 64 * KIB, i), "devio_ring_recv");
 		}
 	pthread_join(p.thread, NULL);
-	for (int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		total += l[i].pos;
 		wrong += l[i].wrong;
 		devio_sock_close(l[i].s);
 	}
-	ok(!open_ones && !failed && total == (uint64_t)n * p.bytes, "all streams came whole, on a ring", (long)total);
+	ok(!open_ones && !failed && total == n * p.bytes, "all streams came whole, on a ring", (long)total);
 	ok(!wrong, "every byte in its place", (long)wrong);
 	devio_ring_close(r);
 	devio_mem_free(dst);

@@ -160,10 +160,10 @@ size_t next_size(size_t i)
 
 static void peer_sends(struct peer *p, int *fds)
 {
-	uint64_t sent[64] = { 0 }, left = (uint64_t)p->connections * p->bytes;
+	uint64_t sent[PEER_MAX] = { 0 }, left = p->connections * p->bytes;
 
 	for (size_t i = 0; left && !p->stop; i++) {
-		int which = i % p->connections;
+		unsigned int which = i % p->connections;
 		size_t len = p->odd ? next_size(i) : 256 * KIB;
 		ssize_t ret;
 
@@ -220,10 +220,10 @@ static void *peer_main(void *arg)
 {
 	const struct linger now = { .l_onoff = 1 };
 	struct peer *p = arg;
-	int fds[64], one = 1;
+	int fds[PEER_MAX], one = 1;
 
 	enter_peer();
-	for (int i = 0; i < p->connections; i++) {
+	for (unsigned int i = 0; i < p->connections; i++) {
 		fds[i] = connect_to(true, p->port);
 		setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	}
@@ -233,7 +233,7 @@ static void *peer_main(void *arg)
 		peer_sends(p, fds);
 	while (p->holds && !p->stop)
 		usleep(10000);
-	for (int i = 0; i < p->connections; i++) {
+	for (unsigned int i = 0; i < p->connections; i++) {
 		if (p->resets)
 			setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 		close(fds[i]);
@@ -249,5 +249,9 @@ void peer_start(struct peer *p)
 		p->port = ++port;
 	if (!p->connections)
 		p->connections = 1;
+	if (p->connections > PEER_MAX) {
+		errno = E2BIG;
+		die("connections of a peer");
+	}
 	pthread_create(&p->thread, NULL, peer_main, p);
 }

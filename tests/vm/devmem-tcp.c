@@ -107,38 +107,43 @@ static int test_slow(const char *spec)
 	return finish();
 }
 
-static int test_many(const char *spec, int n)
+static int test_many(const char *spec, unsigned int n)
 {
 	struct mem m = mem_open(spec, 16 * MIB);
 	struct peer p = { .bytes = 1 * MIB, .port = 4996, .connections = n, .odd = true };
 	struct stream *s = calloc(n, sizeof(*s));
 	uint64_t total = 0, wrong = 0, linear = 0;
-	int listener, open_ones = n;
-	struct pollfd pollers[64];
+	unsigned int open_ones = n;
+	struct pollfd pollers[PEER_MAX];
+	int listener;
 	struct binding b;
 
+	if (!n || n > PEER_MAX) {
+		fprintf(stderr, "devmem-tcp many: 1 to %d connections\n", PEER_MAX);
+		return 2;
+	}
 	prepare(true);
 	must_bind(&b, &m);
 	listener = listen_on(true, p.port);
 	peer_start(&p);
-	for (int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		s[i] = (struct stream){ .m = &m, .id = b.id, .fd = accept(listener, NULL, NULL) };
 		pollers[i] = (struct pollfd){ .fd = s[i].fd, .events = POLLIN };
 	}
 	while (open_ones && poll(pollers, n, 20000) > 0)
-		for (int i = 0; i < n; i++)
+		for (unsigned int i = 0; i < n; i++)
 			if (pollers[i].revents && receive(&s[i], MSG_DONTWAIT) == 0) {
 				pollers[i].fd = -1;
 				open_ones--;
 			}
 	pthread_join(p.thread, NULL);
-	for (int i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		total += s[i].position;
 		wrong += s[i].wrong;
 		linear += s[i].linear;
 		close(s[i].fd);
 	}
-	printf("# %d connections, %lu bytes, %lu linear\n", n, (long)total, (long)linear);
+	printf("# %u connections, %lu bytes, %lu linear\n", n, (long)total, (long)linear);
 	ok(!open_ones && total == n * p.bytes, "all streams came whole", total);
 	ok(!wrong, "every byte where it was said to be", wrong);
 	close(listener);
@@ -363,7 +368,7 @@ int main(int argc, char **argv)
 	if (!strcmp(what, "slow"))
 		return test_slow(arg);
 	if (!strcmp(what, "many"))
-		return test_many(arg, n);
+		return test_many(arg, (unsigned int)n);
 	if (!strcmp(what, "restart"))
 		return test_restart(arg, n);
 	if (!strcmp(what, "revoke"))

@@ -20,6 +20,7 @@
 #define NIC "eth0"
 #define QUEUE 1
 #define PERIOD 1048573 /* a prime: what lies at an offset depends on when it came */
+#define PEER_MAX 64 /* connections of one peer */
 #define SCM_DEVMEM_TX SO_DEVMEM_DMABUF
 
 struct fragment { /* struct dmabuf_cmsg, struct dmabuf_token of linux/uio.h */
@@ -48,7 +49,8 @@ const char *nl_reason(void);
 /* devmem-peer.c: the pattern, the wire, the other end. */
 struct peer {
 	pthread_t thread;
-	int port, connections;
+	int port;
+	unsigned int connections; /* 0: one; PEER_MAX at most */
 	uint64_t bytes;
 	bool odd;      /* write by many sizes, and wait in between */
 	bool receives; /* the other direction */

@@ -38,8 +38,8 @@ void pci_errors(void);
 void send_checked(const char *spec, int n, int port, void (*f)(void));
 /* The peer goes away in the middle of them. */
 void reset_sending(const char *spec, int port);
-/* So many connections at once. */
-void many_pieces(int n);
-void many_on_ring(const char *spec, int n);
+/* So many connections at once, PEER_MAX at most. */
+void many_pieces(unsigned int n);
+void many_on_ring(const char *spec, unsigned int n);
 
 #endif
