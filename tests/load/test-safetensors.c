@@ -43,6 +43,9 @@ static void test_good(void **state)
 
 #define T(dtype, shape, offsets) "{\"a\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
 
+/* The beginning of our sentence about what json-c refuses; its own words behind it differ by version. */
+#define NO_JSON "its JSON cannot be read"
+
 static const struct bad {
 	const char *header;
 	size_t data;
@@ -59,7 +62,6 @@ static const struct bad {
 	{ T("\"F32\"", "null", "[0,24]"), 24, "counts" },
 	{ T("\"F32\"", "[4294967296,4294967296]", "[0,24]"), 24, "2^64" },
 	{ T("\"F32\"", "[2305843009213693952,2]", "[0,24]"), 24, "2^64" },
-	{ T("\"F32\"", "[99999999999999999999]", "[0,24]"), 24, "counts" },
 	{ T("\"F4\"", "[3]", "[0,1]"), 1, "inside a byte" },
 	{ T("\"F32\"", "[2,3]", "[24,0]"), 24, "truncated, or wrong" },
 	{ T("\"F32\"", "[2,3]", "[0,9223372036854775807]"), 24, "truncated" },
@@ -73,33 +75,47 @@ static const struct bad {
 	  "\"data_offsets\":[0,4]}}", 4, "twice" },
 	{ "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "twice" },
 	{ "{\"a\\u0000b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "NUL" },
-	{ "{'a':{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "quotes" },
-	{ "{\"a\xff\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "JSON" },
+	{ "{\"a\xff\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, NO_JSON },
 	{ "{\"a\":{\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "wants" },
 	{ "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4],\"x\":1}}", 4, "wants" },
 	{ "{\"a\":7}", 0, "wants" },
 	{ "{\"__metadata__\":{\"a\":1}}", 0, "strings" },
 	{ "{\"__metadata__\":[]}", 0, "strings" },
-	{ "{} x", 0, "JSON" },
-	{ "{}{}", 0, "JSON" },
+	{ "{} x", 0, NO_JSON },
+	{ "{}{}", 0, NO_JSON },
 	{ "[{}]", 0, "no JSON object" },
 	{ " {}", 0, "no JSON object" },
 	{ "{\"a\":", 0, "ends too early" },
-	{ "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}", 0, "JSON" },
+	{ "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}", 0, NO_JSON },
 };
+
+/* The same, but that json-c 0.18 refuses it and 0.16 leaves it to us. */
+static const struct bad either[] = {
+	{ T("\"F32\"", "[99999999999999999999]", "[0,24]"), 24, "counts" },
+	{ "{'a':{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "quotes" },
+};
+
+static void must_refuse(const char *name, const struct bad *b, const char *other)
+{
+	struct devio_source *s;
+
+	file_tensors(name, b->header, b->data);
+	must_fail(devio_source_open_safetensors(name, &s), -EBADMSG);
+	must(strstr(devio_errmsg(), b->word) || strstr(devio_errmsg(), other), "'%s' is not in: %s", b->word,
+	     devio_errmsg());
+	must(strstr(devio_errmsg(), name), "the file is named: %s", devio_errmsg());
+}
 
 static void test_bad(void **state)
 {
 	const char *name = rig_name("bad");
-	struct devio_source *s;
 	int fds = rig_fds();
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(bads) / sizeof(bads[0]); i++) {
-		file_tensors(name, bads[i].header, bads[i].data);
-		must_tell(devio_source_open_safetensors(name, &s), -EBADMSG, bads[i].word);
-		must(strstr(devio_errmsg(), name), "the file is named: %s", devio_errmsg());
-	}
+	for (size_t i = 0; i < sizeof(bads) / sizeof(bads[0]); i++)
+		must_refuse(name, &bads[i], bads[i].word);
+	for (size_t i = 0; i < sizeof(either) / sizeof(either[0]); i++)
+		must_refuse(name, &either[i], NO_JSON);
 	must(rig_fds() == fds, "no descriptor is left open");
 	unlink(name);
 }
@@ -151,7 +167,7 @@ static void test_index(void **state)
 		{ "{\"weight_map\":{\"a\":\"x1.tmp\",\"b\":\"x2.tmp\",\"c\":\"x2.tmp\"}}", 0, "'c' is not in" },
 		{ "{\"weight_map\":{\"a\":\"x1.tmp\",\"a\":\"x1.tmp\",\"b\":\"x2.tmp\"}}", 0, "twice" },
 		{ "[1]", 0, "no object" },
-		{ "", 0, "JSON" },
+		{ "", 0, NO_JSON },
 	};
 	struct devio_source *s;
 	struct devio_field f;
