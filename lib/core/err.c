@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Errors: the thread's last sentence, and the words for paths and reasons. */
 #include "config.h"
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,9 +15,15 @@ DEVIO_API const char *devio_errmsg(void)
 	return errmsg;
 }
 
+/* INT_MIN, which a completion of the caller's own making may have, is no errno and has no positive. */
+static int positive(int err)
+{
+	return err < 0 && err != INT_MIN ? -err : err;
+}
+
 const char *dv_errno_name(int err)
 {
-	const char *name = strerrorname_np(err < 0 ? -err : err);
+	const char *name = strerrorname_np(positive(err));
 
 	return name ? name : "unknown errno";
 }
@@ -24,13 +31,13 @@ const char *dv_errno_name(int err)
 int dv_err(int err, const char *fmt, ...)
 {
 	char text[400];
+	const char *words = strerrordesc_np(positive(err));
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	snprintf(errmsg, sizeof(errmsg), "%s [%s: %s]", text, dv_errno_name(err),
-		 strerrordesc_np(-err) ? strerrordesc_np(-err) : "?");
+	snprintf(errmsg, sizeof(errmsg), "%s [%s: %s]", text, dv_errno_name(err), words ? words : "?");
 	return err;
 }
 

@@ -2,6 +2,7 @@
 /* lib/kern/pool.c: order, limits, timeouts, cancelling; lib/core/err.c: options and sentences. */
 #include "config.h"
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +167,7 @@ static void test_sentences(void **state)
 	must(dv_err_in(-EIO, "here") == -EIO && strstr(devio_errmsg(), "here") && strstr(devio_errmsg(), "it broke"),
 	     "%s", devio_errmsg());
 	must(dv_err(-123456, "odd") == -123456 && devio_errmsg()[0], "an errno without a name");
+	must(dv_err(INT_MIN, "odd") == INT_MIN && strstr(devio_errmsg(), "unknown errno"), "%s", devio_errmsg());
 	for (unsigned int i = 0; i < DEVIO_REASON_MAX + 3; i++)
 		must(devio_reason_text(i) && devio_reason_text(i)[0], "reason %u", i);
 	for (int i = 0; i < DEVIO_PATH_MAX; i++)
@@ -177,6 +179,7 @@ static void test_sentences(void **state)
 
 static void test_completion_text(void **state)
 {
+	static const int64_t odd[] = { INT_MIN, INT_MIN - 1LL, INT64_MIN, -123456, -(1LL << 32) };
 	struct devio_completion c = { 0 };
 	char buf[400], tiny[10];
 	int n;
@@ -194,6 +197,11 @@ static void test_completion_text(void **state)
 				must(devio_completion_text(&c, tiny, sizeof(tiny)) == n && strlen(tiny) == 9, "cut");
 				must(devio_completion_text(&c, NULL, 0) == n, "the length alone");
 			}
+	for (unsigned int i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		c.result = odd[i];
+		n = devio_completion_text(&c, buf, sizeof(buf));
+		must(n > 0 && n < (int)sizeof(buf) && strstr(buf, "failed"), "result %lld: %s", (long long)odd[i], buf);
+	}
 }
 
 int main(void)
