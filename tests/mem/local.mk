@@ -29,11 +29,11 @@ tests_mem_libfakehipold_la_LDFLAGS = $(fake_ldflags)
 tests_mem_libfakeze_la_SOURCES = tests/mem/fake-ze.c $(fake_sources)
 tests_mem_libfakeze_la_LDFLAGS = $(fake_ldflags)
 
-# What the tests share (tests/hw's, too); and with it the inside of the library and the fake kernel.
+# What the tests share (tests/hw's, too); and with it the inside of the library and the fake kernel, whose ioctl() comes
+# before the C library's: programs that want the real one are linked without librig.
 check_LTLIBRARIES += tests/mem/libmemtest.la tests/mem/librig.la
-tests_mem_libmemtest_la_SOURCES = tests/mem/memtest.c tests/mem/memtest.h tests/mem/fake.h
+tests_mem_libmemtest_la_SOURCES = tests/mem/memtest.c tests/mem/memtest.h tests/mem/between.c tests/mem/fake.h
 tests_mem_librig_la_SOURCES = \
-	tests/mem/between.c \
 	tests/mem/fake-kernel.c \
 	tests/mem/fake-kernel.h \
 	tests/mem/rig.c \
@@ -73,7 +73,8 @@ tests_mem_test_vfio_LDADD = $(mem_libs)
 tests_mem_test_vfio_LDFLAGS = $(mem_ldflags)
 tests_mem_test_ze_LDADD = $(mem_libs)
 tests_mem_test_ze_LDFLAGS = $(mem_ldflags)
-# Nothing faked: no --wrap here.
-tests_mem_test_kernel_mem_LDADD = $(mem_libs)
-tests_mem_test_mem_LDADD = $(mem_libs)
+# Nothing faked.
+mem_real_libs = tests/mem/libmemtest.la lib/libdv.la $(CMOCKA_LIBS) -ldl -lpthread
+tests_mem_test_kernel_mem_LDADD = $(mem_real_libs)
+tests_mem_test_mem_LDADD = $(mem_real_libs)
 endif
