@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a receive brought, as fragments for the application. */
+/* Fills in the application's fragments after a receive. */
 #include "config.h"
 #include "sock/rx.h"
 
@@ -10,20 +10,20 @@ int dv_borrow_fill(struct dv_rx *rx, struct devio_frag *frags, const char *host,
 	int nr = dv_rx_parse(&rx->msg, n, rx->nic->id, mem_off + m->size, rx->frag);
 
 	for (int i = 0; i < nr; i++) {
-		const struct dv_rx_frag *p = &rx->frag[i];
+		const struct dv_rx_frag *f = &rx->frag[i];
 
-		if (p->linear) {
-			frags[i] = (struct devio_frag){ .host = host + linear, .len = p->len };
-			linear += p->len;
+		if (f->linear) {
+			frags[i] = (struct devio_frag){ .host = host + linear, .len = f->len };
+			linear += f->len;
 			continue;
 		}
 		frags[i].mem = m;
 		frags[i].host = NULL;
-		frags[i].off = p->off - mem_off;
-		frags[i].len = p->len;
+		frags[i].off = f->off - mem_off;
+		frags[i].len = f->len;
 		frags[i].resv = 0;
-		frags[i].token = dv_frag_table_put(&rx->borrowed, p->token);
-		bytes += p->len;
+		frags[i].token = dv_frag_table_put(&rx->borrowed, f->token);
+		bytes += f->len;
 		n_frags++;
 	}
 	*sum = (struct dv_frag_sum){ .linear = linear, .frags = n_frags, .bytes = bytes };

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sock-bounce: the kernel copies between the socket and staging slots, the
- * device between slots and memory, both at the same time.
+ * sock-bounce: the kernel copies between the socket and staging buffers, the
+ * device between staging buffers and memory, and the two overlap.
  *
- * A connection may be silent for ever, and a slot with it. So only half of
- * the staging memory is for parts that wait with a slot in hand; once that is
- * used up, the kernel is asked to tell when a connection is ready, and the
- * slot is taken then, for bytes that move at once.
+ * A connection may stay idle forever, and its staging buffer with it. So only
+ * half of the staging memory is for parts that wait with a buffer; beyond that
+ * the connection is polled first, and the buffer is taken once it is ready, for
+ * bytes that can be moved at once.
  */
 #include "config.h"
 #include <errno.h>

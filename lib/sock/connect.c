@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Names to addresses to connections: listen, connect, accept. */
+/* Name resolution, connect, listen, accept. */
 #include "config.h"
 #include <fcntl.h>
 #include <netdb.h>
@@ -18,7 +18,7 @@
 
 #define DEFAULT_BACKLOG 128
 
-/* Until fd is ready or the clock says `end` (0: for ever). Signals do not interrupt it. */
+/* Polls fd until it is ready, or until the time `end` (0: no timeout). Signals do not interrupt it. */
 static int wait_ready(int fd, short events, int64_t end)
 {
 	struct pollfd p = { .fd = fd, .events = events };
@@ -43,7 +43,7 @@ static int64_t end_of(int64_t ns)
 	return ns ? dv_end_ns(ns) : 0;
 }
 
-/* getaddrinfo's errors as errnos, with the sentence. */
+/* getaddrinfo(), whose errors become -errno with an error message. */
 static int resolve(const char *host, const char *service, const struct devio_sock_opts *o, bool passive,
 		   struct addrinfo **list)
 {
@@ -56,7 +56,7 @@ static int resolve(const char *host, const char *service, const struct devio_soc
 	if (!rc)
 		return 0;
 	return dv_err(rc == EAI_MEMORY ? -ENOMEM : rc == EAI_AGAIN ? -EAGAIN : rc == EAI_SYSTEM ? -errno : -ENOENT,
-		      "sock %s port %s: the name cannot be resolved: %s; check it with getent ahosts",
+		      "sock %s port %s: cannot resolve the name: %s; check it with getent ahosts",
 		      host && *host ? host : "*", service, gai_strerror(rc));
 }
 
@@ -65,7 +65,7 @@ static void set_int(int fd, int level, int name, int value)
 	(void)setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-/* What may be refused without harm. */
+/* Options that may fail harmlessly. */
 static void tune(int fd, const struct devio_sock_opts *o)
 {
 	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -111,7 +111,7 @@ static int listen_one(const struct addrinfo *a, const struct devio_sock_opts *o,
 	if (rc)
 		return rc;
 	set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	/* Both families by one socket, unless only one is wanted. */
+	/* One socket for both families, unless only IPv6 was requested. */
 	if (a->ai_family == AF_INET6)
 		set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, !!(o->flags & DEVIO_SOCK_IPV6));
 	if (bind(fd, a->ai_addr, a->ai_addrlen) || listen(fd, o->backlog ? o->backlog : DEFAULT_BACKLOG)) {
@@ -126,17 +126,17 @@ static int listen_one(const struct addrinfo *a, const struct devio_sock_opts *o,
 static int check_names(const char *service, const struct devio_sock_opts *o)
 {
 	if (!service || !*service)
-		return dv_err(-EINVAL, "sock: the service is missing: a port or its name");
-	/* getaddrinfo() takes the lower 16 bits of any number. */
+		return dv_err(-EINVAL, "sock: no service given: use a port number or a service name");
+	/* getaddrinfo() silently uses the lower 16 bits of a larger number. */
 	if (service[strspn(service, "0123456789")] == '\0' && (strlen(service) > 9 || atoi(service) > UINT16_MAX))
-		return dv_err(-EINVAL, "sock: port %s: ports are numbers up to 65535", service);
+		return dv_err(-EINVAL, "sock: invalid port %s: the highest port number is 65535", service);
 	if (o->flags & DEVIO_SOCK_OWN_FD)
-		return dv_err(-EINVAL, "sock: DEVIO_SOCK_OWN_FD is for devio_sock_import()");
+		return dv_err(-EINVAL, "sock: DEVIO_SOCK_OWN_FD is valid only for devio_sock_import()");
 	return 0;
 }
 
-/* The first error that says more than that a family is not there. */
-static int worse(int old, int rc)
+/* The first error, but prefer any other to a missing address family. */
+static int more_specific(int old, int rc)
 {
 	return old && old != -EAFNOSUPPORT && old != -EADDRNOTAVAIL && old != -ENETUNREACH ? old : rc;
 }
@@ -151,7 +151,7 @@ static int connect_any(const struct addrinfo *list, const struct devio_sock_opts
 
 		if (!rc)
 			return 0;
-		err = worse(err, rc);
+		err = more_specific(err, rc);
 	}
 	return err;
 }
@@ -160,16 +160,17 @@ static const char *hint(int err)
 {
 	switch (err) {
 	case -ECONNREFUSED: return "connection refused";
-	case -ETIMEDOUT: return "no answer in the time allowed: a firewall, or the host is down";
-	case -ENETUNREACH: case -EHOSTUNREACH: return "there is no route to it";
-	case -EADDRINUSE: return "the port is in use: take another, or 0";
-	case -EACCES: case -EPERM: return "ports below net.ipv4.ip_unprivileged_port_start take CAP_NET_BIND_SERVICE";
+	case -ETIMEDOUT: return "timed out: check that the host is up and no firewall drops the packets";
+	case -ENETUNREACH: case -EHOSTUNREACH: return "no route to the host: check ip route";
+	case -EADDRINUSE: return "the port is in use: use another, or 0";
+	case -EACCES: case -EPERM:
+		return "ports below net.ipv4.ip_unprivileged_port_start require CAP_NET_BIND_SERVICE";
 	case -EADDRNOTAVAIL: return "no interface of this machine has the address";
-	default: return "the kernel refused";
+	default: return "failed";
 	}
 }
 
-/* [::] first: it takes IPv4 too. */
+/* IPv6 first: a socket bound to [::] accepts IPv4, too. */
 static int listen_any(const struct addrinfo *list, const struct devio_sock_opts *o, int *fd)
 {
 	int err = 0;
@@ -183,14 +184,15 @@ static int listen_any(const struct addrinfo *list, const struct devio_sock_opts 
 			rc = listen_one(a, o, fd);
 			if (!rc)
 				return 0;
-			err = worse(err, rc);
+			err = more_specific(err, rc);
 		}
 	return err;
 }
 
-static int open_by_name(struct devio_ctx *ctx, const char *host, const char *service, const struct devio_sock_opts *opts,
-			bool listener, struct devio_sock **out)
+static int open_by_name(struct devio_ctx *ctx, const char *host, const char *service,
+			const struct devio_sock_opts *opts, bool listener, struct devio_sock **out)
 {
+	const char *shown = host && *host ? host : listener ? "*" : "localhost";
 	struct devio_sock_opts o;
 	struct addrinfo *list;
 	int fd = -1, rc = dv_sock_opts(ctx, opts, &o, out);
@@ -204,8 +206,7 @@ static int open_by_name(struct devio_ctx *ctx, const char *host, const char *ser
 	rc = listener ? listen_any(list, &o, &fd) : connect_any(list, &o, &fd);
 	freeaddrinfo(list);
 	if (rc)
-		return dv_err(rc, "sock %s port %s: %s: %s", host && *host ? host : listener ? "*" : "localhost", service,
-			      listener ? "listen" : "connect", hint(rc));
+		return dv_err(rc, "sock %s port %s: %s: %s", shown, service, listener ? "listen" : "connect", hint(rc));
 	rc = dv_sock_new(ctx, fd, &o, listener, out);
 	if (rc)
 		close(fd);
@@ -224,7 +225,7 @@ DEVIO_API int devio_sock_listen(struct devio_ctx *ctx, const char *host, const c
 	return open_by_name(ctx, host, service, opts, true, out);
 }
 
-/* Others may take the connection between the poll and the accept. */
+/* Another thread or process may accept the connection between poll and accept. */
 static int accept_one(struct devio_sock *l, int *out)
 {
 	int64_t end = end_of(l->opts.connect_ns);
@@ -246,20 +247,25 @@ static int accept_one(struct devio_sock *l, int *out)
 	}
 }
 
+static const char *accept_hint(int err)
+{
+	return err == -ETIMEDOUT ? "no connection arrived within the timeout" :
+	       err == -EMFILE || err == -ENFILE ? "no free file descriptor (see RLIMIT_NOFILE)" : "failed";
+}
+
 DEVIO_API int devio_sock_accept(struct devio_sock *l, struct devio_sock **out)
 {
 	int fd = -1, rc = dv_sock_check(l);
 
 	if (!rc && !out)
-		rc = dv_err(-EINVAL, "sock: the place for the connection is NULL");
+		rc = dv_err(-EINVAL, "sock: the pointer for the new connection is NULL");
 	if (!rc && !l->listening)
-		rc = dv_err(-EINVAL, "sock: accept: this is a connection, not a listener");
+		rc = dv_err(-EINVAL, "sock: accept: not a listener: use devio_sock_listen()");
 	if (rc)
 		return rc;
 	rc = accept_one(l, &fd);
 	if (rc)
-		return dv_err(rc, "sock: accept: %s", rc == -ETIMEDOUT ? "no connection in the time allowed" :
-			      rc == -EMFILE || rc == -ENFILE ? "no descriptor is free (see RLIMIT_NOFILE)" : "the kernel refused");
+		return dv_err(rc, "sock: accept: %s", accept_hint(rc));
 	tune(fd, &l->opts);
 	rc = dv_sock_new(l->base.ctx, fd, &l->opts, false, out);
 	if (rc)

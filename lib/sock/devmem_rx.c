@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sock-devmem, received: the NIC writes payload into its memory, from which it
- * is gathered, or where the caller borrows it. Fragments return to the NIC in
- * one call for each receive.
+ * sock-devmem, receiving: the NIC writes payload into its memory, from which it
+ * is gathered, or where the caller borrows it. Fragments are returned to the NIC
+ * by one call per receive.
  */
 #include "config.h"
 #include "core/ctx.h"
@@ -23,23 +23,12 @@ int dv_devmem_rx_can(const struct dv_op *op, uint8_t *why)
 
 int dv_devmem_rx_issue(struct devio_ring *r, struct dv_op *op)
 {
-	uint64_t left = op->len - op->issued;
-	struct dv_part *p;
-
 	if (op->sock.frags && !dv_frag_table_room(&dv_sock_of(op)->rx->borrowed))
 		return -ENOBUFS;
-	p = dv_transfer_get(r, op, op->issued, left < DV_RX_BYTES ? left : DV_RX_BYTES);
-	if (!p)
-		return -EAGAIN;
-	p->mode = DV_MODE_DIRECT;
-	p->sock.step = DV_STEP_MOVE;
-	p->len = p->take;
-	op->issued += p->len;
-	dv_transfer_part(r, p);
-	return 0;
+	return dv_transfer_receive(r, op, DV_RX_BYTES);
 }
 
-void dv_devmem_rx_frame(struct dv_part *p)
+void dv_devmem_rx_prep(struct dv_part *p)
 {
 	const struct dv_op *op = p->op;
 	struct dv_rx *rx = dv_sock_of(op)->rx;
@@ -52,32 +41,33 @@ void dv_devmem_rx_frame(struct dv_part *p)
 	dv_rx_prepare(rx, op->sock.frag_host, p->len, room < DV_RX_FRAGS ? room : DV_RX_FRAGS);
 }
 
-static void give_back(struct devio_ring *r, struct dv_rx *rx, int fd, int nr)
+static void return_frags(struct devio_ring *r, struct dv_rx *rx, int fd, int nr)
 {
 	uint64_t frags = 0;
-	int lost = 0;
+	int failed = 0;
 
 	for (int i = 0; i < nr; i++) {
-		int rc = rx->frag[i].linear ? 0 : dv_token_batch_add(&rx->back, fd, rx->frag[i].token);
+		int rc = rx->frag[i].linear ? 0 : dv_token_batch_add(&rx->returned, fd, rx->frag[i].token);
 
 		frags += !rx->frag[i].linear;
-		lost = rc ? rc : lost;
+		failed = rc ? rc : failed;
 	}
-	if (dv_token_batch_flush(&rx->back, fd))
-		lost = 1;
-	if (lost)
-		dv_log(r->ctx, DEVIO_LOG_ERROR, "sock-devmem: the kernel did not know tokens that it had issued");
+	if (dv_token_batch_flush(&rx->returned, fd))
+		failed = 1;
+	if (failed)
+		dv_log(r->ctx, DEVIO_LOG_ERROR, "sock-devmem: SO_DEVMEM_DONTNEED: the kernel does not know tokens that "
+		       "it issued");
 	dv_stat_add(&r->stat.sum.frags, frags);
 	dv_stat_add(&r->stat.sum.returned, frags);
 }
 
-static int account_fails(int err, uint32_t n)
+static int cmsg_error(int err, uint32_t n)
 {
-	return dv_err(err, "sock-devmem: the kernel's account of %u bytes cannot be used%s", n,
+	return dv_err(err, "sock-devmem: invalid control messages with a receive of %u bytes%s", n,
 		      err == -ENOMSG ? ": another memory is bound to the queue" : "");
 }
 
-/* Fragments that stay where they are. */
+/* Leaves the fragments in place, for the application. */
 static int borrow(struct devio_ring *r, struct dv_part *p, uint32_t n)
 {
 	struct dv_op *op = p->op;
@@ -85,7 +75,7 @@ static int borrow(struct devio_ring *r, struct dv_part *p, uint32_t n)
 	int nr = dv_borrow_fill(dv_sock_of(op)->rx, op->sock.frags, op->sock.frag_host, n, &sum);
 
 	if (nr < 0)
-		return account_fails(nr, n);
+		return cmsg_error(nr, n);
 	op->sock.nr_frags = (uint32_t)nr;
 	op->sock.delivered += sum.bytes;
 	dv_stat_add(&r->stat.sum.linear, sum.linear);
@@ -104,8 +94,8 @@ int dv_devmem_rx_deliver(struct devio_ring *r, struct dv_part *p, uint32_t n)
 		return borrow(r, p, n);
 	nr = dv_rx_parse(&rx->msg, n, rx->nic->id, rx->nic->mem_off + rx->nic->mem->size, rx->frag);
 	if (nr < 0)
-		return account_fails(nr, n);
+		return cmsg_error(nr, n);
 	rc = dv_rx_place(r, p->op, p->x, nr);
-	give_back(r, rx, s->fd, nr);
+	return_frags(r, rx, s->fd, nr);
 	return rc;
 }

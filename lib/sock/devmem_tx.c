@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sock-devmem, sent: the NIC reads the payload from the memory itself. The
- * kernel reports by the socket's error queue when it no longer does; until
- * then the operation lasts.
+ * sock-devmem, sending: the NIC reads the payload from the memory itself. The
+ * operation completes when the kernel reports, by the socket's error queue, that
+ * it no longer reads from there.
  */
 #include "config.h"
 #include <string.h>
@@ -18,7 +18,7 @@ int dv_devmem_tx_issue(struct devio_ring *r, struct dv_op *op)
 	struct dv_part *p;
 
 	if (!b)
-		return -EOPNOTSUPP; /* not seen: suits() looked */
+		return -EOPNOTSUPP; /* cannot happen: can() bound the only memory that suits() admits */
 	p = dv_transfer_get(r, op, op->issued, left < MAX_PART ? (uint32_t)left : MAX_PART);
 	if (!p)
 		return -EAGAIN;
@@ -32,8 +32,8 @@ int dv_devmem_tx_issue(struct devio_ring *r, struct dv_op *op)
 	return 0;
 }
 
-/* Not MSG_WAITALL: io_uring would send the rest without saying which memory. */
-void dv_devmem_tx_frame(struct dv_part *p, struct dv_net *n)
+/* Not MSG_WAITALL: io_uring would send the rest without the control message that names the memory. */
+void dv_devmem_tx_prep(struct dv_part *p, struct dv_net *n)
 {
 	struct dv_tx *tx = dv_sock_of(p->op)->tx;
 	uint32_t id = p->sock.tx.binding;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A connection as the ring sees it. */
+/* The endpoint operations of a connection: what the ring calls. */
 #include "config.h"
 #include "sock/sock.h"
 
@@ -8,7 +8,7 @@ static void advance(struct devio_ring *r, struct dv_op *op)
 	dv_stream_advance(r, dv_sock_of(op), op->write);
 }
 
-/* In what follows the operation, and with it its reference to the connection, may end on the way. */
+/* The operation, and with it its reference to the connection, may be gone before the last line. */
 static void event(struct devio_ring *r, struct dv_part *p, int res)
 {
 	struct devio_sock *s = dv_sock_get(dv_sock_of(p->op));
@@ -43,7 +43,7 @@ static void retry(struct devio_ring *r, struct dv_part *p)
 	dv_sock_put(s);
 }
 
-/* Only the step that is with the kernel needs a second request: the others end when they would go on. */
+/* Only the step in flight needs another cancel request: the others notice when they would continue. */
 static void cancel_again(struct devio_ring *r, struct dv_op *op)
 {
 	const struct dv_stream *st = dv_stream_of(op);
@@ -65,7 +65,7 @@ static void cancel(struct devio_ring *r, struct dv_op *op, bool again)
 	advance(r, op);
 }
 
-/* The bytes arrived in ordinary memory: the NIC did not steer them. */
+/* All bytes arrived in ordinary memory: they were not steered to the bound queue. */
 static void report_unsteered(struct devio_completion *c)
 {
 	c->best_unused = c->path;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of the table of fragments that are not done for every single one. */
+/* The fragment table and the token batch: what does not run per fragment. */
 #include "config.h"
 #include <errno.h>
 #include <stdlib.h>

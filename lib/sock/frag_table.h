@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fragments that the application has borrowed, and tokens on their way back to
- * the kernel: what is done for every single one, and so inline.
+ * The table of fragments borrowed by the application, and batches of tokens to
+ * return to the kernel. Inline, because it runs once per fragment.
  */
 #ifndef DV_SOCK_FRAG_TABLE_H
 #define DV_SOCK_FRAG_TABLE_H
@@ -13,15 +13,15 @@
 #include "kern/devmem.h"
 
 /*
- * A place for a borrowed fragment. The stream's receiver fills it; whoever
- * releases the fragment empties it, perhaps another thread at the same time.
+ * An entry for a borrowed fragment. The stream's receiver fills it; the thread
+ * that releases the fragment, possibly another one, clears it concurrently.
  */
 struct dv_frag_place {
 	_Atomic uint32_t token;    /* the kernel's */
-	_Atomic uint32_t gen;      /* odd while it is borrowed */
+	_Atomic uint32_t gen;      /* odd while the fragment is borrowed */
 };
 
-/* The application's tokens are of ours, which never come again. */
+/* The application gets tokens of our own, of index and generation: a stale one is detected. */
 struct dv_frag_table {
 	struct dv_frag_place *place;
 	uint32_t max, next;
@@ -30,19 +30,19 @@ struct dv_frag_table {
 
 #define DV_FRAG_TABLE_MIN 64u
 #define DV_FRAG_TABLE_MAX 16384u
-/* Makes the places: no connection may borrow more than half of the NIC's buffers. 0 or -ENOMEM. */
+/* Allocates the entries: a connection may borrow at most half of the NIC's buffers. 0 or -ENOMEM. */
 int dv_frag_table_init(struct dv_frag_table *t, uint64_t buffers);
 
-/* How many more may be borrowed. */
+/* The number of free entries. */
 static inline uint32_t dv_frag_table_room(const struct dv_frag_table *t)
 {
 	return t->max - atomic_load_explicit(&t->nr, memory_order_acquire);
 }
 
 /*
- * Our token for the kernel's; 0: as many are borrowed as may be. The next free
- * place in turn: mostly the very next, since fragments are released in about
- * the order in which they were received.
+ * Stores the kernel's token; returns ours, or 0 if the table is full. Takes the next
+ * free entry in circular order, usually the first one tried, since fragments are
+ * released in about the order in which they were received.
  */
 static inline uint64_t dv_frag_table_put(struct dv_frag_table *t, uint32_t token)
 {
@@ -61,7 +61,7 @@ static inline uint64_t dv_frag_table_put(struct dv_frag_table *t, uint32_t token
 	}
 }
 
-/* The kernel's token for ours: false if it is not borrowed. */
+/* Clears the entry of our token and returns the kernel's. False: the fragment is not borrowed. */
 static inline bool dv_frag_table_take(struct dv_frag_table *t, uint64_t ours, uint32_t *token)
 {
 	uint32_t i = (uint32_t)ours, gen = (uint32_t)(ours >> 32);
@@ -71,7 +71,7 @@ static inline bool dv_frag_table_take(struct dv_frag_table *t, uint64_t ours, ui
 	if (atomic_load_explicit(&t->place[i].gen, memory_order_acquire) != gen)
 		return false;
 	*token = atomic_load_explicit(&t->place[i].token, memory_order_relaxed);
-	/* Of two that release the same fragment one is right. */
+	/* If two threads release the same fragment, one of them fails. */
 	if (!atomic_compare_exchange_strong_explicit(&t->place[i].gen, &gen, gen + 1, memory_order_acq_rel,
 						     memory_order_relaxed))
 		return false;
@@ -79,16 +79,16 @@ static inline bool dv_frag_table_take(struct dv_frag_table *t, uint64_t ours, ui
 	return true;
 }
 
-/* Tokens on their way back, in ranges of consecutive numbers. */
+/* Tokens to return to the kernel, as ranges of consecutive numbers. */
 struct dv_token_batch {
 	struct dv_dmabuf_token range[DV_DONTNEED_TOKENS];
-	unsigned int nr, frags;    /* ranges, and how many tokens they are */
+	unsigned int nr, frags;    /* ranges, and tokens in all of them */
 };
 
-/* Gives back what was collected: how many tokens the kernel did not know, or -errno. */
+/* Returns the tokens to the kernel (SO_DEVMEM_DONTNEED). The number that it does not know, or -errno. */
 int dv_token_batch_flush(struct dv_token_batch *b, int fd);
 
-/* Puts token behind the ranges; false: there is no room. */
+/* Adds a token. False: the batch is full. */
 static inline bool dv_token_batch_collect(struct dv_token_batch *b, uint32_t token)
 {
 	struct dv_dmabuf_token *last = b->nr ? &b->range[b->nr - 1] : NULL;
@@ -109,7 +109,7 @@ static inline bool dv_token_batch_collect(struct dv_token_batch *b, uint32_t tok
 	return true;
 }
 
-/* Collects a token to give back: what the kernel did not know of those that had to go first, or -errno. */
+/* Adds a token, after a flush if the batch is full: then what the flush returned. */
 static inline int dv_token_batch_add(struct dv_token_batch *b, int fd, uint32_t token)
 {
 	int rc;

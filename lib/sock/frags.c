@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Fragments of a stream where the NIC wrote them: borrowed by the application, and released. */
+/* Receiving fragments in place: the application borrows them from the NIC's memory and releases them. */
 #include "config.h"
 #include <poll.h>
 #include <stdlib.h>
@@ -11,13 +11,13 @@
 #include "core/clock.h"
 #include "sock/frag_table.h"
 
-static void count(uint64_t *counter, uint64_t n)
+static void stat_add(uint64_t *counter, uint64_t n)
 {
 	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
 }
 
-/* Until there is something to receive, or `end` (< 0: for ever). */
-static int wait_in(int fd, int64_t end)
+/* Polls until there is something to receive, or until the time `end` (< 0: no timeout). */
+static int wait_readable(int fd, int64_t end)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN | POLLRDHUP };
 	int64_t left = end < 0 ? 0 : end - dv_now_ns();
@@ -30,8 +30,8 @@ static int wait_in(int fd, int64_t end)
 	return n > 0 || (n < 0 && errno == EINTR) ? 0 : n ? -errno : -EAGAIN;
 }
 
-/* With no end to wait for the call itself waits: that saves two. A descriptor may be non-blocking all the same. */
-static ssize_t receive(struct devio_sock *s, uint32_t bytes, unsigned int pieces, int64_t timeout_ns)
+/* Without a timeout recvmsg() itself blocks, which saves two system calls; but the socket may be non-blocking. */
+static ssize_t receive(struct devio_sock *s, uint32_t bytes, unsigned int max, int64_t timeout_ns)
 {
 	int64_t end = timeout_ns < 0 ? -1 : dv_end_ns(timeout_ns);
 	struct dv_rx *rx = s->rx;
@@ -40,13 +40,13 @@ static ssize_t receive(struct devio_sock *s, uint32_t bytes, unsigned int pieces
 	while (!rc) {
 		ssize_t n;
 
-		dv_rx_prepare(rx, NULL, bytes, pieces);
+		dv_rx_prepare(rx, NULL, bytes, max);
 		n = recvmsg(s->fd, &rx->msg, MSG_SOCK_DEVMEM | (end < 0 ? 0 : MSG_DONTWAIT));
 		if (n >= 0)
 			return n;
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
-		rc = wait_in(s->fd, end);
+		rc = wait_readable(s->fd, end);
 	}
 	return rc;
 }
@@ -57,26 +57,27 @@ static int borrow(struct devio_sock *s, struct devio_frag *frags, uint32_t n)
 	struct dv_frag_sum sum;
 	int nr = dv_borrow_fill(s->rx, frags, s->rx->linear, n, &sum);
 
-	count(&s->base.ctx->sync.linear, sum.linear);
-	count(&s->base.ctx->sync.frags, sum.frags);
-	count(&s->base.ctx->sync.frag_bytes, sum.bytes);
-	count(&path->reads, 1);
-	count(&path->bytes_read, sum.linear + sum.bytes);
-	count(&path->copied, sum.linear);
+	stat_add(&s->base.ctx->sync.linear, sum.linear);
+	stat_add(&s->base.ctx->sync.frags, sum.frags);
+	stat_add(&s->base.ctx->sync.frag_bytes, sum.bytes);
+	stat_add(&path->reads, 1);
+	stat_add(&path->bytes_read, sum.linear + sum.bytes);
+	stat_add(&path->copied, sum.linear);
 	return nr;
 }
 
-static int lost(struct dv_stream *st, int err)
+static int stream_error(struct dv_stream *st, int err)
 {
-	st->err = err;
-	st->why = err == -ENODEV ? DEVIO_REASON_REVOKED : err == -ETIMEDOUT ? DEVIO_REASON_TIMEOUT : DEVIO_REASON_NET;
+	dv_stream_fail(st, err, err == -ENODEV ? DEVIO_REASON_REVOKED : err == -ETIMEDOUT ? DEVIO_REASON_TIMEOUT :
+				DEVIO_REASON_NET);
 	if (err == -ENODEV)
-		return dv_err(err, "sock: the owner of the NIC's memory took it back, and bytes of the stream with it: connect "
-			      "again");
-	return dv_err(err, "sock: receive by sock-devmem");
+		return dv_err(err, "sock: the owner of the NIC's memory revoked it, and bytes of the stream are lost: "
+			      "reconnect");
+	return dv_err(err, "sock: receive by sock-devmem failed");
 }
 
-static int recv_frags(struct devio_sock *s, struct devio_frag *frags, unsigned int max, uint64_t bytes, int64_t timeout_ns)
+static int recv_frags(struct devio_sock *s, struct devio_frag *frags, unsigned int max, uint64_t bytes,
+		      int64_t timeout_ns)
 {
 	struct dv_stream *st = &s->stream[0];
 	struct dv_rx *rx = s->rx;
@@ -85,19 +86,21 @@ static int recv_frags(struct devio_sock *s, struct devio_frag *frags, unsigned i
 	int nr;
 
 	if (st->err)
-		return dv_err(st->err, "sock: the stream ended with an error before");
+		return dv_err(st->err, "sock: an earlier receive of this connection failed: reconnect");
 	if (st->ended)
 		return 0;
 	if (!left)
-		return dv_err_plain(-ENOBUFS, "sock: as many pieces of this connection are out as may be: release some [ENOBUFS]");
+		return dv_err_plain(-ENOBUFS, "sock: too many fragments of the connection are borrowed: release some "
+				    "[ENOBUFS: No buffer space available]");
 	n = receive(s, bytes < DV_RX_BYTES ? (uint32_t)bytes : DV_RX_BYTES, room < left ? room : left, timeout_ns);
 	if (n == -EAGAIN)
-		return dv_err_plain(-EAGAIN, "sock: nothing has come in the time allowed [EAGAIN]");
+		return dv_err_plain(-EAGAIN, "sock: nothing was received within the timeout "
+				    "[EAGAIN: Resource temporarily unavailable]");
 	if (n < 0)
-		return lost(st, (int)n);
+		return stream_error(st, (int)n);
 	st->ended = !n;
 	nr = n ? borrow(s, frags, (uint32_t)n) : 0;
-	return nr < 0 ? lost(st, nr) : nr;
+	return nr < 0 ? stream_error(st, nr) : nr;
 }
 
 static int prepare(struct devio_sock *s)
@@ -105,13 +108,14 @@ static int prepare(struct devio_sock *s)
 	int rc = dv_rx_open(s);
 
 	if (rc == -EOPNOTSUPP)
-		return dv_err(rc, "sock: the connection's interface was not set up in this context: devio_nic_open()");
+		return dv_err(rc, "sock: the connection's interface is not set up in this context: call "
+			      "devio_nic_open()");
 	if (!rc && s->rx->nic->binding->per_ring)
-		return dv_err(-EOPNOTSUPP, "sock: the interface was set up for a ring, which alone receives: devio_ring_recv() there, "
-			      "or devio_nic_open() without a ring");
+		return dv_err(-EOPNOTSUPP, "sock: the interface is set up for a ring, which alone can receive: use "
+			      "devio_ring_recv() on it, or devio_nic_open() without a ring");
 	if (!rc)
 		rc = dv_frag_table_init(&s->rx->borrowed, s->rx->nic->mem->size / s->rx->nic->buffer);
-	return rc ? dv_err(rc, "sock: no memory for the connection's pieces") : 0;
+	return rc ? dv_err(rc, "sock: cannot allocate the connection's fragment table") : 0;
 }
 
 DEVIO_API int devio_sock_recv_frags(struct devio_sock *s, struct devio_frag *frags, unsigned int max, uint64_t bytes,
@@ -121,9 +125,9 @@ DEVIO_API int devio_sock_recv_frags(struct devio_sock *s, struct devio_frag *fra
 	int rc = dv_sock_check(s);
 
 	if (!rc && (!frags || !max || !bytes))
-		rc = dv_err(-EINVAL, "sock: no room for a piece, or no bytes");
+		rc = dv_err(-EINVAL, "sock: frags is NULL, or max or bytes is 0");
 	if (!rc && s->listening)
-		rc = dv_err(-ENOTCONN, "sock: a listener does not receive: accept a connection from it");
+		rc = dv_err(-ENOTCONN, "sock: cannot receive from a listener: accept a connection first");
 	if (rc)
 		return rc;
 	st = &s->stream[0];
@@ -144,9 +148,9 @@ static int check_io(const struct devio_ring *r, const struct devio_frags_io *io)
 	if (!rc && io->sock->base.ctx != r->ctx)
 		rc = dv_err(-EINVAL, "ring: the connection belongs to another context");
 	if (!rc && (!io->frags || !io->max || !io->bytes || !io->host))
-		rc = dv_err(-EINVAL, "ring: no room for a piece or for bytes in ordinary memory, or no bytes");
+		rc = dv_err(-EINVAL, "ring: devio_frags_io: frags or host is NULL, or max or bytes is 0");
 	if (!rc && io->sock->listening)
-		rc = dv_err(-ENOTCONN, "sock: a listener does not receive: accept a connection from it");
+		rc = dv_err(-ENOTCONN, "sock: cannot receive from a listener: accept a connection first");
 	return rc;
 }
 
@@ -184,14 +188,14 @@ DEVIO_API int devio_ring_recv_frags(struct devio_ring *r, const struct devio_fra
 
 DEVIO_API int devio_sock_release(struct devio_sock *s, const struct devio_frag *frags, unsigned int n)
 {
-	int rc = dv_sock_check(s), stale = 0, lost_ones = 0;
-	struct dv_token_batch back;
-	uint64_t given = 0;
+	int rc = dv_sock_check(s), stale = 0, unknown = 0;
+	struct dv_token_batch batch;
+	uint64_t returned = 0;
 	uint32_t token;
 
 	if (!rc && n && !frags)
-		rc = dv_err(-EINVAL, "sock: there are no pieces");
-	back.nr = back.frags = 0;
+		rc = dv_err(-EINVAL, "sock: the pointer to the fragments is NULL");
+	batch.nr = batch.frags = 0;
 	for (unsigned int i = 0; !rc && i < n; i++) {
 		if (!frags[i].token)
 			continue;
@@ -199,15 +203,17 @@ DEVIO_API int devio_sock_release(struct devio_sock *s, const struct devio_frag *
 			stale++;
 			continue;
 		}
-		lost_ones |= dv_token_batch_add(&back, s->fd, token);
-		given++;
+		unknown |= dv_token_batch_add(&batch, s->fd, token);
+		returned++;
 	}
 	if (rc)
 		return rc;
-	lost_ones |= dv_token_batch_flush(&back, s->fd);
-	count(&s->base.ctx->sync.returned, given);
+	unknown |= dv_token_batch_flush(&batch, s->fd);
+	stat_add(&s->base.ctx->sync.returned, returned);
 	if (stale)
-		return dv_err(-ESTALE, "sock: %d pieces are not out: they were released before, or are another connection's",
-			      stale);
-	return lost_ones ? dv_err(-ESTALE, "sock: the kernel did not know pieces that it had given") : 0;
+		return dv_err(-ESTALE, "sock: %d fragments are not borrowed: they were released before, or belong to "
+			      "another connection", stale);
+	if (unknown)
+		return dv_err(-ESTALE, "sock: SO_DEVMEM_DONTNEED: the kernel does not know tokens that it issued");
+	return 0;
 }

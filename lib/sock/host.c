@@ -14,7 +14,7 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 	return op->mem->caps & DEVIO_MEM_HOST_PAGES ? 0 : -EOPNOTSUPP;
 }
 
-/* The choice was made by the first range's memory; the others may be of another kind. */
+/* can() checked the first range's memory; the others may be of another type. */
 static uint8_t suits(const struct dv_op *op)
 {
 	for (uint32_t i = 0; i < op->nr_ranges; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Connections that exist already: handles for descriptors. */
+/* Handles for existing sockets, and the check of their options. */
 #include "config.h"
 #include <fcntl.h>
 #include <stdlib.h>
@@ -17,13 +17,14 @@ int dv_sock_opts(struct devio_ctx *ctx, const struct devio_sock_opts *in, struct
 	int rc = dv_opts_copy(o, sizeof(*o), in, "devio_sock_opts");
 
 	if (!rc && (!ctx || !out))
-		rc = dv_err(-EINVAL, "sock: the context or the place for the connection is NULL");
+		rc = dv_err(-EINVAL, "sock: the context or the pointer for the new connection is NULL");
 	if (!rc && ((o->path && o->path < DEVIO_PATH_SOCK_DEVMEM) || o->path >= DEVIO_PATH_MAX || o->flags & ~known))
-		rc = dv_err(-EINVAL, "sock: path %d is none of connections, or flags 0x%x are unknown", o->path, o->flags);
+		rc = dv_err(-EINVAL, "sock: path %d is not a path for connections, or unknown flags in 0x%x", o->path,
+			    o->flags);
 	if (!rc && o->flags & DEVIO_SOCK_IPV4 && o->flags & DEVIO_SOCK_IPV6)
-		rc = dv_err(-EINVAL, "sock: only IPv4 and only IPv6 exclude each other: set neither");
+		rc = dv_err(-EINVAL, "sock: DEVIO_SOCK_IPV4 and DEVIO_SOCK_IPV6 are both set: set one or neither");
 	if (!rc && (o->connect_ns < 0 || o->idle_ns < 0 || o->backlog < 0 || o->buffer < 0))
-		rc = dv_err(-EINVAL, "sock: a time, the backlog or the buffer is negative");
+		rc = dv_err(-EINVAL, "sock: connect_ns, idle_ns, backlog or buffer is negative");
 	return rc ? rc : dv_ctx_forked(ctx);
 }
 
@@ -33,7 +34,7 @@ int dv_sock_new(struct devio_ctx *ctx, int fd, const struct devio_sock_opts *o, 
 	struct devio_sock *s = calloc(1, sizeof(*s));
 
 	if (!s)
-		return dv_err(-ENOMEM, "sock: no memory for the handle");
+		return dv_err(-ENOMEM, "sock: cannot allocate the handle");
 	s->base.ops = &dv_sock_endpoint_ops;
 	s->base.ctx = dv_ctx_get(ctx);
 	s->base.refs = 1;
@@ -60,7 +61,7 @@ static int get_int(int fd, int name, int *value)
 	return getsockopt(fd, SOL_SOCKET, name, value, &len) ? -errno : 0;
 }
 
-/* A TCP socket, connected or listening? */
+/* Checks that fd is a TCP socket, connected or listening. */
 static int check_fd(int fd, bool *listening)
 {
 	struct sockaddr_storage peer;
@@ -70,13 +71,13 @@ static int check_fd(int fd, bool *listening)
 	if (!rc)
 		rc = get_int(fd, SO_PROTOCOL, &protocol);
 	if (rc)
-		return dv_err(rc, "sock (descriptor %d): it is %s", fd, rc == -ENOTSOCK ? "no socket" : "not usable");
+		return dv_err(rc, "sock (descriptor %d): %s", fd, rc == -ENOTSOCK ? "not a socket" : "invalid");
 	if ((domain != AF_INET && domain != AF_INET6) || protocol != IPPROTO_TCP)
-		return dv_err(-EPROTONOSUPPORT, "sock (descriptor %d): it is not TCP over IPv4 or IPv6", fd);
+		return dv_err(-EPROTONOSUPPORT, "sock (descriptor %d): not a TCP socket over IPv4 or IPv6", fd);
 	(void)get_int(fd, SO_ACCEPTCONN, &accepts);
 	*listening = accepts;
 	if (!accepts && getpeername(fd, (struct sockaddr *)&peer, &len))
-		return dv_err(-errno, "sock (descriptor %d): connect it first", fd);
+		return dv_err(-errno, "sock (descriptor %d): not connected: connect it first", fd);
 	return 0;
 }
 
@@ -95,7 +96,7 @@ DEVIO_API int devio_sock_import(struct devio_ctx *ctx, int fd, const struct devi
 	o.flags &= ~DEVIO_SOCK_OWN_FD;
 	own = take ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
-		return dv_err(-errno, "sock (descriptor %d): it cannot be duplicated", fd);
+		return dv_err(-errno, "sock (descriptor %d): cannot duplicate it", fd);
 	rc = dv_sock_new(ctx, own, &o, listening, out);
 	if (rc && !take)
 		close(own);

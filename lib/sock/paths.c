@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The paths of connections. */
+/* The table of a connection's paths, best first. */
 #include "config.h"
 #include "sock/sock.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Receiving into a NIC's memory: what the kernel reports of fragments and tokens. */
+/* Receiving into a NIC's memory: a connection's state, and parsing the kernel's control messages. */
 #include "config.h"
 #include <limits.h>
 #include <stddef.h>
@@ -12,8 +12,8 @@
 #include "kern/netdev.h"
 #include "kern/sysfs.h"
 
-/* One control message of the kernel as a fragment; 0, 1: none of ours, or -errno. */
-static int parse_one(struct cmsghdr *c, uint32_t binding, uint64_t size, struct dv_rx_frag *out)
+/* Decodes one control message as a fragment. 0, 1: not a devmem message, or -errno. */
+static int parse_cmsg(struct cmsghdr *c, uint32_t binding, uint64_t size, struct dv_rx_frag *out)
 {
 	struct dv_dmabuf_cmsg f;
 
@@ -22,8 +22,8 @@ static int parse_one(struct cmsghdr *c, uint32_t binding, uint64_t size, struct 
 	if (c->cmsg_len < CMSG_LEN(sizeof(f)))
 		return -EPROTO;
 	memcpy(&f, CMSG_DATA(c), sizeof(f));
-	*out = (struct dv_rx_frag){ .linear = c->cmsg_type == SO_DEVMEM_LINEAR, .len = f.frag_size, .off = f.frag_offset,
-				  .token = f.frag_token };
+	*out = (struct dv_rx_frag){ .linear = c->cmsg_type == SO_DEVMEM_LINEAR, .len = f.frag_size,
+				    .off = f.frag_offset, .token = f.frag_token };
 	if (out->linear)
 		return 0;
 	if (f.dmabuf_id != binding)
@@ -31,22 +31,23 @@ static int parse_one(struct cmsghdr *c, uint32_t binding, uint64_t size, struct 
 	return f.frag_offset > size || f.frag_size > size - f.frag_offset ? -EPROTO : 0;
 }
 
-/* A message as the kernel writes nearly all of them: a struct cmsghdr, which may only be the last of a struct, and its data. */
-struct plain {
+/* Almost every control message of the kernel. struct cmsghdr ends in a flexible array: it cannot be a member here. */
+struct dmabuf_cmsg {
 	size_t len;
 	int level, type;
 	struct dv_dmabuf_cmsg f;
 };
 
-_Static_assert(sizeof(struct plain) == CMSG_SPACE(sizeof(struct dv_dmabuf_cmsg)) &&
-	       offsetof(struct plain, level) == offsetof(struct cmsghdr, cmsg_level) &&
-	       offsetof(struct plain, type) == offsetof(struct cmsghdr, cmsg_type) &&
-	       offsetof(struct plain, f) == CMSG_LEN(0), "one behind the other");
+_Static_assert(sizeof(struct dmabuf_cmsg) == CMSG_SPACE(sizeof(struct dv_dmabuf_cmsg)) &&
+	       offsetof(struct dmabuf_cmsg, level) == offsetof(struct cmsghdr, cmsg_level) &&
+	       offsetof(struct dmabuf_cmsg, type) == offsetof(struct cmsghdr, cmsg_type) &&
+	       offsetof(struct dmabuf_cmsg, f) == CMSG_LEN(0), "layout of a control message");
 
-/* The first ones that need no second look; in few instructions, as there is one for each packet. Their number. */
-static int plain_ones(const struct msghdr *msg, uint32_t binding, uint64_t size, struct dv_rx_frag *out, uint64_t *sum)
+/* Fast path: decodes the leading valid dma-buf messages (one per packet) in few instructions. Returns their number. */
+static int parse_dmabuf(const struct msghdr *msg, uint32_t binding, uint64_t size, struct dv_rx_frag *out,
+			uint64_t *sum)
 {
-	const struct plain *m = msg->msg_control, *end = m + msg->msg_controllen / sizeof(*m);
+	const struct dmabuf_cmsg *m = msg->msg_control, *end = m + msg->msg_controllen / sizeof(*m);
 	struct dv_rx_frag *o = out;
 
 	end = end - m > DV_RX_FRAGS ? m + DV_RX_FRAGS : end;
@@ -63,10 +64,10 @@ static int plain_ones(const struct msghdr *msg, uint32_t binding, uint64_t size,
 	return (int)(o - out);
 }
 
-/* What follows the first n, which were plain ones. */
-static struct cmsghdr *behind(struct msghdr *msg, int n)
+/* The control message after the first n, which parse_dmabuf() has decoded. */
+static struct cmsghdr *cmsg_after(struct msghdr *msg, int n)
 {
-	struct plain *first = msg->msg_control;
+	struct dmabuf_cmsg *first = msg->msg_control;
 
 	return n ? CMSG_NXTHDR(msg, (struct cmsghdr *)(void *)&first[n - 1]) : CMSG_FIRSTHDR(msg);
 }
@@ -74,10 +75,10 @@ static struct cmsghdr *behind(struct msghdr *msg, int n)
 int dv_rx_parse(struct msghdr *msg, uint32_t n, uint32_t binding, uint64_t size, struct dv_rx_frag *out)
 {
 	uint64_t sum = 0;
-	int nr = plain_ones(msg, binding, size, out, &sum), bad = 0;
+	int nr = parse_dmabuf(msg, binding, size, out, &sum), bad = 0;
 
-	for (struct cmsghdr *c = behind(msg, nr); c; c = CMSG_NXTHDR(msg, c)) {
-		int rc = nr < DV_RX_FRAGS ? parse_one(c, binding, size, &out[nr]) : -EPROTO;
+	for (struct cmsghdr *c = cmsg_after(msg, nr); c; c = CMSG_NXTHDR(msg, c)) {
+		int rc = nr < DV_RX_FRAGS ? parse_cmsg(c, binding, size, &out[nr]) : -EPROTO;
 
 		if (rc == 1)
 			continue;
@@ -86,7 +87,7 @@ int dv_rx_parse(struct msghdr *msg, uint32_t n, uint32_t binding, uint64_t size,
 		bad = rc ? rc : bad;
 		sum += out[nr++].len;
 	}
-	/* Packets without anything in device memory come by themselves, and without a word. */
+	/* The kernel returns packets in ordinary memory separately, without a control message. */
 	if (!nr) {
 		out[0] = (struct dv_rx_frag){ .linear = true, .len = n };
 		return 1;
@@ -115,13 +116,14 @@ static struct dv_rx *rx_new(struct devio_nic *nic)
 	return rx;
 }
 
-/* The most that the kernel lets a connection grow to by itself. */
+/* The limit of the kernel's receive buffer auto-tuning. */
 static uint64_t tcp_rmem_max(void)
 {
 	unsigned long long max;
 	char text[80];
 
-	if (dv_sysfs_read("/proc/sys", text, sizeof(text), "net/ipv4/tcp_rmem") < 0 || sscanf(text, "%*u %*u %llu", &max) != 1)
+	if (dv_sysfs_read("/proc/sys", text, sizeof(text), "net/ipv4/tcp_rmem") < 0 ||
+	    sscanf(text, "%*u %*u %llu", &max) != 1)
 		max = 6u << 20;
 	return max;
 }
@@ -132,13 +134,13 @@ void dv_rx_limit(int fd, uint64_t size)
 	int half = (int)(share / 2 < INT_MAX / 2 ? share / 2 : INT_MAX / 2), now = 0, lock = 0;
 	socklen_t len = sizeof(int);
 
-	/* The application's own choice stays, if it is a smaller one. */
+	/* Keep the application's own SO_RCVBUF if it is smaller. */
 	if (!getsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &lock, &len) && lock & DV_RCVBUF_LOCK &&
 	    !getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &now, &len) && (uint64_t)now <= share)
 		return;
 	if (!(lock & DV_RCVBUF_LOCK) && share >= tcp_rmem_max())
 		return;
-	/* The kernel doubles it. Who set the NIC up may pass net.core.rmem_max; for others that is the limit. */
+	/* The kernel doubles the value. Without CAP_NET_ADMIN, net.core.rmem_max is the limit. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &half, sizeof(half)))
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &half, sizeof(half));
 }
@@ -177,7 +179,8 @@ void dv_rx_prepare(struct dv_rx *rx, void *host, uint32_t bytes, unsigned int fr
 {
 	size_t room = frags * CMSG_SPACE(sizeof(struct dv_dmabuf_cmsg));
 
-	rx->iov = (struct iovec){ .iov_base = host ? host : rx->linear, .iov_len = bytes < DV_RX_BYTES ? bytes : DV_RX_BYTES };
+	rx->iov = (struct iovec){ .iov_base = host ? host : rx->linear,
+				  .iov_len = bytes < DV_RX_BYTES ? bytes : DV_RX_BYTES };
 	rx->msg = (struct msghdr){ .msg_iov = &rx->iov, .msg_iovlen = 1, .msg_control = rx->control,
 				   .msg_controllen = frags < DV_RX_FRAGS ? room : sizeof(rx->control) };
 }

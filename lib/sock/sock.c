@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The handle of a connection: its end, its information. */
+/* The handle of a connection: destroy, check, close, shutdown, info. */
 #include "config.h"
 #include <stdlib.h>
 #include <string.h>
@@ -39,16 +39,36 @@ DEVIO_API int devio_sock_shutdown(struct devio_sock *s, unsigned int how)
 	int rc = dv_sock_check(s);
 
 	if (!rc && (!how || how & ~(DEVIO_SHUT_RECV | DEVIO_SHUT_SEND)))
-		rc = dv_err(-EINVAL, "sock: shutdown: 0x%x names neither stream", how);
+		rc = dv_err(-EINVAL, "sock: shutdown: invalid flags 0x%x: use DEVIO_SHUT_RECV, DEVIO_SHUT_SEND or both",
+			    how);
 	if (rc)
 		return rc;
 	if (shutdown(s->fd, how == DEVIO_SHUT_RECV ? SHUT_RD : how == DEVIO_SHUT_SEND ? SHUT_WR : SHUT_RDWR))
-		return dv_err(-errno, "sock: shutdown: %s", errno == ENOTCONN ? "the connection is gone, or a listener" :
-			      "the kernel refused");
+		return dv_err(-errno, "sock: shutdown: %s", errno == ENOTCONN ?
+			      "the connection has ended, or is a listener" : "failed");
 	return 0;
 }
 
-static void name_of(const struct sockaddr_storage *a, char *text, size_t size, uint16_t *port)
+/* Queried once: as a rule, a connection stays on its interface. */
+enum devio_reason dv_sock_nic_reason(struct devio_sock *s, enum dv_nic_use use, struct devio_ring *r)
+{
+	uint8_t reason = atomic_load_explicit(&s->nic_reason[use], memory_order_relaxed);
+	struct dv_netdev d;
+
+	if (reason)
+		return reason;
+	if (!dv_netdev_find(s->fd, &d))
+		dv_netdev_ask(&d);
+	if (use == DV_NIC_ZCRX) {
+		d.bind_rx = dv_zcrx_known(&r->q);
+		d.right = d.right && d.first_user_ns;
+	}
+	reason = dv_netdev_why(&d, use == DV_NIC_SEND);
+	atomic_store_explicit(&s->nic_reason[use], reason, memory_order_relaxed);
+	return reason;
+}
+
+static void format_addr(const struct sockaddr_storage *a, char *text, size_t size, uint16_t *port)
 {
 	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)a;
 	const struct sockaddr_in *four = (const struct sockaddr_in *)a;
@@ -75,12 +95,12 @@ DEVIO_API int devio_sock_get_info(struct devio_sock *s, struct devio_sock_info *
 	i.listening = s->listening;
 	memset(&a, 0, sizeof(a));
 	if (getsockname(s->fd, (struct sockaddr *)&a, &len))
-		return dv_err(-errno, "sock: the local address");
+		return dv_err(-errno, "sock: cannot read the local address");
 	i.family = a.ss_family;
-	name_of(&a, i.local, sizeof(i.local), &i.local_port);
+	format_addr(&a, i.local, sizeof(i.local), &i.local_port);
 	len = sizeof(a);
 	if (!getpeername(s->fd, (struct sockaddr *)&a, &len))
-		name_of(&a, i.peer, sizeof(i.peer), &i.peer_port);
+		format_addr(&a, i.peer, sizeof(i.peer), &i.peer_port);
 	if (!s->listening && !dv_netdev_find(s->fd, &dev)) {
 		i.ifindex = dev.ifindex;
 		memcpy(i.ifname, dev.name, sizeof(i.ifname));

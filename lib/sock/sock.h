@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The connection endpoint's inside. */
+/* Internals of the connection endpoint. */
 #ifndef DV_SOCK_SOCK_H
 #define DV_SOCK_SOCK_H
 
@@ -11,28 +11,30 @@
 
 struct devio_frags_io;
 
+/* What a NIC is queried for: enum devio_reason of each is cached. */
+enum dv_nic_use { DV_NIC_RECV, DV_NIC_SEND, DV_NIC_ZCRX, DV_NIC_USES };
+
 struct devio_sock {
 	struct dv_endpoint base;
 	int fd;
 	bool listening;
-	_Atomic uint8_t nic_why[2]; /* sock/devmem.c: enum devio_reason, 0 if not asked yet */
-	_Atomic uint8_t zcrx_why;   /* sock/zcrx.c: the same */
+	_Atomic uint8_t nic_reason[DV_NIC_USES]; /* 0: not queried yet */
 	struct devio_sock_opts opts;
-	struct dv_rx *rx;           /* sock-devmem, sock-zcrx: NULL until it is used; the receiver's alone */
-	struct dv_tx *tx;           /* sock-devmem: the sender's alone */
+	struct dv_rx *rx;           /* sock-devmem, sock-zcrx: NULL until used; owned by the receiving stream */
+	struct dv_tx *tx;           /* sock-devmem: NULL until used; owned by the sending stream */
 	struct dv_stream stream[2]; /* receive, send */
 };
 
-/* A path of connections. */
+/* A path for connections. */
 struct dv_sock_path {
 	struct dv_path path;
-	/* The kernel's request for a part, if it is not a plain receive or send. May be NULL. */
-	void (*frame)(struct dv_part *p, struct dv_net *n);
-	/* Received: n bytes of the part; puts them where they belong: how many the CPU copied, or -errno: all are lost. */
+	/* Prepares the kernel request of a part if it is not a plain recv or send. NULL: it is. */
+	void (*prep)(struct dv_part *p, struct dv_net *n);
+	/* Moves n received bytes to their destination. The bytes copied by the CPU, or -errno: all n are lost. */
 	int (*deliver)(struct devio_ring *r, struct dv_part *p, uint32_t n);
-	/* The kernel gives several answers to a request; this is the last. NULL: there is one answer. */
+	/* The last CQE of a multishot request. NULL: requests have one CQE. */
 	void (*ended)(struct devio_ring *r, struct dv_part *p, int res);
-	/* With `ended`: nanoseconds that are left of the idle timeout. */
+	/* With `ended`: nanoseconds left of the idle timeout. */
 	int64_t (*timeout)(struct dv_part *p);
 };
 
@@ -67,7 +69,7 @@ static inline void dv_sock_put(struct devio_sock *s)
 	dv_endpoint_put(&s->base);
 }
 
-/* The connection's half of an operation. */
+/* Initializes the connection-specific fields of an operation. */
 static inline void dv_sock_op_init(struct dv_op *op, struct devio_sock *s, bool send)
 {
 	op->end_id = s->stream[send].id;
@@ -78,6 +80,8 @@ static inline void dv_sock_op_init(struct dv_op *op, struct devio_sock *s, bool 
 /* sock/sock.c */
 int dv_sock_check(const struct devio_sock *s);
 void dv_sock_destroy(struct dv_endpoint *e);
+/* The first obstacle to using the NIC, DEVIO_REASON_NET_SETUP if there is none. r: for DV_NIC_ZCRX, its ring. */
+enum devio_reason dv_sock_nic_reason(struct devio_sock *s, enum dv_nic_use use, struct devio_ring *r);
 
 /* sock/endpoint.c */
 extern const struct dv_endpoint_ops dv_sock_endpoint_ops;
@@ -86,12 +90,12 @@ extern const struct dv_endpoint_ops dv_sock_endpoint_ops;
 extern const struct dv_path *const dv_sock_paths[];
 extern const struct dv_sock_path dv_path_sock_devmem, dv_path_sock_zcrx, dv_path_sock_host, dv_path_sock_bounce;
 
-/* sock/open.c: fd becomes the sock's; left to the caller on failure. */
+/* sock/open.c: on success the new handle owns fd. */
 int dv_sock_new(struct devio_ctx *ctx, int fd, const struct devio_sock_opts *o, bool listening,
 		struct devio_sock **out);
 int dv_sock_opts(struct devio_ctx *ctx, const struct devio_sock_opts *in, struct devio_sock_opts *o, const void *out);
 
-/* sock/submit.c: frags: where to report fragments, or NULL. */
+/* sock/submit.c: frags: a receive of fragments in place, or NULL. */
 int dv_sock_start(struct devio_ring *r, const struct devio_sock_io *io, const struct devio_frags_io *frags);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Streams: the operations of one direction of a connection, in the order of its bytes. */
+/* Streams: the operations of one direction of a connection, executed and completed in order. */
 #include "config.h"
 #include "core/err.h"
 #include "sock/sock.h"
@@ -12,7 +12,7 @@ int dv_stream_claim(struct devio_ring *r, struct dv_stream *st, bool send)
 		return 0;
 	if (!atomic_compare_exchange_strong_explicit(&st->claimed, &free, true, memory_order_acquire,
 						     memory_order_relaxed))
-		return dv_err(-EBUSY, "sock: another ring or thread is %s on this connection: wait for it",
+		return dv_err(-EBUSY, "sock: another ring or thread is %s on this connection: wait until it has ended",
 			      send ? "sending" : "receiving");
 	atomic_store_explicit(&st->ring, r, memory_order_relaxed);
 	return 0;
@@ -36,28 +36,32 @@ void dv_stream_enqueue(struct devio_ring *r, struct dv_stream *st, struct dv_op 
 	st->tail = &op->sock.behind;
 }
 
-static bool wants(const struct dv_op *op)
+/* Bytes are left to issue. */
+static bool needs_bytes(const struct dv_op *op)
 {
 	return op->issued < op->len && op->issued < op->eof_x && !dv_op_dead(op);
 }
 
 static bool has_ended(const struct dv_op *op)
 {
-	return !op->parts && !op->waiting && !wants(op);
+	return !op->parts && !op->waiting && !needs_bytes(op);
 }
 
-/* Did it end before its first byte? */
+/* It ended before its first byte. */
 static bool untouched(const struct dv_op *op)
 {
 	return op->err ? !op->fail_x : op->canceled && !op->issued;
 }
 
-/* The first that wants bytes. None behind one that ends inside its own: what becomes of those is not known. */
-static struct dv_op *next_of(const struct dv_stream *st)
+/*
+ * The first operation with bytes left to issue. None behind one that fails inside its bytes: the position in the
+ * stream is then unknown.
+ */
+static struct dv_op *next_op(const struct dv_stream *st)
 {
 	struct dv_op *op = st->head;
 
-	while (op && !wants(op)) {
+	while (op && !needs_bytes(op)) {
 		if (dv_op_dead(op) && !(untouched(op) && (!op->err || op->err == -ECANCELED)))
 			return NULL;
 		op = op->sock.behind;
@@ -69,7 +73,7 @@ static void issue(struct devio_ring *r, struct dv_stream *st)
 {
 	struct dv_op *op;
 
-	while ((op = next_of(st)) && !op->waiting && (op->write ? !dv_transfer_full(op, false) : !st->io)) {
+	while ((op = next_op(st)) && !op->waiting && (op->write ? !dv_transfer_full(op, false) : !st->io)) {
 		int rc = 0;
 
 		if (st->err)
@@ -79,7 +83,7 @@ static void issue(struct devio_ring *r, struct dv_stream *st)
 		else
 			rc = op->path->issue(r, op);
 		if (rc == -EBUSY)
-			return; /* not beside those in the line */
+			return; /* not while others are in parts[] */
 		if (rc == -EAGAIN) {
 			dv_op_wait(r, op);
 			return;
@@ -91,11 +95,10 @@ static void issue(struct devio_ring *r, struct dv_stream *st)
 }
 
 /*
- * What stands behind an operation that ended inside its bytes would get those
- * of another: it ends, too. One that was cancelled before its first byte is
- * as if it had never been.
+ * Operations behind one that failed inside its bytes would get the wrong bytes: they
+ * fail, too. An operation that was canceled before its first byte has no effect.
  */
-static void end_those_behind(struct devio_ring *r, struct dv_stream *st, const struct dv_op *op)
+static void fail_followers(struct devio_ring *r, struct dv_stream *st, const struct dv_op *op)
 {
 	uint64_t end = op->len < op->eof_x ? op->len : op->eof_x;
 
@@ -113,11 +116,11 @@ static void finish(struct devio_ring *r, struct dv_stream *st, struct dv_op *op)
 {
 	if (op->canceled && op->issued < op->len && op->issued < op->eof_x)
 		dv_op_fail(op, op->issued, -ECANCELED, DEVIO_REASON_CANCELED);
-	end_those_behind(r, st, op);
+	fail_followers(r, st, op);
 	dv_op_finish(r, op);
 }
 
-/* Completes what has ended: in order, but for those that ended before their turn. */
+/* Completes operations that have ended: in order, except those that ended before their first byte. */
 static void finish_ended(struct devio_ring *r, struct dv_stream *st)
 {
 	struct dv_op **at = &st->head;
@@ -143,22 +146,22 @@ void dv_stream_advance(struct devio_ring *r, struct devio_sock *s, bool send)
 {
 	struct dv_stream *st = &s->stream[send];
 
-	/* It may have been released, and claimed by another thread's ring since. */
+	/* It may have been released and claimed by another thread's ring in the meantime. */
 	if (atomic_load_explicit(&st->ring, memory_order_relaxed) != r)
 		return;
-	if (st->going) {
+	if (st->advancing) {
 		st->again = true;
 		return;
 	}
 	dv_sock_get(s);
-	st->going = true;
+	st->advancing = true;
 	do {
 		st->again = false;
 		finish_ended(r, st);
 		issue(r, st);
 		dv_transfer_kick(r, st);
 	} while (st->again);
-	st->going = false;
+	st->advancing = false;
 	if (!st->head) {
 		r->nr_staged--;
 		dv_stream_release(st);
@@ -178,6 +181,6 @@ void dv_stream_forget(struct devio_ring *r, struct dv_op *op)
 	st->count = 0;
 	st->pending = NULL;
 	st->pending_tail = &st->pending;
-	st->going = false;
+	st->advancing = false;
 	dv_stream_release(st);
 }

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Receives and sends: on a ring, and synchronous. */
+/* Submitting receives and sends, on a ring and synchronously. */
 #include "config.h"
 #include <devio/nic.h>
 #include "core/err.h"
 #include "ring/idle.h"
 #include "sock/sock.h"
 
-_Static_assert(DEVIO_SOCK_DIRECT_ONLY == DEVIO_FILE_DIRECT_ONLY, "path/choose.c tests either by one name");
+_Static_assert(DEVIO_SOCK_DIRECT_ONLY == DEVIO_FILE_DIRECT_ONLY, "path/choose.c tests both by one name");
 
 static int check(const struct devio_ctx *ctx, const struct devio_sock_io *io, uint64_t *len)
 {
 	static const unsigned int known = DEVIO_SOCK_DIRECT_ONLY | DEVIO_SOCK_PARTIAL;
 
 	if (!io->sock)
-		return dv_err(-EINVAL, "ring: a connection is needed");
+		return dv_err(-EINVAL, "ring: the connection is NULL");
 	if (io->sock->base.ctx != ctx)
 		return dv_err(-EINVAL, "ring: the connection belongs to another context");
 	if (io->sock->listening)
-		return dv_err(-ENOTCONN, "sock: a listener neither receives nor sends: accept a connection from it");
+		return dv_err(-ENOTCONN, "sock: cannot receive or send on a listener: accept a connection first");
 	if ((io->path && io->path < DEVIO_PATH_SOCK_DEVMEM) || io->path >= DEVIO_PATH_MAX || io->flags & ~known)
-		return dv_err(-EINVAL, "ring: path %d is none of connections, or flags 0x%x are unknown", io->path,
-			      io->flags);
+		return dv_err(-EINVAL, "ring: path %d is not a path for connections, or unknown flags in 0x%x",
+			      io->path, io->flags);
 	return dv_op_check_ranges(ctx, io->ranges, io->nr_ranges, len);
 }
 

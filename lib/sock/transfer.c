@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Transfers: the steps of one direction of a connection, one at a time with the kernel. */
+/* Transfers: the steps of a stream's parts, of which one at a time is in flight. */
 #include "config.h"
 #include <sys/socket.h>
 #include "sock/rx.h"
@@ -28,19 +28,19 @@ void dv_transfer_cancel_io(struct devio_ring *r, const struct dv_stream *st)
 		r->owes_cancel = true;
 }
 
-/* The part leaves the stream; one at the front of the line leaves that, too. */
-static void leave(struct dv_stream *st, const struct dv_part *p)
+/* Removes the part from the stream. */
+static void dequeue(struct dv_stream *st, const struct dv_part *p)
 {
 	if (st->io == p)
 		st->io = NULL;
-	if (st->count && st->line[st->first] == p) {
-		st->first = (st->first + 1) % DV_STREAM_LINE;
+	if (st->count && st->parts[st->first] == p) {
+		st->first = (st->first + 1) % DV_STREAM_PARTS;
 		st->count--;
 	}
 }
 
-/* Out of the stream; the kernel may still read from the memory. */
-static void end(struct devio_ring *r, struct dv_part *p, uint32_t payload)
+/* Completes a part that was dequeued, now or when the kernel no longer reads from the memory. */
+static void complete(struct devio_ring *r, struct dv_part *p, uint32_t payload)
 {
 	if (p->op->write && p->sock.tx.left)
 		dv_zc_pend(r, p, payload);
@@ -52,11 +52,11 @@ void dv_transfer_give_up(struct devio_ring *r, struct dv_part *p, int err, enum 
 {
 	struct dv_op *op = p->op;
 
-	leave(dv_stream_of(op), p);
+	dequeue(dv_stream_of(op), p);
 	if (!op->write)
 		op->issued = p->x + p->done; /* there is no later part */
 	dv_op_fail(op, p->x + p->done, err, why);
-	end(r, p, dv_sock_path(p)->ended ? 0 : p->done); /* pieces were counted when they arrived */
+	complete(r, p, dv_sock_path(p)->ended ? 0 : p->done); /* a multishot receive has counted its bytes already */
 }
 
 void dv_transfer_give_up_dead(struct devio_ring *r, struct dv_part *p)
@@ -72,23 +72,23 @@ void dv_transfer_give_up_dead(struct devio_ring *r, struct dv_part *p)
 }
 
 /*
- * A receive takes what is there. Waiting for all of it, the kernel would
- * report bytes and not the reset behind them, which it reports once: the next
- * receive would see the end of the stream.
+ * No MSG_WAITALL to receive: the kernel would return the bytes before a reset but
+ * not the reset itself, which it reports once: the next receive would see the end
+ * of the stream.
  */
-static int flags_of(const struct dv_part *p)
+static int msg_flags(const struct dv_part *p)
 {
 	if (p->sock.step == DV_STEP_MOVE_NOW)
 		return MSG_NOSIGNAL | MSG_DONTWAIT;
-	return MSG_NOSIGNAL | (p->op->write && !dv_sock_path(p)->frame ? MSG_WAITALL : 0);
+	return MSG_NOSIGNAL | (p->op->write && !dv_sock_path(p)->prep ? MSG_WAITALL : 0);
 }
 
-static void to_kernel(const struct dv_part *p, struct dv_net *n)
+static void prep_plain(const struct dv_part *p, struct dv_net *n)
 {
 	n->what = p->op->write ? DV_NET_SEND : DV_NET_RECV;
 	n->addr = p->addr + p->done;
 	n->len = p->len - p->done;
-	n->flags = flags_of(p);
+	n->flags = msg_flags(p);
 }
 
 void dv_transfer_submit(struct devio_ring *r, struct dv_part *p)
@@ -96,7 +96,7 @@ void dv_transfer_submit(struct devio_ring *r, struct dv_part *p)
 	struct devio_sock *s = dv_sock_of(p->op);
 	struct dv_stream *st = dv_stream_of(p->op);
 	struct dv_net n = { .fd = s->fd };
-	unsigned int answers;
+	unsigned int nr_cqes;
 	int rc;
 
 	if (p->sock.step == DV_STEP_POLL) {
@@ -105,9 +105,9 @@ void dv_transfer_submit(struct devio_ring *r, struct dv_part *p)
 		n.what = DV_NET_PAUSE;
 		n.timeout = &dv_zc_pause;
 	} else {
-		to_kernel(p, &n);
-		if (dv_sock_path(p)->frame)
-			dv_sock_path(p)->frame(p, &n);
+		prep_plain(p, &n);
+		if (dv_sock_path(p)->prep)
+			dv_sock_path(p)->prep(p, &n);
 	}
 	if (s->opts.idle_ns && p->sock.step != DV_STEP_MOVE_NOW && p->sock.step != DV_STEP_PAUSE) {
 		int64_t ns = dv_sock_path(p)->timeout ? dv_sock_path(p)->timeout(p) : s->opts.idle_ns;
@@ -117,9 +117,9 @@ void dv_transfer_submit(struct devio_ring *r, struct dv_part *p)
 		n.timeout = &st->timeout;
 	}
 	st->io = p;
-	rc = dv_queue_net(&r->q, &n, p, dv_ring_tag(r, DV_TAG_TIMEOUT), &answers);
+	rc = dv_queue_net(&r->q, &n, p, dv_ring_tag(r, DV_TAG_TIMEOUT), &nr_cqes);
 	if (!rc) {
-		r->nr_io += answers;
+		r->nr_io += nr_cqes;
 	} else if (rc == -EAGAIN) {
 		dv_part_stall(r, p);
 	} else {
@@ -136,14 +136,29 @@ struct dv_part *dv_transfer_get(struct devio_ring *r, struct dv_op *op, uint64_t
 	return p;
 }
 
+int dv_transfer_receive(struct devio_ring *r, struct dv_op *op, uint32_t max)
+{
+	uint64_t left = op->len - op->issued;
+	struct dv_part *p = dv_transfer_get(r, op, op->issued, left < max ? left : max);
+
+	if (!p)
+		return -EAGAIN;
+	p->mode = DV_MODE_DIRECT;
+	p->sock.step = DV_STEP_MOVE;
+	p->len = p->take;
+	op->issued += p->len;
+	dv_transfer_part(r, p);
+	return 0;
+}
+
 void dv_transfer_copy(struct devio_ring *r, struct dv_part *p)
 {
 	r->nr_staged++;
 	dv_part_copy(r, p);
 }
 
-/* The socket is ready: now a slot is worth having. */
-static void take_slot(struct devio_ring *r, struct dv_part *p)
+/* The socket is ready: a staging buffer will not be idle now. */
+static void stage(struct devio_ring *r, struct dv_part *p)
 {
 	int rc = dv_part_stage(r, p->op, p->len, &p->slot);
 
@@ -164,20 +179,20 @@ static void take_slot(struct devio_ring *r, struct dv_part *p)
 		dv_transfer_submit(r, p);
 }
 
-static void go_on(struct devio_ring *r, struct dv_part *p)
+static void socket_ready(struct devio_ring *r, struct dv_part *p)
 {
-	/* The kernel may report room, and have none for device memory. */
-	p->sock.tx.pauses += p->op->write && dv_sock_path(p)->frame;
+	/* poll() may report room although there is none for zero-copy sends. */
+	p->sock.tx.pauses += p->op->write && dv_sock_path(p)->prep;
 	if (p->mode == DV_MODE_STAGED_CACHE && !p->slot.buf) {
-		take_slot(r, p);
+		stage(r, p);
 		return;
 	}
 	p->sock.step = DV_STEP_MOVE_NOW;
 	dv_transfer_submit(r, p);
 }
 
-/* Nothing can be moved now; meanwhile others need the slot more. */
-static void await(struct devio_ring *r, struct dv_part *p)
+/* Nothing can be moved now: an empty staging buffer is returned for others to use. */
+static void poll_socket(struct devio_ring *r, struct dv_part *p)
 {
 	if (p->slot.buf && !p->done)
 		dv_staging_put(&r->staging, &p->slot);
@@ -192,8 +207,8 @@ static void pause_part(struct devio_ring *r, struct dv_part *p)
 }
 
 /*
- * The payload is in device memory, and the socket keeps it. The NIC was set up
- * after this operation's path was chosen, or the bytes are not readable here.
+ * The payload is in device memory and stays queued in the socket. Either the NIC was
+ * set up after this operation's path was chosen, or its memory is not accessible here.
  */
 static void unreadable(struct devio_ring *r, struct dv_part *p)
 {
@@ -205,23 +220,21 @@ static void unreadable(struct devio_ring *r, struct dv_part *p)
 		dv_transfer_give_up(r, p, -EFAULT, DEVIO_REASON_NET_UNREADABLE);
 		return;
 	}
-	leave(dv_stream_of(op), p);
+	dequeue(dv_stream_of(op), p);
 	op->issued = p->x;
 	op->path = dv_path_by_id(op, nic->binding->per_ring ? DEVIO_PATH_SOCK_ZCRX : DEVIO_PATH_SOCK_DEVMEM);
 	op->best_unused = op->reason = 0;
 	dv_part_finish(r, p, 0);
 }
 
-/* The kernel reports an error once and the end of the stream afterwards. */
-static void keep_error(struct dv_stream *st, int err)
+/* The kernel reports an error once, and the end of the stream afterwards. */
+static void record_error(struct dv_stream *st, int err)
 {
-	if (st->err || err == -ECANCELED || err == -EAGAIN || err == -EINTR)
-		return;
-	st->err = err;
-	st->why = dv_transfer_reason(err);
+	if (err != -ECANCELED && err != -EAGAIN && err != -EINTR)
+		dv_stream_fail(st, err, dv_transfer_reason(err));
 }
 
-/* Cancelled by the timeout, where there is one: our own cancellations were seen to before. */
+/* Canceled by the timeout, if there is one: the caller has handled our own cancellations. */
 static void timed_out(struct devio_ring *r, struct dv_part *p)
 {
 	if (dv_sock_of(p->op)->opts.idle_ns)
@@ -230,14 +243,14 @@ static void timed_out(struct devio_ring *r, struct dv_part *p)
 		dv_transfer_give_up(r, p, -ECANCELED, DEVIO_REASON_CANCELED);
 }
 
-static void not_ready(struct devio_ring *r, struct dv_part *p)
+static void would_block(struct devio_ring *r, struct dv_part *p)
 {
-	bool zerocopy = p->op->write && dv_sock_path(p)->frame;
+	bool zerocopy = p->op->write && dv_sock_path(p)->prep;
 
 	if (zerocopy && p->sock.step == DV_STEP_MOVE_NOW && p->sock.tx.pauses)
 		pause_part(r, p);
 	else
-		await(r, p);
+		poll_socket(r, p);
 }
 
 static void failed(struct devio_ring *r, struct dv_part *p, int err)
@@ -245,7 +258,7 @@ static void failed(struct devio_ring *r, struct dv_part *p, int err)
 	struct dv_stream *st = dv_stream_of(p->op);
 	bool dead = st->err || dv_op_dead(p->op), send = p->op->write;
 
-	if (!dead && err == -EFAULT && !send && !dv_sock_path(p)->frame) {
+	if (!dead && err == -EFAULT && !send && !dv_sock_path(p)->prep) {
 		unreadable(r, p);
 		return;
 	}
@@ -253,38 +266,35 @@ static void failed(struct devio_ring *r, struct dv_part *p, int err)
 		pause_part(r, p);
 		return;
 	}
-	keep_error(st, err);
+	record_error(st, err);
 	if (dead || st->err)
 		dv_transfer_give_up_dead(r, p);
 	else if (err == -ECANCELED)
 		timed_out(r, p);
 	else if (err == -EAGAIN)
-		not_ready(r, p);
+		would_block(r, p);
 	else
 		dv_transfer_submit(r, p);
 }
 
-/* Bytes of the stream that have left the socket are lost: nothing after them has its place. */
-static void lose_stream(struct devio_ring *r, struct dv_stream *st)
+/* Bytes that have left the socket are lost, and with them the position in the stream. */
+static void break_stream(struct devio_ring *r, struct dv_stream *st)
 {
-	if (!st->err) {
-		st->err = -EIO;
-		st->why = DEVIO_REASON_BROKEN;
-	}
+	dv_stream_fail(st, -EIO, DEVIO_REASON_BROKEN);
 	if (st->io) {
 		dv_op_fail(st->io->op, st->io->x, st->err, st->why);
 		dv_transfer_cancel_io(r, st);
 	}
 }
 
-/* What the NIC wrote into its memory goes to its place, and the NIC gets its buffers back. */
+/* Moves the payload from the NIC's memory to its destination and returns the buffers to the NIC. */
 static void deliver(struct devio_ring *r, struct dv_part *p, uint32_t n)
 {
 	int copied = dv_sock_path(p)->deliver(r, p, n);
 
 	if (copied < 0) {
 		dv_op_fail(p->op, p->x, copied, DEVIO_REASON_COPY);
-		lose_stream(r, dv_stream_of(p->op));
+		break_stream(r, dv_stream_of(p->op));
 		dv_part_finish(r, p, 0);
 		return;
 	}
@@ -293,7 +303,7 @@ static void deliver(struct devio_ring *r, struct dv_part *p, uint32_t n)
 	dv_part_finish(r, p, (uint32_t)copied);
 }
 
-/* Returns the part if its bytes are in a staging buffer: the next receive goes before the copy, so that the two overlap. */
+/* Returns the part if its bytes must be copied: the next receive is submitted first, so that the two overlap. */
 static struct dv_part *received(struct devio_ring *r, struct dv_part *p, uint32_t n)
 {
 	struct dv_op *op = p->op;
@@ -322,17 +332,17 @@ static void sent(struct devio_ring *r, struct dv_part *p, uint32_t n)
 
 	p->done += n;
 	p->sock.tx.pauses = 0;
-	if (dv_sock_path(p)->frame)
+	if (dv_sock_path(p)->prep)
 		dv_zc_count(p);
 	if (p->done == p->len) {
-		leave(st, p);
-		end(r, p, p->len);
+		dequeue(st, p);
+		complete(r, p, p->len);
 	} else if (st->err || dv_op_dead(op)) {
 		dv_transfer_give_up_dead(r, p);
 	} else if (p->sock.step == DV_STEP_MOVE_NOW && st->count == 1 && p->slot.buf) {
-		/* The slot does not wait for the rest, which is copied again. */
+		/* Frees the staging buffer early: the rest is issued, and copied, again. */
 		op->issued = p->x + p->done;
-		leave(st, p);
+		dequeue(st, p);
 		dv_part_finish(r, p, p->done);
 	} else {
 		p->sock.step = p->sock.step == DV_STEP_MOVE_NOW ? DV_STEP_POLL : DV_STEP_MOVE;
@@ -343,15 +353,16 @@ static void sent(struct devio_ring *r, struct dv_part *p, uint32_t n)
 static void resume(struct devio_ring *r, struct dv_part *p)
 {
 	const struct dv_stream *st = dv_stream_of(p->op);
+	int64_t idle_ns = dv_sock_of(p->op)->opts.idle_ns;
 
-	/* The reports are for the part that watches, if there is one. */
+	/* If parts are pending, the first of them reads the reports. */
 	if (!st->pending)
 		(void)dv_zc_reap(dv_sock_of(p->op));
 	p->sock.tx.pauses++;
 	p->sock.step = DV_STEP_MOVE_NOW;
 	if (st->err || dv_op_dead(p->op))
 		dv_transfer_give_up_dead(r, p);
-	else if (dv_sock_of(p->op)->opts.idle_ns && p->sock.tx.pauses * (int64_t)dv_zc_pause.tv_nsec > dv_sock_of(p->op)->opts.idle_ns)
+	else if (idle_ns && p->sock.tx.pauses * (int64_t)dv_zc_pause.tv_nsec > idle_ns)
 		dv_transfer_give_up(r, p, -ETIMEDOUT, DEVIO_REASON_TIMEOUT);
 	else
 		dv_transfer_submit(r, p);
@@ -372,9 +383,9 @@ struct dv_part *dv_transfer_event(struct devio_ring *r, struct dv_part *p, int r
 	else if (p->sock.step == DV_STEP_POLL && (dv_op_dead(p->op) || dv_stream_of(p->op)->err))
 		dv_transfer_give_up_dead(r, p);
 	else if (p->sock.step == DV_STEP_POLL)
-		go_on(r, p);
+		socket_ready(r, p);
 	else if (send && !res)
-		failed(r, p, -EIO); /* not seen; without this it would be tried for ever */
+		failed(r, p, -EIO); /* never observed, but would be retried forever */
 	else if (send)
 		sent(r, p, res);
 	else
@@ -389,7 +400,7 @@ void dv_transfer_retry(struct devio_ring *r, struct dv_part *p)
 	else if (dv_stream_of(p->op)->err || dv_op_dead(p->op))
 		dv_transfer_give_up_dead(r, p);
 	else if (p->sock.step == DV_STEP_SLOT)
-		take_slot(r, p);
+		stage(r, p);
 	else
 		dv_transfer_submit(r, p);
 }
@@ -403,7 +414,7 @@ void dv_transfer_copied(struct devio_ring *r, struct dv_part *p, int err)
 		dv_op_fail(op, p->x, err, DEVIO_REASON_COPY);
 	if (!op->write) {
 		if (err)
-			lose_stream(r, st);
+			break_stream(r, st);
 		dv_part_finish(r, p, err ? 0 : p->take);
 	} else if (st->io != p) {
 		p->sock.step = DV_STEP_READY;
@@ -418,7 +429,7 @@ bool dv_transfer_full(const struct dv_op *op, bool alone)
 {
 	const struct dv_stream *st = dv_stream_of(op);
 
-	return alone ? st->count : st->count == DV_STREAM_LINE;
+	return alone ? st->count : st->count == DV_STREAM_PARTS;
 }
 
 void dv_transfer_part(struct devio_ring *r, struct dv_part *p)
@@ -429,26 +440,26 @@ void dv_transfer_part(struct devio_ring *r, struct dv_part *p)
 		dv_transfer_submit(r, p);
 		return;
 	}
-	st->line[(st->first + st->count++) % DV_STREAM_LINE] = p;
+	st->parts[(st->first + st->count++) % DV_STREAM_PARTS] = p;
 	if (p->sock.step == DV_STEP_COPY)
 		dv_transfer_copy(r, p);
 }
 
 void dv_transfer_kick(struct devio_ring *r, struct dv_stream *st)
 {
-	struct dv_part *p = st->line[st->first];
+	struct dv_part *p = st->parts[st->first];
 
 	if (st->io || !st->count || p->sock.step == DV_STEP_COPY)
 		return;
 	if (st->err || dv_op_dead(p->op)) {
-		/* Its operation ends first, and with it perhaps the one whose part is next. */
+		/* Advance again: its operation ends first, and perhaps that of the next part, too. */
 		st->again = true;
 		dv_transfer_give_up_dead(r, p);
 		return;
 	}
-	/* With MSG_ZEROCOPY io_uring would wait in a thread, one for each connection. */
+	/* A waiting MSG_ZEROCOPY send would occupy an io_uring worker thread per connection. */
 	if (p->sock.step == DV_STEP_READY)
-		p->sock.step = dv_sock_path(p)->frame ? DV_STEP_MOVE_NOW : DV_STEP_MOVE;
+		p->sock.step = dv_sock_path(p)->prep ? DV_STEP_MOVE_NOW : DV_STEP_MOVE;
 	dv_transfer_submit(r, p);
 	st->again |= !st->io;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sending from device memory: memories bound to interfaces, for all connections of a context. */
+/* Sending from device memory: binds memory to interfaces, shared by all connections of a context. */
 #include "config.h"
 #include <stdlib.h>
 #include "core/ctx.h"
@@ -40,15 +40,15 @@ static int bind_new(unsigned int ifindex, struct devio_mem *m, struct dv_txbind 
 	if (!rc)
 		rc = dv_netbind_tx(&b->bind, ifindex, fd);
 	if (rc)
-		dv_log(m->ctx, DEVIO_LOG_INFO, "path sock-devmem: mem %s cannot be sent from: %s [%s]", m->spec,
-		       *b->bind.nl.why ? b->bind.nl.why : "the kernel gives no words", dv_errno_name(rc));
+		dv_log(m->ctx, DEVIO_LOG_INFO, "path sock-devmem: cannot send from mem %s: %s [%s]", m->spec,
+		       *b->bind.nl.why ? b->bind.nl.why : "the kernel gives no reason", dv_errno_name(rc));
 	b->refs = 1;
 	b->ifindex = ifindex;
 	b->mem = m->id;
 	return rc;
 }
 
-/* The binding of the memory to the interface: one for all connections. */
+/* A reference to the binding of the memory to the interface, which is created if necessary. */
 static int get_bind(struct devio_ctx *ctx, unsigned int ifindex, struct devio_mem *m, struct dv_txbind **out)
 {
 	struct dv_txbind *b;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Zero-copy sends: the kernel counts the sends of a connection and reports by
- * the error queue which of them are complete. The first pending part waits for
- * that report.
+ * Zero-copy sends: the kernel numbers the sends of a connection and reports by the
+ * error queue which of them have completed. The first pending part waits for the
+ * reports.
  */
 #include "config.h"
 #include <sys/socket.h>
@@ -42,9 +42,9 @@ void dv_zc_watch(struct devio_ring *r, struct dv_part *p, bool pause)
 	struct devio_sock *s = dv_sock_of(p->op);
 	struct dv_stream *st = dv_stream_of(p->op);
 	struct dv_net n = { 0 };
-	unsigned int answers;
+	unsigned int nr_cqes;
 
-	/* There is no report for a connection that is to be aborted. */
+	/* No report is awaited for a connection that is to be aborted. */
 	pause |= r->closing;
 	n.what = pause ? DV_NET_PAUSE : DV_NET_POLL_ERR;
 	n.fd = pause ? -1 : s->fd;
@@ -55,14 +55,14 @@ void dv_zc_watch(struct devio_ring *r, struct dv_part *p, bool pause)
 		st->watch_timeout.tv_nsec = s->opts.idle_ns % 1000000000;
 		n.timeout = &st->watch_timeout;
 	}
-	if (dv_queue_net(&r->q, &n, p, dv_ring_tag(r, DV_TAG_TIMEOUT), &answers))
+	if (dv_queue_net(&r->q, &n, p, dv_ring_tag(r, DV_TAG_TIMEOUT), &nr_cqes))
 		dv_part_stall(r, p);
 	else
-		r->nr_io += answers;
+		r->nr_io += nr_cqes;
 }
 
-/* The sends lo to hi are over: 1 for each that was known. */
-static unsigned int complete(struct dv_tx *tx, struct dv_stream *st, uint32_t lo, uint32_t hi)
+/* Marks the sends lo to hi complete. Returns how many of them are known. */
+static unsigned int mark_complete(struct dv_tx *tx, struct dv_stream *st, uint32_t lo, uint32_t hi)
 {
 	unsigned int n = dv_tx_overlap(tx->next, 1, lo, hi);
 
@@ -74,7 +74,7 @@ static unsigned int complete(struct dv_tx *tx, struct dv_stream *st, uint32_t lo
 		n += k;
 	}
 	for (unsigned int i = 0; i < st->count; i++) {
-		struct dv_part *p = st->line[(st->first + i) % DV_STREAM_LINE];
+		struct dv_part *p = st->parts[(st->first + i) % DV_STREAM_PARTS];
 		uint32_t k = p->sock.tx.n ? dv_tx_overlap(p->sock.tx.first, p->sock.tx.n, lo, hi) : 0;
 
 		p->sock.tx.left -= k < p->sock.tx.left ? k : p->sock.tx.left;
@@ -90,27 +90,24 @@ unsigned int dv_zc_reap(struct devio_sock *s)
 	uint32_t lo, hi;
 
 	while (s->tx && dv_zerocopy_next(s->fd, &lo, &hi))
-		n += complete(s->tx, st, lo, hi);
+		n += mark_complete(s->tx, st, lo, hi);
 	return n;
 }
 
-/* The kernel gives the bytes up, and the memory back. */
+/* Makes the kernel drop the unsent bytes and release the memory. */
 static void abort_connection(struct devio_sock *s, int err, enum devio_reason why)
 {
 	struct sockaddr none = { .sa_family = AF_UNSPEC };
 	struct dv_stream *st = &s->stream[1];
 
 	(void)connect(s->fd, &none, sizeof(none));
-	if (!st->err) {
-		st->err = err;
-		st->why = why;
-	}
+	dv_stream_fail(st, err, why);
 	for (struct dv_part *p = st->pending; p; p = p->sock.tx.pending)
 		dv_op_fail(p->op, p->x, st->err, st->why);
 }
 
-/* Ends those that the kernel no longer reads from, in any order. */
-static void finish_free(struct devio_ring *r, struct dv_stream *st)
+/* Completes the parts that the kernel no longer reads from, in any order. */
+static void finish_released(struct devio_ring *r, struct dv_stream *st)
 {
 	struct dv_part **at = &st->pending, *ended = NULL;
 
@@ -126,7 +123,7 @@ static void finish_free(struct devio_ring *r, struct dv_stream *st)
 		ended = p;
 	}
 	st->pending_tail = at;
-	/* Ending one may send others: the list is whole by now. */
+	/* After the list is consistent: finishing a part may send others. */
 	while (ended) {
 		struct dv_part *p = ended;
 
@@ -147,10 +144,10 @@ void dv_zc_event(struct devio_ring *r, struct dv_part *p, int res)
 		abort_connection(s, -ECANCELED, DEVIO_REASON_CANCELED);
 	else if (!n && res == -ECANCELED && s->opts.idle_ns && !was_canceled && !st->err)
 		abort_connection(s, -ETIMEDOUT, DEVIO_REASON_TIMEOUT);
-	/* The first stays the one that watches until another does: nobody else may begin to meanwhile. */
+	/* The next part starts to watch before others are finished: only one part may watch at a time. */
 	while (first && !first->sock.tx.left)
 		first = first->sock.tx.pending;
 	if (first)
 		dv_zc_watch(r, first, !n);
-	finish_free(r, st);
+	finish_released(r, st);
 }
