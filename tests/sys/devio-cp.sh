@@ -58,10 +58,22 @@ verdict "path, reason, bytes, rate, copied bytes" "$(for l in 'path: file-' 'rea
 done)"
 expect "JSON" 0 '"path":[ ]?"file-' src mem:host --json --verify
 if command -v python3 >/dev/null; then
-	verdict "the JSON parses" "$(python3 -c 'import json; d = json.load(open("out")); assert d["bytes"] == 3000001 and d["verified"] is True and d["exit_status"] == 0 and d["paths"][0]["operations"] == 1' 2>&1)"
+	verdict "the JSON parses" "$(python3 -c 'import json; d = json.load(open("out")); assert d["bytes"] == 3000001 and d["verified"] is True and d["exit_status"] == 0 and d["paths"][0]["operations"] == 1
+row = d["paths"][0]; assert all(d[k] == row[k] for k in ("path", "best_unused", "reason", "reason_code")), d
+assert (d["best_unused"] is None) == (d["reason_code"] == 0) and (d["reason"] is None) == (d["reason_code"] == 0), d' 2>&1)"
 	tool_is 1 nothing mem:host --json
-	verdict "the JSON of a failure parses" "$(python3 -c 'import json; d = json.load(open("out")); assert "nothing" in d["error"] and d["exit_status"] == 1 and d["path"] is None' 2>&1)"
+	verdict "the JSON of a failure parses" "$(python3 -c 'import json; d = json.load(open("out")); assert "nothing" in d["error"] and d["exit_status"] == 1 and d["path"] is None and d["reason"] is None' 2>&1)"
 fi
+expect "every path with --verbose" 0 '^path: file-' -v src mem:host
+verdict "those of connections too, which do not apply" "$(for p in file-dmabuf file-p2p file-host file-bounce file-buffered; do
+	grep -qE "^  $p +(yes|no ): ." err || echo "no $p"
+done
+for p in sock-devmem sock-zcrx sock-host sock-bounce; do grep -qE "^  $p +n/a: only for connections" err || echo "no $p"; done)"
+verdict "in 80 columns" "$(awk 'length($0) > 80' err)"
+COLUMNS=50 tool_is 0 -v src mem:host
+verdict "or in fewer" "$(awk 'length($0) > 50' err; grep -q '^  sock-bounce' err || echo "no sock-bounce")"
+expect "--direct-only by a path without copies" 0 '^copied bytes: 0$' src mem:host --direct-only --length 4096
+expect "or not at all" 4 'aligned' src mem:host --direct-only --length 100
 expect "no progress in a pipe" 0 bytes src mem:host
 verdict "and nothing else on stderr" "$(cat err)"
 
@@ -70,7 +82,7 @@ verdict "of the length asked for" "$([[ $(stat -c %s dst) = 1000001 ]] || stat -
 verdict "the pattern does not repeat" "$(split -b 4k --filter='cksum' dst | sort | uniq -d)"
 
 echo old >dst
-expect "a file that exists stays" 1 'exists: --force' src dst
+expect "a file that exists stays" 1 'exists \(--force' src dst
 verdict "as it was" "$([[ $(cat dst) = old ]] || echo changed)"
 chmod 640 dst
 ln -s dst link
@@ -109,14 +121,14 @@ expect "a missing source" 1 nothing nothing dst
 expect "a directory as source" 1 'directory' directory dst
 expect "a pipe as source does not hang" 1 pipe pipe dst
 expect "a character device as source" 1 /dev/zero /dev/zero dst
-expect "a directory as destination" 1 'directory: a directory' src directory
+expect "a directory as destination" 1 'directory: is a directory' src directory
 expect "a pipe as destination does not hang" 1 pipe src pipe --force
 expect "a destination in a directory that is not there" 1 'nodir/dst' src nodir/dst
 expect "onto itself" 1 'same file' src src --force
 expect "an offset past the end" 1 'ends at byte 3000001' src mem:host --offset 3000002
 expect "a length past the end" 1 'only 1 bytes' src mem:host --offset 3000000 --length 2
 expect "a range past 2^63" 1 '2\^63' mem:host dst --length 9223372036854775807 --seek 1
-expect "a spec that does not parse" 1 'nonsense' src mem:nonsense
+expect "a spec that does not parse" 2 'nonsense' src mem:nonsense
 expect "a device that is not there" 1 'cuda:99' src mem:cuda:99
 verdict "none of them left anything behind" "$(left_behind)"
 bad=$(ulimit -f 100 && tool_is 1 src dst --mem host)

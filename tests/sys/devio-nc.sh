@@ -143,7 +143,7 @@ verdict "--verify finds one byte" "$(tool_is 1 localhost "$port" -i dst | grep -
 	grep -q 'byte 77777 is 0x78' l.err || cat l.err)"
 rm -f dst
 listener /dev/null --sink --checksum
-verdict "--checksum tells what cksum tells" "$(tool_is 0 localhost "$port" -i src --checksum; ended 0
+verdict "--checksum prints what cksum prints" "$(tool_is 0 localhost "$port" -i src --checksum; ended 0
 	for f in out l.out; do grep -qE ": $(cksum <src)$" $f || cat $f; done)"
 
 listener /dev/null -o dst --json
@@ -151,19 +151,20 @@ verdict "JSON at both sides" "$(tool_is 0 localhost "$port" -i src --json --chec
 rm -f dst
 json() { python3 -c "import json, sys; d = json.load(open(sys.argv[1])); assert $2, d" "$1" 2>&1; }
 verdict "the JSON parses" "$(json out "d['sent'] == 3000001 and d['exit_status'] == 0 and d['cksum_sent'] == $(cksum <src | cut -d' ' -f1) and d['send_path'].startswith('sock-') and d['interface'] == 'lo'"
-	json l.out "d['received'] == 3000001 and d['receive_path'] and d['file_paths'] and d['error'] is None")"
+	json l.out "d['received'] == 3000001 and d['receive_path'] and d['file_paths'] and d['error'] is None"
+	json l.out "all(k in d['paths'][0] for k in ('path', 'best_unused', 'reason', 'reason_code')) and d['receive_reason_code'] == d['paths'][0]['reason_code']")"
 tool_is 1 localhost 1 -i src --json >/dev/null
 verdict "the JSON of a failure parses" "$(json out "d['exit_status'] == 1 and 'ECONNREFUSED' in d['error'] and d['sent'] == 0")"
 
 listener /dev/null -i src
-expect "--explain tells of every path" 0 'taken: sock-' -n localhost "$port" --mem host
+expect "--explain has every path" 0 '^  path: sock-' -n localhost "$port" --mem host
 gone
-verdict "with what would help" "$(for p in devmem zcrx host bounce; do [[ $(grep -c " sock-$p " out) = 2 ]] || echo "sock-$p"; done
-	grep -q 'cure: ' out || echo "no cure"; grep -q ' by lo$' out || echo "no interface")"
+verdict "with the fix" "$(for p in devmem zcrx host bounce; do [[ $(grep -c "^  sock-$p " out) = 2 ]] || echo "sock-$p"; done
+	grep -q ' fix: ' out || echo "no fix"; grep -q ', interface lo$' out || echo "no interface"; awk 'length($0) > 80' out)"
 listener /dev/null -i src
 expect "--explain as JSON" 4 sock-devmem -n localhost "$port" --mem host --json --direct-only
 gone
-verdict "which parses" "$(json out "d['receive']['taken'] is None and len(d['send']['paths']) == 4 and d['exit_status'] == 4")"
+verdict "which parses" "$(json out "d['receive']['path'] is None and len(d['send']['paths']) == 4 and d['exit_status'] == 4 and d['receive']['paths'][0]['reason_code'] > 0")"
 
 # Peers of other kinds.
 if command -v nc >/dev/null && nc -h 2>&1 | grep -q '\[-.*N'; then
@@ -211,12 +212,12 @@ verdict "a reset while sending is a failure" "$(peer refuse "$port"; ended 1; gr
 for way in '-o dst' '-i big'; do
 	listener /dev/null "${way%% *}" "${way#* }" --timeout 3
 	peer silent "$port" & peer_pid=$!
-	verdict "a silent peer and --timeout, $way" "$(ended 1; grep -q 'no byte came or went' l.err || cat l.err; left_behind)"
+	verdict "a silent peer and --timeout, $way" "$(ended 1; grep -qE 'no byte (was sent or received|came or went)' l.err || cat l.err; left_behind)"
 	kill $peer_pid
 	wait $peer_pid 2>/dev/null
 done
 listener /dev/null -o dst --flows 2
-verdict "--flows refuses a peer that is none of us" "$(peer bad-head "$port"; ended 1; grep -q 'no devio-nc' l.err || cat l.err; left_behind)"
+verdict "--flows refuses a peer that is none of us" "$(peer bad-head "$port"; ended 1; grep -q 'not devio-nc' l.err || cat l.err; left_behind)"
 listener /dev/null -o dst --flows 2
 verdict "and other numbers" "$(tool_is 1 localhost "$port" -i src --flows 3 | grep -v 'not 1'; ended 1; grep -qE -- '--flows=3, not 2' l.err || cat l.err; left_behind)"
 expect "nobody connects in the time allowed" 1 'time' -l 0 -o dst --timeout 0.3
@@ -227,7 +228,7 @@ listener /dev/null -o dst
 expect "a port in use" 1 'EADDRINUSE' -l "$port" --sink
 gone
 expect "an address that is not ours" 1 'EADDRNOTAVAIL' -l 192.0.2.1 0 --sink
-expect "a spec that does not parse" 1 'nonsense' -l 0 -o dst --mem nonsense
+expect "a spec that does not parse" 2 'nonsense' -l 0 -o dst --mem nonsense
 expect "a device that is not there" 1 'cuda:99' -l 0 -o dst --mem cuda:99
 expect "a missing file" 1 'nothing' localhost 1 -i nothing
 expect "a directory to send" 1 'director' localhost 1 -i /
@@ -235,7 +236,7 @@ expect "a pipe to send does not hang" 1 'pipe' localhost 1 -i pipe
 expect "a pipe to write" 1 'regular' -l 0 -o pipe --force
 expect "a directory that is not there" 1 'nodir/dst' -l 0 -o nodir/dst
 echo old >keep
-expect "a file that exists stays" 1 'exists: --force' -l 0 -o keep
+expect "a file that exists stays" 1 'exists \(--force' -l 0 -o keep
 verdict "none of them left anything behind" "$(left_behind; [[ $(cat keep) = old ]] || echo changed)"
 chmod 640 keep
 ln -s keep link
@@ -281,6 +282,9 @@ no-arguments
 no-port localhost
 no-port-to-listen -l
 three localhost 1 2
+port-too-large localhost 65536
+port-to-listen-too-large -l 70000
+port-negative -l -- -1
 unknown-option --nonsense localhost 1
 both-families -4 -6 localhost 1
 block localhost 1 --block-size 12q

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tools' options have in common: sizes, counts, memory specs. */
+/* Values of the tools' options: sizes, counts, memory specs; the nearest name for a mistyped one. */
 #include "config.h"
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,4 +82,57 @@ const char *opt_human(uint64_t bytes, char *buf, size_t size)
 	}
 	snprintf(buf, size, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
 	return buf;
+}
+
+#define GUESS_MAX 40
+
+static bool same_char(char a, char b)
+{
+	return a == b || (strchr("-_", a) && a && strchr("-_", b) && b);
+}
+
+/* Insertions, deletions, replacements and swaps of neighbors that make one of the other (optimal string alignment). */
+static unsigned int distance(const char *a, size_t na, const char *b, size_t nb)
+{
+	unsigned int d[GUESS_MAX + 1][GUESS_MAX + 1];
+
+	for (size_t i = 0; i <= na; i++)
+		d[i][0] = (unsigned int)i;
+	for (size_t k = 0; k <= nb; k++)
+		d[0][k] = (unsigned int)k;
+	for (size_t i = 1; i <= na; i++)
+		for (size_t k = 1; k <= nb; k++) {
+			unsigned int best = d[i - 1][k - 1] + !same_char(a[i - 1], b[k - 1]);
+
+			best = d[i - 1][k] + 1 < best ? d[i - 1][k] + 1 : best;
+			best = d[i][k - 1] + 1 < best ? d[i][k - 1] + 1 : best;
+			if (i > 1 && k > 1 && same_char(a[i - 1], b[k - 2]) && same_char(a[i - 2], b[k - 1]) &&
+			    d[i - 2][k - 2] + 1 < best)
+				best = d[i - 2][k - 2] + 1;
+			d[i][k] = best;
+		}
+	return d[na][nb];
+}
+
+void opt_guess_begin(struct opt_guess *g, const char *word, size_t len)
+{
+	/* A third of the letters may be wrong, and one of a short word. */
+	*g = (struct opt_guess){ .word = word, .len = len, .distance = len < 6 ? 1 : (unsigned int)len / 3 };
+}
+
+void opt_guess(struct opt_guess *g, const char *name)
+{
+	size_t len = strlen(name);
+	bool begins = g->len >= 3 && len > g->len && !strncmp(name, g->word, g->len);
+	bool ends = len >= 4 && g->len > len && !strncmp(name, g->word, len);
+	unsigned int d;
+
+	if (!g->len || g->len > GUESS_MAX || len > GUESS_MAX)
+		return;
+	/* --direct for --direct-only, --jobs for --job: one is the beginning of the other. */
+	d = begins || ends ? 1 : distance(g->word, g->len, name, len);
+	if (d > g->distance || (g->best && d == g->distance))
+		return;
+	g->best = name;
+	g->distance = d;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tools' options have in common: sizes, counts, paths, memory specs. */
+/* Values of the tools' options: sizes, counts, memory specs; the nearest name for a mistyped one. */
 #ifndef TOOLS_OPTS_H
 #define TOOLS_OPTS_H
 
@@ -12,13 +12,25 @@
  */
 int opt_size(const char *text, uint64_t *size);
 
-/* A decimal number in [min, max]. 0, -EINVAL or -ERANGE. */
+/* A decimal number in [min, max]. 0, -EINVAL (also for NULL) or -ERANGE. */
 int opt_count(const char *text, unsigned int min, unsigned int max, unsigned int *count);
 
-/* What stands behind "mem:", or NULL if text names a file. */
+/* What follows "mem:", or NULL if text names a file. */
 const char *opt_mem_spec(const char *text);
 
 /* "1.5 GiB" into buf; returns buf. */
 const char *opt_human(uint64_t bytes, char *buf, size_t size);
+
+/*
+ * "Did you mean": begin with the word, then give every name that exists. best
+ * is the nearest of them, NULL if none is near. - and _ are the same.
+ */
+struct opt_guess {
+	const char *word, *best;
+	size_t len;
+	unsigned int distance;      /* of best; the greatest that is near, before there is one */
+};
+void opt_guess_begin(struct opt_guess *g, const char *word, size_t len);
+void opt_guess(struct opt_guess *g, const char *name);
 
 #endif

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What completions said, summed up; as text and JSON. */
+/* A transfer in sum: completions by path and reason, rates; printed as text and JSON. */
 #include "config.h"
 #include <inttypes.h>
-#include <json-c/json.h>
+#include "json.h"
 #include "summary.h"
+#include "term.h"
+
+#define GB 1e9
 
 void summary_add(struct summary *t, const struct devio_completion *c)
 {
@@ -17,14 +20,15 @@ void summary_add(struct summary *t, const struct devio_completion *c)
 		r--;
 	else if (r == t->row + t->rows)
 		*(t->rows++, r) = (struct summary_row){ .write = write, .path = c->path, .best_unused = c->best_unused,
-						      .reason = c->reason };
+							.reason = c->reason };
 	r->ops++;
 	r->bytes += c->good;
 	r->copied += c->copied;
 	r->fell_back += !!(c->flags & DEVIO_DONE_FELL_BACK);
 }
 
-const struct summary_row *summary_main(const struct summary *t, bool write)
+/* The row with the most bytes of that direction, NULL if there was no transfer. */
+static const struct summary_row *main_row(const struct summary *t, bool write)
 {
 	const struct summary_row *best = NULL;
 
@@ -43,83 +47,114 @@ uint64_t summary_copied(const struct summary *t)
 	return sum;
 }
 
-void summary_reason(const struct summary_row *r, char *buf, size_t size)
+static void reason_text(const struct summary_row *r, char *buf, size_t size)
 {
 	if (!r)
-		snprintf(buf, size, "no bytes to copy");
+		snprintf(buf, size, "no bytes to transfer");
 	else if (r->best_unused)
 		snprintf(buf, size, "not %s: %s", devio_path_name(r->best_unused), devio_reason_text(r->reason));
 	else if (r->reason == DEVIO_REASON_FORCED)
 		snprintf(buf, size, "%s", devio_reason_text(r->reason));
 	else
-		snprintf(buf, size, "the best path that there is for this %s and memory",
+		snprintf(buf, size, "the best path for this %s and memory",
 			 r->path < DEVIO_PATH_FILE_MAX ? "file" : "connection");
 }
 
 void summary_print(FILE *out, const struct summary *t, bool write, const char *prefix)
 {
-	const struct summary_row *best = summary_main(t, write);
-	char why[512];
+	const struct summary_row *best = main_row(t, write);
+	char head[64], text[512];
 
-	summary_reason(best, why, sizeof(why));
-	fprintf(out, "%spath: %s\n%sreason: %s\n", prefix, best ? devio_path_name(best->path) : "none", prefix, why);
+	fprintf(out, "%spath: %s\n", prefix, best ? devio_path_name(best->path) : "none");
+	reason_text(best, text, sizeof(text));
+	snprintf(head, sizeof(head), "%sreason: ", prefix);
+	term_item(out, head, text);
 	for (const struct summary_row *r = t->row; r < t->row + t->rows; r++) {
 		if (r == best || r->write != write)
 			continue;
-		summary_reason(r, why, sizeof(why));
-		fprintf(out, "%salso: %s for %" PRIu64 " bytes: %s\n", prefix, devio_path_name(r->path), r->bytes, why);
+		reason_text(r, text, sizeof(text));
+		snprintf(head, sizeof(head), "%salso: %s for %" PRIu64 " bytes: ", prefix, devio_path_name(r->path),
+			 r->bytes);
+		term_item(out, head, text);
 	}
 }
 
-void json_put_str(struct json_object *o, const char *key, const char *text)
+static double rate(const struct summary_cost *c, uint64_t bytes)
 {
-	json_object_object_add(o, key, text ? json_object_new_string(text) : NULL);
+	return c->seconds > 0 ? (double)bytes / c->seconds / GB : 0;
 }
 
-void json_put_u64(struct json_object *o, const char *key, uint64_t n)
+static double cpu_per_gb(const struct summary_cost *c, uint64_t bytes)
 {
-	json_object_object_add(o, key, json_object_new_uint64(n));
+	return bytes ? c->cpu_s / ((double)bytes / GB) : 0;
 }
 
-void json_put_num(struct json_object *o, const char *key, double d)
+void summary_print_cost(FILE *out, const struct summary_cost *c, uint64_t bytes, uint64_t copied)
 {
-	char text[32];
-
-	snprintf(text, sizeof(text), "%.6f", d);
-	json_object_object_add(o, key, json_object_new_double_s(d, text));
+	fprintf(out, "seconds: %.3f\nGB/s: %.3f\nCPU seconds per GB: %.3f\ncopied bytes: %" PRIu64 "\n", c->seconds,
+		rate(c, bytes), cpu_per_gb(c, bytes), copied);
 }
 
-static struct json_object *json_row(const struct summary_row *r)
+void summary_json_path(struct json_object *o, const char *prefix, unsigned int path, unsigned int best_unused,
+		       unsigned int reason)
 {
-	struct json_object *o = json_object_new_object();
+	const char *const names[] = { "path", "best_unused", "reason", "reason_code" };
+	char key[4][40];
 
-	json_put_str(o, "direction", r->write ? "write" : "read");
-	json_put_str(o, "path", devio_path_name(r->path));
-	json_put_str(o, "best_unused", r->best_unused ? devio_path_name(r->best_unused) : NULL);
-	json_object_object_add(o, "reason", json_object_new_int((int)r->reason));
-	json_put_str(o, "reason_text", devio_reason_text(r->reason));
-	json_put_u64(o, "operations", r->ops);
-	json_put_u64(o, "bytes", r->bytes);
-	json_put_u64(o, "copied_bytes", r->copied);
-	json_put_u64(o, "fell_back", r->fell_back);
-	return o;
+	for (int i = 0; i < 4; i++)
+		snprintf(key[i], sizeof(key[i]), "%.20s%s", prefix, names[i]);
+	json_put_str(o, key[0], path ? devio_path_name(path) : NULL);
+	json_put_str(o, key[1], best_unused ? devio_path_name(best_unused) : NULL);
+	json_put_str(o, key[2], reason ? devio_reason_text(reason) : NULL);
+	json_put_u64(o, key[3], reason);
 }
 
 struct json_object *summary_json(const struct summary *t)
 {
 	struct json_object *a = json_object_new_array();
 
-	for (unsigned int i = 0; i < t->rows; i++)
-		json_object_array_add(a, json_row(&t->row[i]));
+	for (const struct summary_row *r = t->row; r < t->row + t->rows; r++) {
+		struct json_object *o = json_object_new_object();
+
+		json_put_str(o, "direction", r->write ? "write" : "read");
+		summary_json_path(o, "", r->path, r->best_unused, r->reason);
+		json_put_u64(o, "operations", r->ops);
+		json_put_u64(o, "bytes", r->bytes);
+		json_put_u64(o, "copied_bytes", r->copied);
+		json_put_u64(o, "fell_back", r->fell_back);
+		json_object_array_add(a, o);
+	}
 	return a;
 }
 
-void summary_json_side(struct json_object *o, const struct summary *t, bool write, const char *path, const char *reason)
+void summary_json_side(struct json_object *o, const struct summary *t, bool write, const char *prefix)
 {
-	const struct summary_row *r = summary_main(t, write);
-	char why[512];
+	const struct summary_row *r = main_row(t, write);
 
-	summary_reason(r, why, sizeof(why));
-	json_put_str(o, path, r ? devio_path_name(r->path) : NULL);
-	json_put_str(o, reason, why);
+	summary_json_path(o, prefix, r ? r->path : 0, r ? r->best_unused : 0, r ? r->reason : 0);
+}
+
+void summary_json_cost(struct json_object *o, const struct summary_cost *c, uint64_t bytes, uint64_t copied)
+{
+	json_put_num(o, "setup_seconds", c->setup_s);
+	json_put_num(o, "seconds", c->seconds);
+	json_put_num(o, "gb_per_s", rate(c, bytes));
+	json_put_num(o, "cpu_seconds_per_gb", cpu_per_gb(c, bytes));
+	json_put_u64(o, "copied_bytes", copied);
+}
+
+void summary_json_memory(struct json_object *o, const struct toolmem *t)
+{
+	json_put_str(o, "memory", t->spec);
+	json_put_str(o, "device", t->bdf);
+	json_put_bool(o, "in_device", t->device);
+}
+
+void summary_json_end(FILE *out, struct json_object *o, bool verify, uint64_t verified, const struct tool_error *e)
+{
+	json_put_tri(o, "verified", verify ? !*e->text : -1);
+	json_put_u64(o, "verified_bytes", verified);
+	json_put_str(o, "error", e->text);
+	json_put_int(o, "exit_status", e->status);
+	json_print(out, o);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What completions said, summed up by what they said; and how the tools tell it, as text and JSON. */
+/* A transfer in sum: completions by path and reason, rates; printed as text and JSON. */
 #ifndef TOOLS_SUMMARY_H
 #define TOOLS_SUMMARY_H
 
@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <devio.h>
+#include "toolmem.h"
 
 struct summary_row {
 	bool write;
@@ -20,22 +21,30 @@ struct summary {
 	unsigned int rows;
 };
 
+/* What the transfer took. */
+struct summary_cost {
+	double setup_s, seconds, cpu_s;
+};
+
 void summary_add(struct summary *t, const struct devio_completion *c);
-/* The row with the most bytes of that direction, NULL if nothing went there. */
-const struct summary_row *summary_main(const struct summary *t, bool write);
 uint64_t summary_copied(const struct summary *t);
-/* The reason as a sentence of its own. */
-void summary_reason(const struct summary_row *row, char *buf, size_t size);
-/* "path: ..." and "reason: ..." and the other rows of the direction, each line behind the prefix. */
+/* "path: ..." and "reason: ..." of the most bytes in that direction, "also: ..." of others, each after the prefix. */
 void summary_print(FILE *out, const struct summary *t, bool write, const char *prefix);
+/* Seconds, GB/s, CPU seconds per GB and copied bytes. */
+void summary_print_cost(FILE *out, const struct summary_cost *c, uint64_t bytes, uint64_t copied);
 
 struct json_object;
-void json_put_str(struct json_object *o, const char *key, const char *text); /* NULL: null */
-void json_put_u64(struct json_object *o, const char *key, uint64_t n);
-void json_put_num(struct json_object *o, const char *key, double d);
-/* The rows as an array. */
+/* All rows as an array. */
 struct json_object *summary_json(const struct summary *t);
-/* The path and the reason of a direction as two members. */
-void summary_json_side(struct json_object *o, const struct summary *t, bool write, const char *path, const char *reason);
+/* Of the most bytes in that direction: path, best_unused, reason and reason_code, each after the prefix. */
+void summary_json_side(struct json_object *o, const struct summary *t, bool write, const char *prefix);
+void summary_json_cost(struct json_object *o, const struct summary_cost *c, uint64_t bytes, uint64_t copied);
+/* memory, device and in_device */
+void summary_json_memory(struct json_object *o, const struct toolmem *t);
+/* path, best_unused, reason and reason_code of one outcome; path 0: none */
+void summary_json_path(struct json_object *o, const char *prefix, unsigned int path, unsigned int best_unused,
+		       unsigned int reason);
+/* verified, verified_bytes, error and exit_status; prints o and frees it. */
+void summary_json_end(FILE *out, struct json_object *o, bool verify, uint64_t verified, const struct tool_error *e);
 
 #endif

@@ -5,19 +5,27 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <devio.h>
+#include "tool.h"
 
 struct toolmem {
-	const char *tool;         /* for what it says */
-	bool verbose;             /* why a memory was not taken, on stderr */
-	char spec[64], bdf[16];   /* of what was taken */
-	bool device;              /* it lies in a device */
+	char spec[64], bdf[16];   /* of the memory that was allocated */
+	bool device;              /* it is in a device */
 };
 
-/* spec "auto": the first of this machine's memories that has room. 0, or -errno with devio_errmsg(). */
-int toolmem_alloc(struct toolmem *t, struct devio_ctx *ctx, const char *spec, uint64_t size, struct devio_mem **mem);
+/*
+ * spec "auto": the first memory of this machine that has room; with --verbose
+ * those that were skipped are printed. 0, or -1 with *e; a malformed spec is
+ * TOOL_USAGE.
+ */
+int toolmem_alloc(struct toolmem *t, struct devio_ctx *ctx, const char *spec, uint64_t size, struct devio_mem **mem,
+		  struct tool_error *e);
 
-/* splitmix64: word n of a pattern in which every eight bytes are others. */
+/* "memory: cuda:0 at 0000:01:00.0 (in a device)" */
+void toolmem_print(const struct toolmem *t, FILE *out);
+
+/* splitmix64: word n of a pattern in which no eight bytes are repeated. */
 static inline uint64_t toolmem_pattern(uint64_t n)
 {
 	n = (n + 1) * 0x9e3779b97f4a7c15u;

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* devio-cp: the device memory that the bytes go to, come from or pass through. */
 #include "config.h"
-#include <stdio.h>
 #include <stdlib.h>
-#include "cp.h"
 #include "common/opts.h"
+#include "cp.h"
 
 static int alloc_mem(struct cp_job *job, const char *spec, uint64_t size, struct devio_mem **mem)
 {
-	job->place.tool = "devio-cp";
-	job->place.verbose = job->o.verbose;
-	if (toolmem_alloc(&job->place, job->ctx, spec, size, mem))
-		return cp_fail(job, CP_FAILED, "mem:%s: %s", spec, devio_errmsg());
-	return 0;
+	return toolmem_alloc(&job->place, job->ctx, spec, size, mem, &job->error);
 }
 
 static int fill_src(struct cp_job *job)
@@ -22,14 +17,14 @@ static int fill_src(struct cp_job *job)
 	int rc = 0;
 
 	if (!buf)
-		return cp_fail(job, CP_FAILED, "no memory for the pattern");
+		return tool_fail(&job->error, TOOL_FAILED, "out of memory");
 	for (uint64_t at = 0; at < end && !rc; at += CHUNK) {
 		for (unsigned int i = 0; i < CHUNK / 8; i++)
 			buf[i] = toolmem_pattern(words++);
-		if (cp_stop)
-			rc = cp_fail(job, CP_FAILED, "interrupted: %s was not written", job->dst.name);
+		if (tool_stop)
+			rc = tool_fail(&job->error, TOOL_FAILED, "interrupted: %s was not written", job->dst.name);
 		else if (devio_mem_copy_in(job->src.mem, at, buf, end - at < CHUNK ? end - at : CHUNK))
-			rc = cp_fail(job, CP_FAILED, "%s: %s", job->src.name, devio_errmsg());
+			rc = tool_fail(&job->error, TOOL_FAILED, "%s: %s", job->src.name, devio_errmsg());
 	}
 	free(buf);
 	return rc;

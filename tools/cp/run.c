@@ -7,12 +7,12 @@
 #include <string.h>
 #include "cp.h"
 
-#define TICK_NS 100000000ll    /* how often the progress and the signals are looked at */
+#define TICK_NS 100000000ll    /* how often progress and signals are polled */
 #define REAP 64
 
 struct slot {
 	uint64_t pos, len;     /* the block: bytes [pos, pos + len) of the copy */
-	uint64_t done;         /* of it, in this direction */
+	uint64_t done;         /* bytes of it, in this direction */
 	bool writing;
 };
 
@@ -21,7 +21,7 @@ struct run {
 	struct devio_ring *ring;
 	struct slot *slots;
 	unsigned int *idle, nr_idle, inflight;
-	uint64_t next;         /* the first byte that no block covers yet */
+	uint64_t next;         /* the first byte that is in no block yet */
 	double start;
 };
 
@@ -40,10 +40,10 @@ static struct devio_mem *slot_mem(const struct run *r, unsigned int i, uint64_t 
 
 static bool refused(const struct cp_job *job, int64_t err)
 {
-	return err == -EOPNOTSUPP && (job->o.direct || job->o.path);
+	return err == -EOPNOTSUPP && (job->o.direct_only || job->o.path);
 }
 
-/* Queues what is left of the slot's block. */
+/* Queues the rest of the slot's block. */
 static int queue(struct run *r, unsigned int i)
 {
 	struct cp_job *job = r->job;
@@ -54,13 +54,14 @@ static int queue(struct run *r, unsigned int i)
 	int rc;
 
 	if (s->writing) {
-		end->in_place_begun = !end->temp;
+		end->in_place_begun = !end->out.temp;
 		rc = devio_ring_write(r->ring, end->file, mem, off, s->len - s->done, at, i);
 	} else {
 		rc = devio_ring_read(r->ring, end->file, mem, off, s->len - s->done, at, i);
 	}
 	if (rc)
-		return cp_fail(job, refused(job, rc) ? CP_NO_PATH : CP_FAILED, "%s: %s", end->name, devio_errmsg());
+		return tool_fail(&job->error, refused(job, rc) ? TOOL_NO_PATH : TOOL_FAILED, "%s: %s", end->name,
+				 devio_errmsg());
 	r->inflight++;
 	return 0;
 }
@@ -69,7 +70,7 @@ static int fill(struct run *r)
 {
 	struct cp_job *job = r->job;
 
-	while (r->nr_idle && r->next < job->length && !*job->error && !cp_stop) {
+	while (r->nr_idle && r->next < job->length && !*job->error.text && !tool_stop) {
 		unsigned int i = r->idle[--r->nr_idle];
 		uint64_t left = job->length - r->next;
 		struct slot *s = &r->slots[i];
@@ -90,11 +91,11 @@ static void failed(struct run *r, const struct slot *s, const struct devio_compl
 	char text[512];
 
 	devio_completion_text(c, text, sizeof(text));
-	cp_fail(job, refused(job, c->result) ? CP_NO_PATH : CP_FAILED, "%s: at byte %llu: %s", end->name,
-		(unsigned long long)(end->start + s->pos + s->done + c->good), text);
+	tool_fail(&job->error, refused(job, c->result) ? TOOL_NO_PATH : TOOL_FAILED, "%s: at byte %llu: %s", end->name,
+		  (unsigned long long)(end->start + s->pos + s->done + c->good), text);
 }
 
-/* Bytes of a block arrived: go on with its rest, with its way out, or with the next block. */
+/* Bytes of a block are done: continue with its rest, with its write, or with the next block. */
 static int advance(struct run *r, unsigned int i)
 {
 	struct slot *s = &r->slots[i];
@@ -126,12 +127,12 @@ static void complete(struct run *r, const struct devio_completion *c)
 	if (s->writing == !job->dst.is_mem)
 		job->moved += (uint64_t)c->result;
 	if (!c->result && s->writing)
-		cp_fail(job, CP_FAILED, "%s: the file takes no more bytes at %llu", job->dst.name,
-			(unsigned long long)(job->dst.start + s->pos + s->done));
+		tool_fail(&job->error, TOOL_FAILED, "%s: cannot write more bytes at %llu", job->dst.name,
+			  (unsigned long long)(job->dst.start + s->pos + s->done));
 	else if (!c->result)
-		cp_fail(job, CP_FAILED, "%s: it ends at byte %llu: it shrank while it was copied", job->src.name,
-			(unsigned long long)(job->src.start + s->pos + s->done));
-	if (!*job->error && !cp_stop)
+		tool_fail(&job->error, TOOL_FAILED, "%s: ends at byte %llu: it shrank during the copy", job->src.name,
+			  (unsigned long long)(job->src.start + s->pos + s->done));
+	if (!*job->error.text && !tool_stop)
 		advance(r, i);
 }
 
@@ -141,20 +142,20 @@ static void reap(struct run *r)
 	int n = devio_ring_wait(r->ring, done, 1, REAP, TICK_NS);
 
 	if (n < 0 && n != -EINTR) {
-		cp_fail(r->job, CP_FAILED, "the ring: %s", devio_errmsg());
+		tool_fail(&r->job->error, TOOL_FAILED, "ring: %s", devio_errmsg());
 		r->inflight = 0;        /* devio_ring_close() waits for them */
 	}
 	for (int i = 0; i < n; i++)
 		complete(r, &done[i]);
 }
 
-/* After an error or a signal: everything in flight ends, so that nobody writes any more. */
+/* After an error or a signal: nothing in flight may write any more. */
 static void drain(struct run *r)
 {
-	if (cp_stop)
-		cp_fail(r->job, CP_FAILED, "interrupted after %llu of %llu bytes: %s", (unsigned long long)r->job->moved,
-			(unsigned long long)r->job->length, r->job->dst.in_place_begun ?
-			"the destination is partly overwritten" : "nothing was left behind");
+	if (tool_stop)
+		tool_fail(&r->job->error, TOOL_FAILED, "interrupted after %llu of %llu bytes: %s",
+			  (unsigned long long)r->job->moved, (unsigned long long)r->job->length,
+			  r->job->dst.in_place_begun ? "the destination is partly overwritten" : "no file was written");
 	for (unsigned int i = 0; r->inflight && i < r->job->o.depth; i++)
 		devio_ring_cancel(r->ring, i);
 	while (r->inflight)
@@ -169,11 +170,11 @@ static int open_run(struct run *r)
 	ro.entries = job->o.depth;
 	ro.staging = job->o.staging;
 	if (devio_ring_open(job->ctx, &ro, &r->ring))
-		return cp_fail(job, CP_FAILED, "the ring: %s", devio_errmsg());
+		return tool_fail(&job->error, TOOL_FAILED, "ring: %s", devio_errmsg());
 	r->slots = calloc(job->o.depth, sizeof(*r->slots));
 	r->idle = calloc(job->o.depth, sizeof(*r->idle));
 	if (!r->slots || !r->idle)
-		return cp_fail(job, CP_FAILED, "no memory for %u blocks in flight", job->o.depth);
+		return tool_fail(&job->error, TOOL_FAILED, "out of memory");
 	while (r->nr_idle < job->o.depth) {
 		r->idle[r->nr_idle] = job->o.depth - 1 - r->nr_idle;
 		r->nr_idle++;
@@ -183,18 +184,18 @@ static int open_run(struct run *r)
 
 int cp_run(struct cp_job *job)
 {
-	struct run r = { .job = job, .start = cp_now() };
+	struct run r = { .job = job, .start = tool_now() };
 
 	if (!open_run(&r)) {
-		while (!fill(&r) && r.inflight && !*job->error && !cp_stop) {
+		while (!fill(&r) && r.inflight && !*job->error.text && !tool_stop) {
 			reap(&r);
-			cp_progress(job, cp_now() - r.start, false);
+			cp_progress(job, tool_now() - r.start);
 		}
-		if (*job->error || cp_stop)
+		if (*job->error.text || tool_stop)
 			drain(&r);
 	}
 	devio_ring_close(r.ring);
 	free(r.slots);
 	free(r.idle);
-	return *job->error ? -1 : 0;
+	return *job->error.text ? -1 : 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* devio-nc: the pattern, which tells every place from every other, and the checksum of cksum(1). */
+/* devio-nc: the pattern, which is different at every offset, and the checksum of cksum(1). */
 #include "config.h"
 #include <string.h>
 #include "nc.h"
@@ -35,7 +35,7 @@ static uint32_t crc_byte(uint32_t crc, unsigned char byte)
 	return crc << 8 ^ crc_table()[crc >> 24 ^ byte];
 }
 
-static void add_up(struct nc_sum *sum, const unsigned char *buf, uint64_t len)
+static void update(struct nc_sum *sum, const unsigned char *buf, uint64_t len)
 {
 	uint32_t crc = sum->crc;
 	const uint32_t *table = crc_table();
@@ -55,7 +55,7 @@ uint32_t nc_cksum(const struct nc_sum *sum)
 	return ~crc;
 }
 
-/* The first byte that is not the pattern's. */
+/* Reports the first byte that differs from the pattern. */
 static int compare(struct nc_job *job, uint64_t pos, uint64_t len)
 {
 	unsigned char want[4096];
@@ -67,8 +67,8 @@ static int compare(struct nc_job *job, uint64_t pos, uint64_t len)
 		if (memcmp(want, job->buf + at, n)) {
 			while (want[i] == job->buf[at + i])
 				i++;
-			return nc_fail(job, NC_DIFFERS, "byte %llu is 0x%02x, but the pattern has 0x%02x there",
-				       (unsigned long long)(pos + at + i), job->buf[at + i], want[i]);
+			return tool_fail(&job->error, TOOL_DIFFERS, "byte %llu is 0x%02x, expected 0x%02x",
+					 (unsigned long long)(pos + at + i), job->buf[at + i], want[i]);
 		}
 		at += n;
 	}
@@ -83,8 +83,8 @@ int nc_check(struct nc_job *job, const struct nc_lane *lane, uint64_t mem_off, u
 	if (!verify && !job->o.checksum)
 		return 0;
 	if (devio_mem_copy_out(job->mem, mem_off, job->buf, len))
-		return nc_fail(job, NC_FAILED, "mem:%s: %s", job->place.spec, devio_errmsg());
+		return tool_fail(&job->error, TOOL_FAILED, "mem:%s: %s", job->place.spec, devio_errmsg());
 	if (job->o.checksum)
-		add_up(&job->sum[lane->send], job->buf, len);
+		update(&job->sum[lane->send], job->buf, len);
 	return verify ? compare(job, pos, len) : 0;
 }

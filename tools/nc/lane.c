@@ -32,7 +32,7 @@ static bool has_room(const struct nc_job *job, const struct nc_lane *lane)
 	return lane->filled - lane->freed < job->o.depth;
 }
 
-/* What is left of the block, from the file or into it. */
+/* The rest of the block, from the file or to it. */
 static int queue_disk(struct nc_job *job, struct nc_lane *lane, struct nc_block *b)
 {
 	uint64_t off = mem_off(job, lane, b) + b->done, len = b->len - b->done, at = b->pos + b->done;
@@ -41,11 +41,12 @@ static int queue_disk(struct nc_job *job, struct nc_lane *lane, struct nc_block 
 			      devio_ring_write(job->ring, job->out, job->mem, off, len, at, cookie);
 
 	if (rc)
-		return nc_fail(job, NC_FAILED, "%s: %s", lane->send ? job->o.in : job->o.out, devio_errmsg());
+		return tool_fail(&job->error, TOOL_FAILED, "%s: %s", lane->send ? job->o.in : job->o.out,
+				 devio_errmsg());
 	return 0;
 }
 
-/* The next block of a send; its bytes come from buf, or by the ring. */
+/* The next block to send; it is filled from buf or by the ring. */
 static struct nc_block *begin_send(struct nc_job *job, struct nc_lane *lane, uint64_t len)
 {
 	struct nc_block *b = nth(job, lane, lane->filled++);
@@ -58,7 +59,7 @@ static struct nc_block *begin_send(struct nc_job *job, struct nc_lane *lane, uin
 static int put_in(struct nc_job *job, struct nc_lane *lane, struct nc_block *b)
 {
 	if (devio_mem_copy_in(job->mem, mem_off(job, lane, b), job->buf, b->len))
-		return nc_fail(job, NC_FAILED, "mem:%s: %s", job->place.spec, devio_errmsg());
+		return tool_fail(&job->error, TOOL_FAILED, "mem:%s: %s", job->place.spec, devio_errmsg());
 	job->host_copied += b->len;
 	b->state = NC_READY;
 	return 0;
@@ -78,7 +79,7 @@ static int fill(struct nc_job *job, struct nc_lane *lane)
 	return 0;
 }
 
-bool nc_lane_hungry(const struct nc_job *job, const struct nc_lane *lane)
+bool nc_lane_wants_input(const struct nc_job *job, const struct nc_lane *lane)
 {
 	return lane->send && is_std(job->o.in) && has_room(job, lane) && lane->pos < lane->end;
 }
@@ -98,8 +99,9 @@ int nc_lane_feed(struct nc_job *job, struct nc_lane *lane)
 
 static int net_failed(struct nc_job *job, const struct nc_lane *lane, int64_t err, const char *why)
 {
-	return nc_fail(job, nc_status(job, err), "%s flow %u, byte %" PRIu64 ": %s", lane->send ? "to" : "from",
-		       lane->index % job->o.flows, lane->send ? nth(job, lane, lane->freed)->pos : lane->pos, why);
+	return tool_fail(&job->error, nc_status(job, err), "%s flow %u, byte %" PRIu64 ": %s",
+			 lane->send ? "to" : "from", lane->index % job->o.flows,
+			 lane->send ? nth(job, lane, lane->freed)->pos : lane->pos, why);
 }
 
 static int send_ready(struct nc_job *job, struct nc_lane *lane)
@@ -111,7 +113,7 @@ static int send_ready(struct nc_job *job, struct nc_lane *lane)
 
 		if (nc_check(job, lane, off, b->pos, b->len))
 			return -1;
-		b->state = NC_LEAVING;
+		b->state = NC_WRITING;
 		rc = devio_ring_send(job->ring, lane->sock, job->mem, off, b->len, cookie_of(lane, b, false));
 		if (rc)
 			return net_failed(job, lane, rc, devio_errmsg());
@@ -129,25 +131,26 @@ static int end_send(struct nc_job *job, struct nc_lane *lane)
 	return 0;
 }
 
-/* One byte more than is expected is asked for: there must be none. */
+/* One byte more than expected is requested: there must be none. */
 static int receive(struct nc_job *job, struct nc_lane *lane)
 {
 	uint64_t limit = lane->end == UINT64_MAX ? UINT64_MAX : lane->end + 1;
 
-	while (has_room(job, lane) && !lane->ended && lane->asked < limit) {
+	while (has_room(job, lane) && !lane->ended && lane->requested < limit) {
 		struct nc_block *b = nth(job, lane, lane->filled);
-		uint64_t left = limit - lane->asked;
-		struct devio_range range = { job->mem, mem_off(job, lane, b), left < job->o.block ? left : job->o.block };
+		uint64_t left = limit - lane->requested;
+		struct devio_range range = { job->mem, mem_off(job, lane, b),
+					     left < job->o.block ? left : job->o.block };
 		struct devio_sock_io io = { .sz = sizeof(io), .sock = lane->sock, .ranges = &range, .nr_ranges = 1,
 					    .cookie = cookie_of(lane, b, false) };
 
-		/* What a program reads it gets at once; a file gets whole blocks. */
+		/* Standard output gets bytes as they arrive, a file gets whole blocks. */
 		io.flags = is_std(job->o.out) ? DEVIO_SOCK_PARTIAL : 0;
 		*b = (struct nc_block){ .len = range.len, .state = NC_FILLING };
 		if (devio_ring_sock_io(job->ring, &io))
 			return net_failed(job, lane, -EIO, devio_errmsg());
 		lane->filled++;
-		lane->asked += range.len;
+		lane->requested += range.len;
 	}
 	return 0;
 }
@@ -158,21 +161,21 @@ static void release(const struct nc_job *job, struct nc_lane *lane)
 		lane->freed++;
 }
 
-/* The oldest block for standard output goes into buf2, from where it is written. */
-static int show(struct nc_job *job, struct nc_lane *lane)
+/* Copies the oldest block for standard output into buf2, from where it is written. */
+static int to_stdout(struct nc_job *job, struct nc_lane *lane)
 {
 	struct nc_block *b = nth(job, lane, lane->freed);
 
 	while (is_std(job->o.out) && lane->freed < lane->moved && job->out_done == job->out_have) {
-		if (b->state == NC_LEAVING) {
+		if (b->state == NC_WRITING) {
 			b->state = NC_FREE;
 			release(job, lane);
 			b = nth(job, lane, lane->freed);
 			continue;
 		}
 		if (devio_mem_copy_out(job->mem, mem_off(job, lane, b), job->buf2, b->len))
-			return nc_fail(job, NC_FAILED, "mem:%s: %s", job->place.spec, devio_errmsg());
-		b->state = NC_LEAVING;
+			return tool_fail(&job->error, TOOL_FAILED, "mem:%s: %s", job->place.spec, devio_errmsg());
+		b->state = NC_WRITING;
 		job->host_copied += b->len;
 		job->out_have = b->len;
 		job->out_done = 0;
@@ -184,7 +187,7 @@ static int end_receive(struct nc_job *job, struct nc_lane *lane)
 {
 	lane->over = lane->ended && lane->freed == lane->filled;
 	if (lane->over && lane->end != UINT64_MAX && lane->pos < lane->end)
-		return net_failed(job, lane, -EIO, "the peer ended the stream before its end");
+		return net_failed(job, lane, -EIO, "the peer closed the stream early");
 	return 0;
 }
 
@@ -192,7 +195,7 @@ int nc_lane_go(struct nc_job *job, struct nc_lane *lane)
 {
 	if (lane->send)
 		return fill(job, lane) || send_ready(job, lane) || end_send(job, lane) ? -1 : 0;
-	return show(job, lane) || receive(job, lane) || end_receive(job, lane) ? -1 : 0;
+	return to_stdout(job, lane) || receive(job, lane) || end_receive(job, lane) ? -1 : 0;
 }
 
 static int received(struct nc_job *job, struct nc_lane *lane, struct nc_block *b, uint64_t len)
@@ -203,15 +206,15 @@ static int received(struct nc_job *job, struct nc_lane *lane, struct nc_block *b
 	lane->moved++;
 	job->received += len;
 	if (lane->pos > lane->end)
-		return net_failed(job, lane, -EIO, "the peer sends more than it told before");
+		return net_failed(job, lane, -EIO, "the peer sends more than it announced");
 	if (len && nc_check(job, lane, mem_off(job, lane, b), b->pos, len))
 		return -1;
 	if (len && is_std(job->o.out))
 		b->state = NC_READY;
 	else if (len && job->out)
-		b->state = NC_LEAVING;
+		b->state = NC_WRITING;
 	release(job, lane);
-	return b->state == NC_LEAVING ? queue_disk(job, lane, b) : 0;
+	return b->state == NC_WRITING ? queue_disk(job, lane, b) : 0;
 }
 
 static int net_done(struct nc_job *job, struct nc_lane *lane, struct nc_block *b, const struct devio_completion *c)
@@ -242,8 +245,9 @@ static int disk_done(struct nc_job *job, struct nc_lane *lane, struct nc_block *
 	summary_add(&job->disk, c);
 	if (c->result <= 0) {
 		devio_completion_text(c, text, sizeof(text));
-		return nc_fail(job, NC_FAILED, "%s: at byte %" PRIu64 ": %s", name, b->pos + b->done,
-			       c->result ? text : lane->send ? "it ends there: it shrank" : "it takes no more bytes");
+		return tool_fail(&job->error, TOOL_FAILED, "%s: at byte %" PRIu64 ": %s", name, b->pos + b->done,
+				 c->result ? text : lane->send ? "ends early: it shrank during the transfer" :
+				 "cannot write more bytes");
 	}
 	b->done += (uint64_t)c->result;
 	if (b->done < b->len)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* devio-nc: connections, and of several flows which part each of them carries. */
+/* devio-nc: connections, and which part of the bytes each flow carries. */
 #include "config.h"
 #include <endian.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include "nc.h"
 
-/* Where there are several, each begins with this; numbers as in all of TCP/IP. */
+/* With several flows, each begins with this; in network byte order. */
 struct head {
 	char magic[8];
 	uint32_t flow, flows;
@@ -38,15 +38,10 @@ void nc_stripe(const struct nc_job *job, unsigned int index, uint64_t *start, ui
 static void options(const struct nc_job *job, struct devio_sock_opts *so)
 {
 	so->path = job->o.path;
-	so->flags = job->o.family | (job->o.direct ? DEVIO_SOCK_DIRECT_ONLY : 0);
+	so->flags = job->o.family | (job->o.direct_only ? DEVIO_SOCK_DIRECT_ONLY : 0);
 	so->connect_ns = job->o.timeout;
 	if (!job->o.in || !job->o.out)
 		so->idle_ns = job->o.timeout;
-}
-
-static int fail(struct nc_job *job, int64_t err)
-{
-	return nc_fail(job, nc_status(job, err), "%s", devio_errmsg());
 }
 
 static int put_head(struct nc_job *job, unsigned int flow)
@@ -56,12 +51,12 @@ static int put_head(struct nc_job *job, unsigned int flow)
 
 	memcpy(h.magic, magic, sizeof(magic));
 	if (devio_mem_copy_in(job->mem, 0, &h, sizeof(h)))
-		return fail(job, -EIO);
+		return nc_fail(job, -EIO);
 	n = devio_sock_send(job->socks[flow], job->mem, 0, sizeof(h), NULL);
-	return n < 0 ? fail(job, n) : 0;
+	return n < 0 ? nc_fail(job, n) : 0;
 }
 
-/* By the ring where that alone reaches what the NIC received. */
+/* By the ring, if there is one: only that can read what the NIC received. */
 static ssize_t recv_head(struct nc_job *job, struct devio_sock *sock)
 {
 	struct devio_completion c = { .cookie = 0 };
@@ -72,36 +67,39 @@ static ssize_t recv_head(struct nc_job *job, struct devio_sock *sock)
 		return devio_sock_recv(sock, job->mem, 0, sizeof(struct head), NULL);
 	rc = devio_ring_recv(job->ring, sock, job->mem, 0, sizeof(struct head), 0);
 	while (!rc || rc == -EINTR)
-		rc = nc_stop ? nc_fail(job, NC_FAILED, "interrupted") : devio_ring_wait(job->ring, &c, 1, 1, SLICE_NS);
+		rc = tool_stop ? tool_fail(&job->error, TOOL_FAILED, "interrupted") :
+		     devio_ring_wait(job->ring, &c, 1, 1, SLICE_NS);
 	if (rc > 0 && c.result < 0) {
 		devio_completion_text(&c, text, sizeof(text));
-		nc_fail(job, nc_status(job, c.result), "%s", text);
+		tool_fail(&job->error, nc_status(job, c.result), "%s", text);
 	}
 	return rc < 0 ? rc : c.result;
 }
 
-/* Which flow it is; the first tells how much there is of all. */
+/* The number of the flow; the first one has the total, too. */
 static int get_head(struct nc_job *job, struct devio_sock *sock, bool first)
 {
 	ssize_t n = recv_head(job, sock);
 	struct head h = { .flow = 0 };
 
 	if (n < 0 || devio_mem_copy_out(job->mem, 0, &h, sizeof(h)))
-		return fail(job, n < 0 ? n : -EIO);
+		return nc_fail(job, n < 0 ? n : -EIO);
 	if (n < (ssize_t)sizeof(h) || memcmp(h.magic, magic, sizeof(magic)))
-		return nc_fail(job, NC_FAILED, "the peer is no devio-nc with --flows");
+		return tool_fail(&job->error, TOOL_FAILED, "the peer is not devio-nc with --flows");
 	if (be32toh(h.flows) != job->o.flows)
-		return nc_fail(job, NC_FAILED, "the peer has --flows=%u, not %u", be32toh(h.flows), job->o.flows);
+		return tool_fail(&job->error, TOOL_FAILED, "the peer has --flows=%u, not %u", be32toh(h.flows),
+				 job->o.flows);
 	if (first)
 		job->total = be64toh(h.total);
 	if (be32toh(h.flow) >= job->o.flows || job->socks[be32toh(h.flow)] || be64toh(h.total) != job->total ||
 	    job->total > INT64_MAX)
-		return nc_fail(job, NC_FAILED, "the peer's flows contradict each other: is more than one sending?");
+		return tool_fail(&job->error, TOOL_FAILED,
+				 "the flows of the peer do not match: is there more than one sender?");
 	return (int)be32toh(h.flow);
 }
 
-/* The flow takes its place in job->socks, or the connection ends. */
-static int place(struct nc_job *job, struct devio_sock *sock, unsigned int i)
+/* Puts the flow into job->socks, or closes the connection. */
+static int add_flow(struct nc_job *job, struct devio_sock *sock, unsigned int i)
 {
 	int at = (int)i;
 
@@ -115,7 +113,7 @@ static int place(struct nc_job *job, struct devio_sock *sock, unsigned int i)
 	return job->o.flows > 1 && job->o.in ? put_head(job, (unsigned int)at) : 0;
 }
 
-static int listen_at(struct nc_job *job)
+static int start_listening(struct nc_job *job)
 {
 	struct devio_sock_info info = DEVIO_OPTS(info);
 	struct devio_sock_opts so = DEVIO_OPTS(so);
@@ -125,27 +123,27 @@ static int listen_at(struct nc_job *job)
 		so.connect_ns = SLICE_NS;
 	if (devio_sock_listen(job->ctx, job->o.host, job->o.port, &so, &job->listener) ||
 	    devio_sock_get_info(job->listener, &info))
-		return fail(job, -EIO);
+		return nc_fail(job, -EIO);
 	if (nc_steer(job, job->listener))
 		return -1;
-	if (job->o.verbose || !strcmp(job->o.port, "0"))
-		fprintf(stderr, "devio-nc: listening on %s port %u\n", info.local, info.local_port);
+	if (tool_verbose || !strcmp(job->o.port, "0"))
+		tool_msg("listening on %s port %u", info.local, info.local_port);
 	return 0;
 }
 
-/* With a NIC to put back a signal is looked for now and then. */
+/* With a NIC to restore, the wait ends now and then to check for a signal. */
 static int accept_one(struct nc_job *job, struct devio_sock **sock)
 {
-	double end = nc_now() + (double)job->o.timeout / 1e9;
+	double end = tool_now() + (double)job->o.timeout / 1e9;
 	int rc;
 
 	do {
 		rc = devio_sock_accept(job->listener, sock);
-	} while (rc == -ETIMEDOUT && job->nic && !nc_stop && (!job->o.timeout || nc_now() < end));
+	} while (rc == -ETIMEDOUT && job->nic && !tool_stop && (!job->o.timeout || tool_now() < end));
 	return rc;
 }
 
-static int make(struct nc_job *job, struct devio_sock **sock)
+static int open_flow(struct nc_job *job, struct devio_sock **sock)
 {
 	struct devio_sock_opts so = DEVIO_OPTS(so);
 	int rc;
@@ -155,7 +153,7 @@ static int make(struct nc_job *job, struct devio_sock **sock)
 		so.connect_ns = CONNECT_NS;
 	rc = job->o.listen ? accept_one(job, sock) : devio_sock_connect(job->ctx, job->o.host, job->o.port, &so, sock);
 	if (rc)
-		return fail(job, rc);
+		return nc_fail(job, rc);
 	return job->o.listen ? 0 : nc_steer(job, *sock);
 }
 
@@ -165,26 +163,24 @@ int nc_connect(struct nc_job *job)
 
 	job->socks = calloc(job->o.flows, sizeof(*job->socks));
 	if (!job->socks)
-		return nc_fail(job, NC_FAILED, "no memory for %u flows", job->o.flows);
-	if (job->o.listen && listen_at(job))
+		return tool_fail(&job->error, TOOL_FAILED, "out of memory");
+	if (job->o.listen && start_listening(job))
 		return -1;
 	for (unsigned int i = 0; i < job->o.flows; i++)
-		if (make(job, &sock) || place(job, sock, i))
+		if (open_flow(job, &sock) || add_flow(job, sock, i))
 			return -1;
 	job->info.sz = sizeof(job->info);
 	if (devio_sock_get_info(job->socks[0], &job->info))
-		return fail(job, -EIO);
+		return nc_fail(job, -EIO);
 	devio_sock_close(job->listener);
 	job->listener = NULL;
-	if (job->o.verbose)
-		fprintf(stderr, "devio-nc: connected: %s port %u with %s port %u by %s\n", job->info.local,
-			job->info.local_port, job->info.peer, job->info.peer_port,
-			*job->info.ifname ? job->info.ifname : "an unknown interface");
+	tool_info("connected: %s port %u to %s port %u, interface %s", job->info.local, job->info.local_port,
+		  job->info.peer, job->info.peer_port, *job->info.ifname ? job->info.ifname : "unknown");
 	return 0;
 }
 
-/* The state is asked for first: what is not confirmed once the connection has ended will never be. */
-int nc_confirmed(struct nc_job *job, struct devio_sock *sock)
+/* The state is read first: what is not acknowledged when the connection has ended will never be. */
+int nc_acked(struct nc_job *job, struct devio_sock *sock)
 {
 	int fd = devio_sock_fd(sock), left = 0, err = 0;
 	struct tcp_info info = { .tcpi_state = 0 };
@@ -192,11 +188,12 @@ int nc_confirmed(struct nc_job *job, struct devio_sock *sock)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) ||
 	    getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &infolen) || ioctl(fd, TIOCOUTQ, &left))
-		return nc_fail(job, NC_FAILED, "the connection: %s", strerror(errno));
+		return tool_fail(&job->error, TOOL_FAILED, "connection: %s", strerror(errno));
 	if (!left)
 		return 1;
 	if (err || info.tcpi_state == TCP_CLOSE)
-		return nc_fail(job, NC_FAILED, "the peer ended the connection before it had confirmed all bytes: %s",
-			       strerror(err ? err : ECONNRESET));
+		return tool_fail(&job->error, TOOL_FAILED,
+				 "the peer closed the connection before it acknowledged all bytes: %s",
+				 strerror(err ? err : ECONNRESET));
 	return 0;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* devio-nc --nic: the interface set up to receive into device memory, and put back; --restore after a crash. */
+/* devio-nc --nic: the interface is set up to receive into device memory, and restored; --restore after a crash. */
 #include "config.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <json-c/json.h>
+#include "common/json.h"
 #include "nc.h"
 
 static const char *const steers[] = { "auto", "rules", "rss", "user" };
@@ -35,14 +35,14 @@ int nc_open_nic(struct nc_job *job)
 	rc = devio_mem_alloc(job->ctx, job->place.spec, job->o.area, NULL, &job->area);
 	if (!rc)
 		rc = devio_nic_open(job->ctx, job->o.nic, job->area, &no, &job->nic);
-	return rc ? nc_fail(job, nc_status(job, rc), "%s", devio_errmsg()) : 0;
+	return rc ? nc_fail(job, rc) : 0;
 }
 
 int nc_steer(struct nc_job *job, struct devio_sock *sock)
 {
 	int rc = job->nic ? devio_nic_steer(job->nic, sock) : 0;
 
-	return rc ? nc_fail(job, nc_status(job, rc), "%s", devio_errmsg()) : 0;
+	return rc ? nc_fail(job, rc) : 0;
 }
 
 void nc_close_nic(struct nc_job *job)
@@ -59,7 +59,7 @@ void nc_close_nic(struct nc_job *job)
 	devio_mem_free(job->area);
 }
 
-/* What the driver does not tell is not printed. */
+/* UINT64_MAX: the driver does not count it. */
 static void print_count(FILE *out, const char *name, uint64_t n)
 {
 	if (n != UINT64_MAX)
@@ -74,15 +74,15 @@ void nc_report_nic(const struct nc_job *job, FILE *out)
 		return;
 	fprintf(out, "nic: %s, %u queue%s from %u, steered by %s, buffers of %u bytes\n", i->ifname, i->queues,
 		i->queues == 1 ? "" : "s", i->queue, steers[i->steer], i->buffer);
-	fprintf(out, "pieces: %" PRIu64 " of %" PRIu64 " bytes in device memory, %" PRIu64 " linear bytes\n", job->stat.frags,
-		job->stat.frag_bytes, job->stat.linear);
-	print_count(out, "packets dropped without a buffer", i->alloc_fail);
-	print_count(out, "buffers still out", i->inflight);
+	fprintf(out, "fragments: %" PRIu64 " with %" PRIu64 " bytes in device memory, %" PRIu64 " linear bytes\n",
+		job->stat.frags, job->stat.frag_bytes, job->stat.linear);
+	print_count(out, "packets dropped for lack of a buffer", i->alloc_fail);
+	print_count(out, "buffers not returned", i->inflight);
 }
 
 static void put_count(struct json_object *o, const char *key, uint64_t n)
 {
-	json_object_object_add(o, key, n == UINT64_MAX ? NULL : json_object_new_uint64(n));
+	json_put(o, key, n == UINT64_MAX ? NULL : json_object_new_uint64(n));
 }
 
 void nc_json_nic(struct json_object *report, const struct nc_job *job)
@@ -90,7 +90,7 @@ void nc_json_nic(struct json_object *report, const struct nc_job *job)
 	struct json_object *o = job->nic ? json_object_new_object() : NULL;
 	const struct devio_nic_info *i = &job->nic_info;
 
-	json_object_object_add(report, "nic", o);
+	json_put(report, "nic", o);
 	if (!o)
 		return;
 	json_put_str(o, "interface", i->ifname);
@@ -98,8 +98,8 @@ void nc_json_nic(struct json_object *report, const struct nc_job *job)
 	json_put_u64(o, "queues", i->queues);
 	json_put_str(o, "steer", steers[i->steer]);
 	json_put_u64(o, "buffer", i->buffer);
-	json_put_u64(o, "pieces", job->stat.frags);
-	json_put_u64(o, "piece_bytes", job->stat.frag_bytes);
+	json_put_u64(o, "frags", job->stat.frags);
+	json_put_u64(o, "frag_bytes", job->stat.frag_bytes);
 	json_put_u64(o, "linear_bytes", job->stat.linear);
 	put_count(o, "alloc_fail", i->alloc_fail);
 	put_count(o, "inflight", i->inflight);
@@ -112,7 +112,7 @@ int nc_restore(struct nc_job *job)
 	if (!n)
 		n = devio_nic_restore(job->ctx, job->o.nic);
 	if (n < 0)
-		return nc_fail(job, NC_FAILED, "%s", devio_errmsg());
-	printf("interfaces put back: %d\n", n);
+		return nc_fail(job, n);
+	printf("interfaces restored: %d\n", n);
 	return 0;
 }

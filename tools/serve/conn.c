@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include "serve.h"
 
-/* A cookie is the connection and: an answer's number, or that it is the receive. */
+/* A cookie is the connection and the number of an answer, or RECEIVE. */
 #define RECEIVE SERVE_ANSWERS
 
 static void receive(struct serve *s, struct serve_conn *c)
@@ -21,7 +21,7 @@ static void receive(struct serve *s, struct serve_conn *c)
 	};
 
 	if (devio_ring_sock_io(s->ring, &io)) {
-		serve_conn_kill(s, c, devio_errmsg());
+		serve_conn_close(c, devio_errmsg());
 		return;
 	}
 	c->receiving = true;
@@ -39,42 +39,42 @@ static void finish(struct serve *s, struct serve_conn *c)
 	s->nr_conns--;
 }
 
-void serve_conn_kill(struct serve *s, struct serve_conn *c, const char *why)
+void serve_conn_close(struct serve_conn *c, const char *why)
 {
-	if (!c->dying) {
-		serve_say(s, "connection %u: %s", c->index, why);
-		c->dying = true;
+	if (!c->closing) {
+		tool_info("connection %u: %s", c->index, why);
+		c->closing = true;
 		(void)devio_sock_shutdown(c->sock, DEVIO_SHUT_RECV | DEVIO_SHUT_SEND);
 	}
 }
 
-/* What the client did is none of the protocol: it is told so, if it listens, and cut off. */
-static void refuse(struct serve *s, struct serve_conn *c, int err, const char *why)
+/* A protocol error: the client is sent a refusal, if that does not block, and disconnected. */
+static void refuse(struct serve_conn *c, int err, const char *why)
 {
 	unsigned char head[DV_WIRE_HEAD];
 
 	dv_wire_put(head, DV_WIRE_REFUSE, dv_wire_status(err), 0, 0, 0);
 	if (!c->count)
 		(void)!send(devio_sock_fd(c->sock), head, sizeof(head), MSG_DONTWAIT | MSG_NOSIGNAL);
-	serve_conn_kill(s, c, why);
+	serve_conn_close(c, why);
 }
 
 void serve_conn_begin(struct serve *s, struct serve_conn *c, struct devio_sock *sock)
 {
 	c->sock = sock;
 	c->have = c->inflight = c->first = c->count = 0;
-	c->receiving = c->ended = c->dying = false;
-	c->last = serve_now();
+	c->receiving = c->ended = c->closing = false;
+	c->last = tool_now();
 	memset(c->files, 0, sizeof(c->files));
 	memset(c->failed, 0, sizeof(c->failed));
 	s->nr_conns++;
 	receive(s, c);
-	if (c->dying && !c->inflight)
+	if (c->closing && !c->inflight)
 		finish(s, c);
 }
 
-/* The bytes of an answer that could not be read: nothing of what lay there before. */
-static int blank(const struct serve *s, const struct serve_conn *c, const struct serve_answer *a)
+/* Zeroes instead of the bytes that could not be read: nothing of an earlier answer may leak. */
+static int clear_data(const struct serve *s, const struct serve_conn *c, const struct serve_answer *a)
 {
 	static const unsigned char zeroes[65536];
 	uint64_t at = c->base + a->start + DV_WIRE_HEAD;
@@ -87,14 +87,15 @@ static int blank(const struct serve *s, const struct serve_conn *c, const struct
 	return 0;
 }
 
-/* The answer is whole: its head before its bytes. */
+/* The answer is complete: puts its head before its data. */
 static void make_ready(struct serve *s, struct serve_conn *c, struct serve_answer *a)
 {
 	unsigned char head[DV_WIRE_HEAD];
 
 	dv_wire_put(head, a->head.op, a->head.status, a->head.len, a->head.size, a->head.version);
-	if ((a->head.status && blank(s, c, a)) || devio_mem_copy_in(s->mem, c->base + a->start, head, sizeof(head)))
-		serve_conn_kill(s, c, devio_errmsg());
+	if ((a->head.status && clear_data(s, c, a)) ||
+	    devio_mem_copy_in(s->mem, c->base + a->start, head, sizeof(head)))
+		serve_conn_close(c, devio_errmsg());
 	a->state = SERVE_READY;
 }
 
@@ -141,7 +142,7 @@ static void do_read(struct serve *s, struct serve_conn *c, const struct dv_wire_
 	c->inflight++;
 }
 
-/* One request of what has come; false: there is none, or no room for its answer yet. */
+/* Processes one request; false: none is complete, or there is no memory for its answer yet. */
 static bool take_request(struct serve *s, struct serve_conn *c)
 {
 	struct serve_answer *a = &c->answers[(c->first + c->count) % SERVE_ANSWERS];
@@ -150,17 +151,17 @@ static bool take_request(struct serve *s, struct serve_conn *c)
 	unsigned int bytes;
 
 	c->stalled = false;
-	if (c->have < DV_WIRE_HEAD || c->dying)
+	if (c->have < DV_WIRE_HEAD || c->closing)
 		return false;
 	if (!dv_wire_get_request(c->in, &q)) {
-		refuse(s, c, EPROTO, "what came is no request of this protocol");
+		refuse(c, EPROTO, "protocol error: not a request");
 		return false;
 	}
 	bytes = DV_WIRE_HEAD + (q.op == DV_WIRE_OPEN ? q.len : 0);
 	fresh.len = q.op == DV_WIRE_READ ? q.len : 0;
 	if (c->have < bytes)
 		return false;
-	c->stalled = c->count == SERVE_ANSWERS || !serve_room_take(s, c, &fresh, q.off);
+	c->stalled = c->count == SERVE_ANSWERS || !serve_buffer_alloc(s, c, &fresh, q.off);
 	if (c->stalled)
 		return false;
 	*a = fresh;
@@ -173,15 +174,15 @@ static bool take_request(struct serve *s, struct serve_conn *c)
 		do_read(s, c, &q, a);
 	c->have -= bytes;
 	memmove(c->in, c->in + bytes, c->have);
-	c->last = serve_now();
+	c->last = tool_now();
 	s->requests++;
 	return true;
 }
 
-/* Answers go out as far as they are whole. */
+/* Sends the answers that are complete, in order. */
 static void send_ready(struct serve *s, struct serve_conn *c)
 {
-	for (unsigned int i = 0; i < c->count && !c->dying; i++) {
+	for (unsigned int i = 0; i < c->count && !c->closing; i++) {
 		unsigned int n = (c->first + i) % SERVE_ANSWERS;
 		struct serve_answer *a = &c->answers[n];
 
@@ -191,7 +192,7 @@ static void send_ready(struct serve *s, struct serve_conn *c)
 			continue;
 		if (devio_ring_send(s->ring, c->sock, s->mem, c->base + a->start, DV_WIRE_HEAD + a->len,
 				    (uint64_t)c->index << 32 | n)) {
-			serve_conn_kill(s, c, devio_errmsg());
+			serve_conn_close(c, devio_errmsg());
 			return;
 		}
 		a->state = SERVE_SENDING;
@@ -199,9 +200,10 @@ static void send_ready(struct serve *s, struct serve_conn *c)
 	}
 }
 
-static void read_done(struct serve *s, struct serve_conn *c, struct serve_answer *a, const struct devio_completion *done)
+static void read_done(struct serve *s, struct serve_conn *c, struct serve_answer *a,
+		      const struct devio_completion *done)
 {
-	/* Looked at behind the read: what was written before or while it ran is seen. */
+	/* Checked after the read: a write before or during it is noticed. */
 	if (done->result < 0)
 		a->head.status = dv_wire_status((int)-done->result);
 	else if (!serve_file_same(a->file))
@@ -211,21 +213,22 @@ static void read_done(struct serve *s, struct serve_conn *c, struct serve_answer
 	make_ready(s, c, a);
 }
 
-static void send_done(struct serve *s, struct serve_conn *c, const struct serve_answer *a, const struct devio_completion *done)
+static void send_done(struct serve *s, struct serve_conn *c, const struct serve_answer *a,
+		      const struct devio_completion *done)
 {
 	if (done->result != (int64_t)(DV_WIRE_HEAD + a->len)) {
-		serve_conn_kill(s, c, done->result == -ETIMEDOUT ? "it does not read its answers" : "it is gone");
+		serve_conn_close(c, done->result == -ETIMEDOUT ? "timed out: it reads no answers" : "connection lost");
 		return;
 	}
 	s->bytes += a->len;
-	c->last = serve_now();
-	/* Sends end in their order: it is the first. */
+	c->last = tool_now();
+	/* Sends complete in order: it is the first. */
 	serve_file_put(a->file);
 	c->first = (c->first + 1) % SERVE_ANSWERS;
 	c->count--;
 }
 
-static void received(struct serve *s, struct serve_conn *c, const struct devio_completion *done)
+static void received(struct serve_conn *c, const struct devio_completion *done)
 {
 	c->receiving = false;
 	if (done->result > 0)
@@ -233,24 +236,24 @@ static void received(struct serve *s, struct serve_conn *c, const struct devio_c
 	else if (!done->result)
 		c->ended = true;
 	else if (done->result != -ETIMEDOUT)
-		serve_conn_kill(s, c, "it is gone");
+		serve_conn_close(c, "connection lost");
 }
 
-/* All that can be done now; the end of the connection, if it is its end. */
-static void go_on(struct serve *s, struct serve_conn *c)
+/* Does all that can be done now, and closes the connection if it is over. */
+static void advance(struct serve *s, struct serve_conn *c)
 {
 	while (!c->receiving && take_request(s, c))
 		;
 	send_ready(s, c);
-	/* Who waits for answers may be silent. Half a request counts as none. */
-	if (!c->count && !c->ended && serve_now() - c->last > s->timeout)
-		serve_conn_kill(s, c, "it asks for nothing");
+	/* A client that waits for answers may be idle. An incomplete request counts as none. */
+	if (!c->count && !c->ended && tool_now() - c->last > s->timeout)
+		serve_conn_close(c, "timed out: no request");
 	if (c->ended && !c->count)
-		serve_conn_kill(s, c, "it has ended");
-	/* A receive writes behind the requests that are there: they stay where they are until it has ended. */
-	if (!c->dying && !c->receiving && !c->ended && !c->stalled)
+		serve_conn_close(c, "closed by the client");
+	/* A receive appends to the pending requests: they are not moved until it has completed. */
+	if (!c->closing && !c->receiving && !c->ended && !c->stalled)
 		receive(s, c);
-	if (c->dying && !c->inflight)
+	if (c->closing && !c->inflight)
 		finish(s, c);
 }
 
@@ -262,10 +265,10 @@ void serve_conn_done(struct serve *s, const struct devio_completion *done)
 
 	c->inflight--;
 	if (!a)
-		received(s, c, done);
+		received(c, done);
 	else if (a->state == SERVE_READING)
 		read_done(s, c, a, done);
 	else
 		send_done(s, c, a, done);
-	go_on(s, c);
+	advance(s, c);
 }

@@ -11,7 +11,7 @@
 #include "serve.h"
 #include "common/toolmem.h"
 
-/* As openat2(2) takes it; the C library has no function for it yet. */
+/* As openat2(2) takes it; the C library has no wrapper. */
 struct how {
 	uint64_t flags, mode, resolve;
 };
@@ -26,7 +26,7 @@ static int open_beneath(const struct serve *s, const char *path, int flags)
 
 	do
 		fd = syscall(SYS_openat2, s->dir_fd, path, &how, sizeof(how));
-	while (fd < 0 && (errno == EINTR || errno == EAGAIN) && ++tries < 100); /* EAGAIN: a rename came between */
+	while (fd < 0 && (errno == EINTR || errno == EAGAIN) && ++tries < 100); /* EAGAIN: raced with a rename */
 	return (int)fd;
 }
 
@@ -51,7 +51,7 @@ static uint64_t version_of(const struct stat *st)
 	return v ? v : 1;
 }
 
-/* Looked at before it is opened: opening a device may do something. */
+/* Its type is checked before it is opened: opening a device may have effects. */
 static int open_regular(const struct serve *s, const char *path, struct stat *st)
 {
 	int fd = open_beneath(s, path, O_PATH), rc;

@@ -1,71 +1,48 @@
 /* SPDX-License-Identifier: MIT */
-/* devio-serve: the files beneath a directory, for libdevio-load on other machines. */
+/* devio-serve: serves the files of a directory to libdevio-load on other machines. */
 #include "config.h"
-#include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
-#include "common/opts.h"
-#include "serve.h"
+#include "common/args.h"
 #include "common/toolmem.h"
+#include "serve.h"
 
 #define MAX_CONNECTIONS 128u
 #define STAGING (8u << 20)
 
-volatile sig_atomic_t serve_stop;
-
 static const struct argp_option options[] = {
-	{ "address", 'a', "HOST", 0, "Listen at this address (the loopback address, 127.0.0.1 or with -6 ::1); \"*\" is all", 1 },
-	{ NULL, '4', NULL, 0, "Only IPv4", 1 },
-	{ NULL, '6', NULL, 0, "Only IPv6", 1 },
-	{ "connections", 'c', "N", 0, "Serve so many at once, at most 128 (64); a reader has four", 1 },
-	{ "timeout", 'w', "SECONDS", 0, "End connections that ask for nothing, or take no answer, for so long (300)", 1 },
-	{ "mem", 'm', "SPEC", 0, "Memory through which the bytes go (host)", 2 },
-	{ "memory", 'M', "SIZE", 0, "Take so much of it, for all connections together (2M each)", 2 },
-	{ "verbose", 'v', NULL, 0, "Tell of connections and their ends", 3 },
+	{ "address", 'a', "HOST", 0,
+	  "Listen on this address (the loopback address, 127.0.0.1 or with -6 ::1); \"*\" is all", 1 },
+	{ NULL, '4', NULL, 0, "Use IPv4 only", 1 },
+	{ NULL, '6', NULL, 0, "Use IPv6 only", 1 },
+	{ "connections", 'c', "N", 0, "Limit of connections, at most 128 (64); a loader has four", 1 },
+	{ "timeout", 'w', "SECONDS", 0,
+	  "Close connections that send no request, or take no response, for this long (300)", 1 },
+	{ "mem", 'm', "SPEC", 0, "Memory for the file data (host)", 2 },
+	{ "memory", 'M', "SIZE", 0, "Bytes of it, for all connections together (2M each)", 2 },
+	{ "verbose", 'v', NULL, 0, "Log connections and why they end", 3 },
 	{ 0 }
 };
 
 static const char doc[] =
-	"Serves the regular files beneath DIRECTORY, to be read only, at PORT (0: a free one, which is told on standard error) "
-	"to those who open tcp://HOST:PORT/PATH with libdevio-load.\v"
-	"Whoever reaches the port can read every file there that this process can: nobody is asked who he is, and nothing is "
-	"encrypted. A SIZE may end in k, M, G, T (powers of 1024) or kB, MB, GB, TB (of 1000).\n\n"
-	"Exit status: 0 ended by SIGINT or SIGTERM; 1 failed; 2 wrong usage.";
-
-double serve_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
-
-void serve_say(const struct serve *s, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	if (!s->verbose)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	fprintf(stderr, "devio-serve: %s\n", text);
-}
+	"Serves the regular files beneath DIRECTORY, read-only, on PORT (0: a free one, printed on standard error) "
+	"to programs that open tcp://HOST:PORT/PATH with libdevio-load.\v"
+	"There is no authentication and no encryption: whoever reaches the port can read every file there that this "
+	"process can "
+	"read. " ARGS_SIZE_DOC "\n\n"
+	"Exit status: 0 ended by SIGINT or SIGTERM; 1 failed, also if the directory does not exist; 2 wrong usage.";
 
 static void check_usage(struct argp_state *state, struct serve *s)
 {
 	if (!s->dir || !s->port)
-		argp_error(state, "DIRECTORY and PORT are needed");
-	if (s->family == (DEVIO_SOCK_IPV4 | DEVIO_SOCK_IPV6))
-		argp_error(state, "-4 and -6 exclude each other: give neither");
+		argp_error(state, "DIRECTORY and PORT are missing");
+	args_port(state, s->port);
+	args_check_family(state, s->family);
 	if (!s->memory)
 		s->memory = (uint64_t)s->connections * (2u << 20);
 	s->share = s->memory / s->connections & ~(uint64_t)(SERVE_BLOCK - 1);
@@ -74,82 +51,42 @@ static void check_usage(struct argp_state *state, struct serve *s)
 			   SERVE_SHARE_MIN);
 }
 
-static error_t parse_value(int key, const char *arg, struct argp_state *state, struct serve *s)
-{
-	char *end;
-
-	switch (key) {
-	case 'M':
-		if (opt_size(arg, &s->memory) || !s->memory || s->memory > (uint64_t)1 << 40)
-			argp_error(state, "--memory=%s: not a size from 1 byte to 1 TiB", arg);
-		return 0;
-	case 'c':
-		if (opt_count(arg, 1, MAX_CONNECTIONS, &s->connections))
-			argp_error(state, "--connections=%s: not a number from 1 to %u", arg, MAX_CONNECTIONS);
-		return 0;
-	case 'w':
-		s->timeout = strtod(arg, &end);
-		if (end == arg || *end || !(s->timeout >= 0.001 && s->timeout <= 1e9))
-			argp_error(state, "--timeout=%s: not a number of seconds from 0.001 to 1000000000", arg);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static error_t parse_opt(int key, char *arg, struct argp_state *state)
 {
 	struct serve *s = state->input;
 
+	if (args_family(key, &s->family))
+		return 0;
 	switch (key) {
 	case 'a':
 		s->address = arg;
 		return 0;
-	case '4':
-		s->family |= DEVIO_SOCK_IPV4;
+	case 'M':
+		s->memory = args_size(state, "memory", arg, 1, (uint64_t)1 << 40);
 		return 0;
-	case '6':
-		s->family |= DEVIO_SOCK_IPV6;
+	case 'c':
+		s->connections = args_count(state, "connections", arg, MAX_CONNECTIONS);
+		return 0;
+	case 'w':
+		s->timeout = args_seconds(state, "timeout", arg, 1e9);
 		return 0;
 	case 'm':
 		s->mem_spec = arg;
 		return 0;
 	case 'v':
-		s->verbose = true;
+		tool_verbose = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num > 1)
-			argp_error(state, "'%s': DIRECTORY and PORT are all", arg);
+			argp_error(state, "unexpected argument '%s'", arg);
 		*(state->arg_num ? &s->port : &s->dir) = arg;
 		return 0;
 	case ARGP_KEY_END:
 		check_usage(state, s);
 		return 0;
 	default:
-		return parse_value(key, arg, state, s);
+		return ARGP_ERR_UNKNOWN;
 	}
-}
-
-static void on_signal(int sig)
-{
-	serve_stop = sig;
-}
-
-/* Blocked but while the loop waits, so that none comes between the look and the waiting. */
-static void catch_signals(sigset_t *open)
-{
-	struct sigaction sa = { .sa_handler = on_signal };
-	sigset_t ours;
-
-	sigemptyset(&ours);
-	sigaddset(&ours, SIGINT);
-	sigaddset(&ours, SIGTERM);
-	sigprocmask(SIG_BLOCK, &ours, open);
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	sigdelset(open, SIGINT);
-	sigdelset(open, SIGTERM);
 }
 
 /* Each connection may have 256 files open, with two descriptors each. */
@@ -160,38 +97,36 @@ static void raise_limit(void)
 	if (getrlimit(RLIMIT_NOFILE, &r))
 		return;
 	r.rlim_cur = r.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &r); /* with fewer, opening a file fails, and says so */
-}
-
-static int fail(const char *what, const char *why)
-{
-	fprintf(stderr, "devio-serve: %s%s%s\n", what, *what ? ": " : "", why);
-	return -1;
+	(void)setrlimit(RLIMIT_NOFILE, &r); /* with fewer, opening a file fails with EMFILE */
 }
 
 static int open_dir(struct serve *s)
 {
 	s->dir_fd = open(s->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir_fd < 0)
-		return fail(s->dir, strerror(errno));
+		return tool_fail(&s->error, TOOL_FAILED, "%s: %s", s->dir, strerror(errno));
 	if (serve_file_check(s))
-		return fail("openat2(2), which keeps readers beneath the directory (Linux 5.6)", strerror(errno));
+		return tool_fail(&s->error, TOOL_FAILED,
+				 "openat2(2), which confines clients to the directory (Linux 5.6): %s",
+				 strerror(errno));
 	return 0;
 }
 
 static int open_memory(struct serve *s)
 {
-	struct toolmem place = { .tool = "devio-serve", .verbose = s->verbose };
+	struct toolmem place;
 	void *in;
 
 	s->conns = calloc(s->connections, sizeof(*s->conns));
 	if (!s->conns)
-		return fail("", "no memory for connections");
-	if (devio_ctx_open(NULL, &s->ctx) ||
-	    toolmem_alloc(&place, s->ctx, s->mem_spec, s->share * s->connections, &s->mem) ||
-	    devio_mem_alloc(s->ctx, "host", (uint64_t)s->connections * SERVE_INPUT, NULL, &s->in_mem) ||
+		return tool_fail(&s->error, TOOL_FAILED, "out of memory");
+	if (devio_ctx_open(NULL, &s->ctx))
+		return tool_fail(&s->error, TOOL_FAILED, "%s", devio_errmsg());
+	if (toolmem_alloc(&place, s->ctx, s->mem_spec, s->share * s->connections, &s->mem, &s->error))
+		return -1;
+	if (devio_mem_alloc(s->ctx, "host", (uint64_t)s->connections * SERVE_INPUT, NULL, &s->in_mem) ||
 	    devio_mem_map(s->in_mem, &in))
-		return fail("", devio_errmsg());
+		return tool_fail(&s->error, TOOL_FAILED, "%s", devio_errmsg());
 	for (unsigned int i = 0; i < s->connections; i++) {
 		s->conns[i].index = i;
 		s->conns[i].base = i * s->share;
@@ -209,23 +144,15 @@ static int open_net(struct serve *s)
 
 	so.flags = s->family;
 	so.idle_ns = (int64_t)(s->timeout * 1e9);
-	so.connect_ns = 1; /* who is accepted is there already, or gone */
+	so.connect_ns = 1; /* accept() is called when a connection is there */
 	ro.entries = s->connections * (SERVE_ANSWERS + 1);
 	ro.staging = STAGING;
 	if (devio_ring_open(s->ctx, &ro, &s->ring) ||
 	    devio_sock_listen(s->ctx, strcmp(host, "*") ? host : NULL, s->port, &so, &s->listener) ||
 	    devio_sock_get_info(s->listener, &info))
-		return fail("", devio_errmsg());
-	fprintf(stderr, "devio-serve: %s at %s port %u\n", s->dir, info.local, info.local_port);
+		return tool_fail(&s->error, TOOL_FAILED, "%s", devio_errmsg());
+	tool_msg("serving %s at %s port %u", s->dir, info.local, info.local_port);
 	return 0;
-}
-
-static const struct argp argp = { .options = options, .parser = parse_opt, .args_doc = "DIRECTORY PORT", .doc = doc };
-
-static void print_version(FILE *out, struct argp_state *state)
-{
-	(void)state;
-	fprintf(out, "devio-serve (libdevio) %s\n", devio_version());
 }
 
 static void close_all(struct serve *s)
@@ -242,18 +169,22 @@ static void close_all(struct serve *s)
 
 int main(int argc, char **argv)
 {
+	static const struct argp argp = {
+		.options = options, .parser = parse_opt, .args_doc = "DIRECTORY PORT", .doc = doc
+	};
 	struct serve s = { .mem_spec = "host", .connections = 64, .timeout = 300, .dir_fd = -1 };
 	sigset_t open;
-	int rc;
 
-	argp_err_exit_status = 2;
-	argp_program_version_hook = print_version;
-	argp_parse(&argp, argc, argv, 0, NULL, &s);
-	catch_signals(&open);
+	tool_name = "devio-serve";
+	args_parse(&argp, argc, argv, &s);
+	tool_block_signals(0, &open);
 	raise_limit();
-	rc = open_dir(&s) || open_memory(&s) || open_net(&s) ? -1 : serve_run(&s, &open);
-	serve_say(&s, "%llu connections, %llu turned away, %llu requests, %llu bytes", (unsigned long long)s.accepted,
-		  (unsigned long long)s.refused, (unsigned long long)s.requests, (unsigned long long)s.bytes);
+	if (!open_dir(&s) && !open_memory(&s) && !open_net(&s))
+		serve_run(&s, &open);
+	if (*s.error.text)
+		tool_msg("%s", s.error.text);
+	tool_info("%llu connections, %llu rejected, %llu requests, %llu bytes", (unsigned long long)s.accepted,
+		  (unsigned long long)s.rejected, (unsigned long long)s.requests, (unsigned long long)s.bytes);
 	close_all(&s);
-	return rc ? 1 : 0;
+	return s.error.status;
 }

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* What every tool needs: its name, exit statuses, messages, clocks, signals. */
+#include "config.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include "tool.h"
+
+const char *tool_name = "devio";
+bool tool_verbose;
+volatile sig_atomic_t tool_stop;
+
+int tool_fail(struct tool_error *e, int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (*e->text)
+		return -1;
+	va_start(ap, fmt);
+	vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	va_end(ap);
+	e->status = status;
+	return -1;
+}
+
+/* One write for each line: those of several processes do not mix. */
+static void message(const char *fmt, va_list ap)
+{
+	char text[1024];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	fprintf(stderr, "%s: %s\n", tool_name, text);
+}
+
+void tool_msg(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	message(fmt, ap);
+	va_end(ap);
+}
+
+void tool_info(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (tool_verbose)
+		message(fmt, ap);
+	va_end(ap);
+}
+
+static void log_message(void *arg, enum devio_log_level level, const char *text)
+{
+	(void)arg;
+	(void)level;
+	tool_msg("%s", text);
+}
+
+int tool_open_ctx(struct devio_ctx **ctx)
+{
+	struct devio_ctx_opts o = DEVIO_OPTS(o);
+
+	if (tool_verbose)
+		o.log = log_message;
+	o.log_level = DEVIO_LOG_INFO;
+	return devio_ctx_open(&o, ctx);
+}
+
+double tool_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
+double tool_cpu(void)
+{
+	struct rusage ru;
+
+	getrusage(RUSAGE_SELF, &ru);
+	return (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +
+	       (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) * 1e-6;
+}
+
+static void on_signal(int sig)
+{
+	tool_stop = sig;
+}
+
+static void on_extra(int sig)
+{
+	(void)sig;      /* only ends a wait */
+}
+
+void tool_catch_signals(void (*handler)(int sig))
+{
+	static const int sigs[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction sa = { .sa_handler = handler ? handler : on_signal }, old;
+
+	for (size_t i = 0; i < sizeof(sigs) / sizeof(*sigs); i++)
+		if (!sigaction(sigs[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaction(sigs[i], &sa, NULL);
+	signal(SIGXFSZ, SIG_IGN);       /* the error of the call says more */
+	signal(SIGPIPE, SIG_IGN);
+}
+
+void tool_block_signals(int extra, sigset_t *open)
+{
+	const int sigs[] = { SIGINT, SIGTERM, extra };
+	const size_t nr = extra ? 3 : 2;
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < nr; i++) {
+		struct sigaction sa = { .sa_handler = sigs[i] == extra ? on_extra : on_signal };
+
+		sigaddset(&set, sigs[i]);
+		sigaction(sigs[i], &sa, NULL);
+	}
+	signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_BLOCK, &set, open);
+	for (size_t i = 0; i < nr; i++)
+		sigdelset(open, sigs[i]);
+}
+
+void tool_raise_stop(void)
+{
+	int sig = tool_stop;
+
+	if (!sig)
+		return;
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+int tool_flush(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	tool_msg("cannot write to standard output: %s", strerror(errno));
+	return TOOL_FAILED;
+}
