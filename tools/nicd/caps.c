@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* devio-nicd: every right but CAP_NET_ADMIN is given up. */
+/* devio-nicd: drops all capabilities but CAP_NET_ADMIN. */
 #include "config.h"
 #include <string.h>
 #include <sys/prctl.h>
@@ -8,13 +8,13 @@
 #include <linux/capability.h>
 #include "nicd.h"
 
-bool nicd_rights(void)
+bool nicd_drop_caps(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 	const uint32_t only = 1u << CAP_NET_ADMIN;
 
-	/* Fails behind the last one that the kernel knows, and without CAP_SETPCAP: then there is little to give up. */
+	/* Fails for those that the kernel does not know, and without CAP_SETPCAP: then there is little to drop. */
 	for (int cap = 0; cap < 64; cap++)
 		if (cap != CAP_NET_ADMIN)
 			(void)prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);

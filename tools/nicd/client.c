@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include "nicd.h"
 
-#define MAX_FDS 2 /* one more than any request has; the kernel closes further ones */
+#define MAX_FDS 2 /* one more than any request has; the kernel closes the rest */
 
 struct client {
 	const struct nicd *d;
@@ -19,7 +19,7 @@ struct client {
 	struct devio_ctx *ctx;
 	struct devio_mem *mem;
 	struct devio_nic *nic;
-	char text[400];            /* the sentence of the error */
+	char text[400];            /* the message of the error */
 };
 
 struct message {
@@ -39,18 +39,18 @@ __attribute__((format(printf, 3, 4))) static int refuse(struct client *c, int er
 	return err;
 }
 
-/* What the library says of an error is the client's to know. */
-static int said(struct client *c, int rc)
+/* Errors of the library are passed on to the client. */
+static int pass_on(struct client *c, int rc)
 {
 	return rc < 0 ? refuse(c, rc, "devio-nicd: %s", devio_errmsg()) : rc;
 }
 
-static void on_trouble(void *arg, enum devio_log_level level, const char *text)
+static void on_error(void *arg, enum devio_log_level level, const char *text)
 {
 	struct client *c = arg;
 
 	(void)level;
-	nicd_tell("%s", text);
+	tool_msg("%s", text);
 	(void)refuse(c, -EIO, "devio-nicd: %s", text);
 }
 
@@ -71,7 +71,7 @@ void nicd_answer(int fd, uint32_t op, int err, const char *text, const struct de
 	(void)!send(fd, &a, sizeof(a), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* -------------------------------------------------------------- what is asked for */
+/* ---------------------------------------------------------------------- requests */
 
 static uint64_t netns(void)
 {
@@ -88,22 +88,26 @@ static bool is_offered(const struct nicd *d, const char *ifname)
 	return false;
 }
 
-/* Payload of other programs must not get into the client's memory, unless that was allowed. */
+/* Payload of other programs must not get into the client's memory, unless --rss allows it. */
 static int check_open(struct client *c, const struct dv_nicd_request *q)
 {
 	if (c->nic)
-		return refuse(c, -EBUSY, "devio-nicd: this connection has set a NIC up: make another one");
+		return refuse(c, -EBUSY, "devio-nicd: this connection has set up a NIC already: open another one");
 	if (!is_offered(c->d, q->ifname))
-		return refuse(c, -EACCES, "devio-nicd: interface %s is not offered: it was not named when this was started",
+		return refuse(c, -EACCES, "devio-nicd: interface %s is not offered: name it when devio-nicd is started",
 			      q->ifname);
 	if (q->netns != netns())
-		return refuse(c, -EXDEV, "devio-nicd: nic %s: it is of another network namespace than this program: run "
-			      "a devio-nicd in each", q->ifname);
+		return refuse(c, -EXDEV,
+			      "devio-nicd: nic %s: client and devio-nicd are in different network namespaces: "
+			      "run a devio-nicd in each",
+			      q->ifname);
 	if (!c->d->rss && q->steer != DEVIO_STEER_AUTO && q->steer != DEVIO_STEER_RULES)
-		return refuse(c, -EACCES, "devio-nicd: nic %s: only steering by rules is offered, so that nobody gets others' "
-			      "payload: --rss offers the rest", q->ifname);
+		return refuse(c, -EACCES,
+			      "devio-nicd: nic %s: only steering by rules is allowed, so that no client gets the "
+			      "payload of others (--rss allows the rest)",
+			      q->ifname);
 	if (q->queues > c->d->queues)
-		return refuse(c, -EACCES, "devio-nicd: nic %s: %u queues, and %u are offered: --queues offers more", q->ifname,
+		return refuse(c, -EACCES, "devio-nicd: nic %s: %u queues requested, limit is %u (--queues)", q->ifname,
 			      q->queues, c->d->queues);
 	return 0;
 }
@@ -123,10 +127,10 @@ static int do_open(struct client *c, const struct dv_nicd_request *q, int fd)
 	if (!rc)
 		rc = devio_nic_open(c->ctx, q->ifname, c->mem, &o, &c->nic);
 	if (!rc) {
-		nicd_say(c->d, "process %d has set up %s", (int)getpid(), q->ifname);
+		tool_info("process %d: %s is set up", (int)getpid(), q->ifname);
 		return 0;
 	}
-	(void)said(c, rc);
+	(void)pass_on(c, rc);
 	devio_mem_free(c->mem);
 	c->mem = NULL;
 	return rc;
@@ -141,7 +145,7 @@ static uint64_t cookie(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &value, &len) ? 0 : value;
 }
 
-/* What the kernel tells of the socket is believed, nothing that the client says. */
+/* Addresses are what the kernel reports of the socket, never what the client says. */
 static int do_steer(struct client *c, int fd)
 {
 	int rc, own = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -151,14 +155,14 @@ static int do_steer(struct client *c, int fd)
 	if (own >= 0)
 		close(own);
 	if (!c->nic)
-		return refuse(c, -EINVAL, "devio-nicd: this connection has set no NIC up");
+		return refuse(c, -EINVAL, "devio-nicd: no NIC is set up on this connection");
 	rc = devio_sock_import(c->ctx, fd, NULL, &s);
 	if (rc)
-		return said(c, rc);
+		return pass_on(c, rc);
 	if (!here || cookie(fd) != here)
-		rc = refuse(c, -EXDEV, "devio-nicd: the connection is of another network namespace than the NIC");
+		rc = refuse(c, -EXDEV, "devio-nicd: the connection is in another network namespace than the NIC");
 	else
-		rc = said(c, devio_nic_steer(c->nic, s));
+		rc = pass_on(c, devio_nic_steer(c->nic, s));
 	devio_sock_close(s);
 	return rc;
 }
@@ -166,32 +170,32 @@ static int do_steer(struct client *c, int fd)
 static int do_close(struct client *c)
 {
 	if (!c->nic)
-		return refuse(c, -EINVAL, "devio-nicd: this connection has set no NIC up");
+		return refuse(c, -EINVAL, "devio-nicd: no NIC is set up on this connection");
 	devio_nic_close(c->nic);
 	devio_mem_free(c->mem);
 	c->nic = NULL;
 	c->mem = NULL;
-	/* What could not be put back was told to on_trouble(). */
+	/* What could not be restored was reported to on_error(). */
 	return *c->text ? -EIO : 0;
 }
 
 /* ---------------------------------------------------------------------- messages */
 
-/* 1: there is one, 0: the end, of the client or by a signal. */
-static int await(const struct client *c)
+/* 1: there is a request, 0: the client or a signal ended it. */
+static int wait_request(const struct client *c)
 {
 	struct timespec ts = { .tv_sec = (time_t)c->d->timeout,
 			       .tv_nsec = (long)((c->d->timeout - (double)(time_t)c->d->timeout) * 1e9) };
 	struct pollfd p = { .fd = c->fd, .events = POLLIN };
 	int n;
 
-	/* With a NIC it may be silent for ever: that is what it is there for. */
+	/* With a NIC set up, a client may be idle for ever. */
 	do
 		n = ppoll(&p, 1, c->nic ? NULL : &ts, &c->d->open);
-	while (n < 0 && errno == EINTR && !nicd_stop);
+	while (n < 0 && errno == EINTR && !tool_stop);
 	if (!n)
-		nicd_answer(c->fd, DV_NICD_REFUSE, -ETIMEDOUT, "devio-nicd: nothing was asked for", NULL);
-	return n > 0 && !nicd_stop;
+		nicd_answer(c->fd, DV_NICD_REFUSE, -ETIMEDOUT, "devio-nicd: timed out: no request", NULL);
+	return n > 0 && !tool_stop;
 }
 
 static void take_fds(struct msghdr *msg, struct message *m)
@@ -229,30 +233,31 @@ static void receive(const struct client *c, struct message *m)
 		take_fds(&msg, m);
 }
 
-static const char *what_is_wrong(int rc)
+static const char *protocol_error(int rc)
 {
-	return rc == -EPROTONOSUPPORT ? "devio-nicd: the library is of another version: use the one that came with this program" :
-	       rc == -EBADF ? "devio-nicd: a request must come with one descriptor: the dma-buf's, or the socket's" :
-	       "devio-nicd: that is no request";
+	return rc == -EPROTONOSUPPORT ? "devio-nicd: protocol version mismatch: use the libdevio of the same version" :
+	       rc == -EBADF ? "devio-nicd: a request needs one descriptor: the dma-buf or the socket" :
+	       "devio-nicd: protocol error: not a request";
 }
 
 /* False: the connection ends. */
-static bool carry_out(struct client *c, const struct message *m)
+static bool process(struct client *c, const struct message *m)
 {
 	struct devio_nic_info info = DEVIO_OPTS(info);
 	struct dv_nicd_request q;
 	int rc = dv_nicd_get_request(m->bytes, (size_t)m->n, m->nr_fds, &q);
 
 	if (rc) {
-		nicd_answer(c->fd, DV_NICD_REFUSE, rc, what_is_wrong(rc), NULL);
+		nicd_answer(c->fd, DV_NICD_REFUSE, rc, protocol_error(rc), NULL);
 		return false;
 	}
 	*c->text = '\0';
-	rc = q.op == DV_NICD_OPEN ? do_open(c, &q, m->fd[0]) : q.op == DV_NICD_STEER ? do_steer(c, m->fd[0]) : do_close(c);
+	rc = q.op == DV_NICD_OPEN ? do_open(c, &q, m->fd[0]) : q.op == DV_NICD_STEER ? do_steer(c, m->fd[0]) :
+	     do_close(c);
 	if (!rc && c->nic)
-		rc = said(c, devio_nic_get_info(c->nic, &info));
+		rc = pass_on(c, devio_nic_get_info(c->nic, &info));
 	nicd_answer(c->fd, q.op, rc, c->text, &info);
-	/* Without a NIC there is nothing to stay for. */
+	/* Without a NIC the connection is over. */
 	return c->nic;
 }
 
@@ -262,14 +267,14 @@ static int one_request(struct client *c)
 	struct message m;
 	bool more;
 
-	if (!await(c))
+	if (!wait_request(c))
 		return 0;
 	receive(c, &m);
 	if (m.n < 0)
 		return errno == EAGAIN || errno == EINTR;
 	if (!m.n && !m.nr_fds)
 		return 0;
-	more = carry_out(c, &m);
+	more = process(c, &m);
 	for (unsigned int i = 0; i < m.nr_fds; i++)
 		close(m.fd[i]);
 	return more;
@@ -280,7 +285,7 @@ void nicd_client(const struct nicd *d, int fd)
 	struct client c = { .d = d, .fd = fd };
 	struct devio_ctx_opts co = DEVIO_OPTS(co);
 
-	co.log = on_trouble;
+	co.log = on_error;
 	co.log_arg = &c;
 	co.log_level = DEVIO_LOG_ERROR;
 	if (devio_ctx_open(&co, &c.ctx)) {

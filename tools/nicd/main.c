@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* devio-nicd: sets NICs up for programs that have no right to. */
+/* devio-nicd: sets NICs up for programs without CAP_NET_ADMIN. */
 #include "config.h"
-#include <argp.h>
 #include <errno.h>
 #include <grp.h>
+#include <net/if.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,56 +12,33 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "nicd.h"
+#include "common/args.h"
 #include "common/opts.h"
-
-volatile sig_atomic_t nicd_stop;
+#include "nicd.h"
 
 static const struct argp_option options[] = {
-	{ "socket", 's', "PATH", 0, "Listen there (" DV_NICD_SOCKET ")", 1 },
-	{ "group", 'g', "GROUP", 0, "The socket is this group's: who belongs to it is served, besides this user", 1 },
-	{ "mode", 'm', "OCTAL", 0, "Permissions of the socket (660 with --group, else 600); 666 is everybody", 1 },
-	{ "users", 'u', "LIST", 0, "Serve only these, names or numbers with commas between them", 1 },
-	{ "rss", 'r', NULL, 0, "Offer steering by RSS and by the client, too: others' payload gets into the client's memory", 2 },
-	{ "queues", 'q', "N", 0, "Offer so many queues to each client (1)", 2 },
-	{ "clients", 'c', "N", 0, "Have so many at once, at most 256 (64), and no more than half of them of one user but root", 3 },
-	{ "timeout", 'w', "SECONDS", 0, "End connections that have asked for nothing for so long (10)", 3 },
-	{ "verbose", 'v', NULL, 0, "Tell of clients and their ends", 4 },
+	{ "socket", 's', "PATH", 0, "Path of the socket (" DV_NICD_SOCKET ")", 1 },
+	{ "group", 'g', "GROUP", 0,
+	  "Group of the socket: its members are served, besides the user who starts devio-nicd", 1 },
+	{ "mode", 'm', "OCTAL", 0, "Permissions of the socket (660 with --group, else 600); 666 allows everybody", 1 },
+	{ "users", 'u', "LIST", 0, "Serve only these users: names or numbers, separated by commas", 1 },
+	{ "rss", 'r', NULL, 0,
+	  "Also allow steering by RSS and by the client: payload of others gets into the client's memory", 2 },
+	{ "queues", 'q', "N", 0, "Limit of queues for each client (1)", 2 },
+	{ "clients", 'c', "N", 0, "Limit of clients, at most 256 (64); no user but root gets more than half of it", 3 },
+	{ "timeout", 'w', "SECONDS", 0, "Close connections that send no request for this long (10)", 3 },
+	{ "verbose", 'v', NULL, 0, "Log clients and their ends", 4 },
 	{ 0 }
 };
 
 static const char doc[] =
-	"Sets these interfaces up to receive into device memory, for programs that have no right to: devio_nic_open(3) finds it "
-	"at its socket. What is set up is put back when the program ends, in whatever way, or closes it.\v"
-	"Takes CAP_NET_ADMIN; other rights are given up.\n\n"
-	"Exit status: 0 ended by SIGINT or SIGTERM, and all is put back; 1 failed; 2 wrong usage.";
-
-static void vtell(const char *fmt, va_list ap)
-{
-	char text[700];
-
-	vsnprintf(text, sizeof(text), fmt, ap);
-	fprintf(stderr, "devio-nicd: %s\n", text);
-}
-
-void nicd_tell(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vtell(fmt, ap);
-	va_end(ap);
-}
-
-void nicd_say(const struct nicd *d, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (d->verbose)
-		vtell(fmt, ap);
-	va_end(ap);
-}
+	"Sets these interfaces up to receive into device memory, for programs without CAP_NET_ADMIN: "
+	"devio_nic_open(3) connects "
+	"to its socket. An interface is restored when the program closes it or ends, in whatever way.\v"
+	"Needs CAP_NET_ADMIN; all other capabilities are dropped.\n\n"
+	"Exit status: 0 ended by SIGINT or SIGTERM, and everything is restored; 1 failed, also if an interface does "
+	"not exist; "
+	"2 wrong usage.";
 
 /* ------------------------------------------------------------------------- options */
 
@@ -73,19 +49,19 @@ static void parse_users(struct argp_state *state, struct nicd *d, char *list)
 		unsigned int uid;
 
 		if (!pw && opt_count(name, 0, UINT32_MAX - 1, &uid))
-			argp_error(state, "--users: there is no user '%s'", name);
+			argp_error(state, "--users: no such user '%s'", name);
 		if (d->nr_users == NICD_USERS)
 			argp_error(state, "--users: more than %u", NICD_USERS);
 		d->user[d->nr_users++] = pw ? pw->pw_uid : uid;
 	}
 	if (!d->nr_users)
-		argp_error(state, "--users: nobody is named");
+		argp_error(state, "--users: the list is empty");
 }
 
 static void parse_interface(struct argp_state *state, struct nicd *d, const char *name)
 {
 	if (!*name || strlen(name) >= sizeof(d->ifname[0]) || strchr(name, '/'))
-		argp_error(state, "'%s': no name of an interface", name);
+		argp_error(state, "'%s': not a name of an interface", name);
 	if (d->nr_ifnames == NICD_INTERFACES)
 		argp_error(state, "more than %u interfaces", NICD_INTERFACES);
 	snprintf(d->ifname[d->nr_ifnames++], sizeof(d->ifname[0]), "%s", name);
@@ -102,17 +78,13 @@ static error_t parse_value(int key, const char *arg, struct argp_state *state, s
 			argp_error(state, "--mode=%s: not an octal number up to 777", arg);
 		return 0;
 	case 'q':
-		if (opt_count(arg, 1, DV_NICD_QUEUES_MAX, &d->queues))
-			argp_error(state, "--queues=%s: not a number from 1 to %u", arg, DV_NICD_QUEUES_MAX);
+		d->queues = args_count(state, "queues", arg, DV_NICD_QUEUES_MAX);
 		return 0;
 	case 'c':
-		if (opt_count(arg, 1, NICD_CLIENTS, &d->clients))
-			argp_error(state, "--clients=%s: not a number from 1 to %u", arg, NICD_CLIENTS);
+		d->clients = args_count(state, "clients", arg, NICD_CLIENTS);
 		return 0;
 	case 'w':
-		d->timeout = strtod(arg, &end);
-		if (end == arg || *end || !(d->timeout >= 0.001 && d->timeout <= 1e6))
-			argp_error(state, "--timeout=%s: not a number of seconds from 0.001 to 1000000", arg);
+		d->timeout = args_seconds(state, "timeout", arg, 1e6);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -137,38 +109,40 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		d->rss = true;
 		return 0;
 	case 'v':
-		d->verbose = true;
+		tool_verbose = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		parse_interface(state, d, arg);
 		return 0;
 	case ARGP_KEY_END:
 		if (!d->nr_ifnames)
-			argp_error(state, "an INTERFACE is needed");
+			argp_error(state, "INTERFACE is missing");
 		return 0;
 	default:
 		return parse_value(key, arg, state, d);
 	}
 }
 
-static const struct argp argp = { .options = options, .parser = parse_opt, .args_doc = "INTERFACE...", .doc = doc };
-
-static void print_version(FILE *out, struct argp_state *state)
+static int check_interfaces(const struct nicd *d)
 {
-	(void)state;
-	fprintf(out, "devio-nicd (libdevio) %s\n", devio_version());
+	for (unsigned int i = 0; i < d->nr_ifnames; i++)
+		if (!if_nametoindex(d->ifname[i])) {
+			tool_msg("interface %s: %s", d->ifname[i], strerror(errno));
+			return -1;
+		}
+	return 0;
 }
 
 /* -------------------------------------------------------------------------- socket */
 
 static int fail(const char *what, const char *why)
 {
-	nicd_tell("%s: %s", what, why);
+	tool_msg("%s: %s", what, why);
 	return -1;
 }
 
-/* A socket that a dead one left is taken away, nothing else. */
-static int clear_away(const struct sockaddr_un *a)
+/* Removes the socket of a process that is gone, nothing else. */
+static int remove_stale(const struct sockaddr_un *a)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool dead = fd >= 0 && connect(fd, (const struct sockaddr *)a, sizeof(*a)) && errno == ECONNREFUSED;
@@ -177,13 +151,13 @@ static int clear_away(const struct sockaddr_un *a)
 	if (fd >= 0)
 		close(fd);
 	if (!dead)
-		return fail(a->sun_path, "somebody listens there, or it is another kind of socket");
+		return fail(a->sun_path, "already in use by another process, or not a socket of devio-nicd");
 	if (lstat(a->sun_path, &st) || !S_ISSOCK(st.st_mode))
-		return fail(a->sun_path, "it is no socket");
+		return fail(a->sun_path, "exists and is not a socket");
 	return unlink(a->sun_path) ? fail(a->sun_path, strerror(errno)) : 0;
 }
 
-/* Nobody can connect before owner and permissions are right. */
+/* Nobody can connect before owner and permissions are set. */
 static int bind_at(const struct nicd *d, const struct sockaddr_un *a)
 {
 	const struct group *g = d->group ? getgrnam(d->group) : NULL;
@@ -191,11 +165,11 @@ static int bind_at(const struct nicd *d, const struct sockaddr_un *a)
 	int rc;
 
 	if (d->group && !g)
-		return fail(d->group, "there is no such group");
+		return fail(d->group, "no such group");
 	old = umask(0777);
 	rc = bind(d->listener, (const struct sockaddr *)a, sizeof(*a));
 	if (rc && errno == EADDRINUSE)
-		rc = clear_away(a) ? 1 : bind(d->listener, (const struct sockaddr *)a, sizeof(*a));
+		rc = remove_stale(a) ? 1 : bind(d->listener, (const struct sockaddr *)a, sizeof(*a));
 	umask(old);
 	if (rc)
 		return rc < 0 ? fail(d->path, strerror(errno)) : -1;
@@ -209,9 +183,9 @@ static int open_socket(struct nicd *d)
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
 	if (!*d->path || strlen(d->path) >= sizeof(a.sun_path))
-		return fail(d->path, "no path for a socket: at most 107 bytes");
+		return fail(d->path, "not a path of a socket (1 to 107 bytes)");
 	memcpy(a.sun_path, d->path, strlen(d->path));
-	/* The library keeps its journals there, too. */
+	/* The library has its journals in that directory, too. */
 	if (!strcmp(d->path, DV_NICD_SOCKET))
 		(void)mkdir("/run/devio", 0755);
 	d->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -220,48 +194,26 @@ static int open_socket(struct nicd *d)
 	return bind_at(d, &a);
 }
 
-/* ------------------------------------------------------------------------- signals */
-
-static void on_signal(int sig)
-{
-	if (sig != SIGCHLD)
-		nicd_stop = sig;
-}
-
-/* Blocked but while it waits, so that none comes between the look and the waiting. */
-static void catch_signals(sigset_t *open)
-{
-	static const int ours[] = { SIGINT, SIGTERM, SIGCHLD };
-	struct sigaction sa = { .sa_handler = on_signal };
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
-		sigaddset(&set, ours[i]);
-		sigaction(ours[i], &sa, NULL);
-	}
-	signal(SIGPIPE, SIG_IGN);
-	sigprocmask(SIG_BLOCK, &set, open);
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		sigdelset(open, ours[i]);
-}
-
 int main(int argc, char **argv)
 {
-	static struct nicd d = { .path = DV_NICD_SOCKET, .mode = -1, .timeout = 10, .clients = 64, .queues = 1, .listener = -1 };
+	static const struct argp argp = {
+		.options = options, .parser = parse_opt, .args_doc = "INTERFACE...", .doc = doc
+	};
+	static struct nicd d = {
+		.path = DV_NICD_SOCKET, .mode = -1, .timeout = 10, .clients = 64, .queues = 1, .listener = -1
+	};
 	int rc;
 
-	argp_err_exit_status = 2;
-	argp_program_version_hook = print_version;
-	argp_parse(&argp, argc, argv, 0, NULL, &d);
-	catch_signals(&d.open);
-	if (open_socket(&d))
-		return 1;
-	if (!nicd_rights())
-		nicd_tell("there is no CAP_NET_ADMIN: every client will be refused");
+	tool_name = "devio-nicd";
+	args_parse(&argp, argc, argv, &d);
+	tool_block_signals(SIGCHLD, &d.open);
+	if (check_interfaces(&d) || open_socket(&d))
+		return TOOL_FAILED;
+	if (!nicd_drop_caps())
+		tool_msg("no CAP_NET_ADMIN: all requests will fail");
 	nicd_restore(&d);
-	nicd_tell("%s%s at %s", d.ifname[0], d.nr_ifnames > 1 ? " and others" : "", d.path);
+	tool_msg("serving %s%s at %s", d.ifname[0], d.nr_ifnames > 1 ? " and others" : "", d.path);
 	rc = nicd_run(&d);
 	(void)unlink(d.path);
-	return rc ? 1 : 0;
+	return rc ? TOOL_FAILED : TOOL_OK;
 }

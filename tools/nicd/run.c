@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* devio-nicd: clients come and each gets a process, until a signal. */
+/* devio-nicd: accepts clients and starts a process for each, until a signal. */
 #include "config.h"
 #include <errno.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "nicd.h"
 
-#define END_S 40 /* putting an interface back waits for its link */
+#define END_S 40 /* restoring an interface waits for its link */
 
 static unsigned int children_of(const struct nicd *d, uid_t uid, bool all)
 {
@@ -37,21 +37,21 @@ void nicd_restore(const struct nicd *d)
 	struct devio_ctx *ctx;
 
 	if (devio_ctx_open(NULL, &ctx)) {
-		nicd_tell("%s", devio_errmsg());
+		tool_msg("%s", devio_errmsg());
 		return;
 	}
 	for (unsigned int i = 0; i < d->nr_ifnames; i++) {
 		int n = devio_nic_restore(ctx, d->ifname[i]);
 
 		if (n < 0)
-			nicd_tell("%s", devio_errmsg());
+			tool_msg("%s", devio_errmsg());
 		else if (n)
-			nicd_tell("%s is put back: a dead process had set it up", d->ifname[i]);
+			tool_msg("%s restored: a killed process had left it changed", d->ifname[i]);
 	}
 	devio_ctx_close(ctx);
 }
 
-/* A process of its own, which ends with this one; fd < 0: it restores. 0 or -1. */
+/* Starts a process that ends with this one: for the client of fd or, if that is < 0, to restore. 0 or -1. */
 static int begin(struct nicd *d, int fd, uid_t uid)
 {
 	struct nicd_child *c = free_child(d);
@@ -74,7 +74,7 @@ static int begin(struct nicd *d, int fd, uid_t uid)
 	return 0;
 }
 
-/* Those that ended; what one left that did not end well is put back, by another. */
+/* Processes that ended; what a killed one left changed is restored by another. */
 static void reap(struct nicd *d)
 {
 	int status;
@@ -89,8 +89,9 @@ static void reap(struct nicd *d)
 			if (c->pid != pid)
 				continue;
 			c->pid = 0;
-			nicd_say(d, "process %d of user %u has ended%s", (int)pid, (unsigned int)c->uid, bad ? " badly" : "");
-			if (bad && !c->restores && !nicd_stop)
+			tool_info("process %d of user %u ended%s", (int)pid, (unsigned int)c->uid,
+				  bad ? " abnormally" : "");
+			if (bad && !c->restores && !tool_stop)
 				(void)begin(d, -1, 0);
 		}
 	}
@@ -106,13 +107,13 @@ static bool is_served(const struct nicd *d, uid_t uid)
 	return !d->nr_users;
 }
 
-/* Nobody can take all places: half of them are left for others. */
+/* No user gets more than half of the clients: the rest is for others. */
 static const char *too_many(const struct nicd *d, uid_t uid)
 {
 	if (children_of(d, 0, true) >= d->clients)
-		return "devio-nicd: it has as many clients as it takes (--clients)";
+		return "devio-nicd: too many clients (--clients)";
 	if (uid && children_of(d, uid, false) >= (d->clients + 1) / 2)
-		return "devio-nicd: half of its clients (--clients) are of this user already";
+		return "devio-nicd: too many clients of this user: half of --clients is the limit";
 	return NULL;
 }
 
@@ -125,20 +126,20 @@ static void admit(struct nicd *d, int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) || !is_served(d, who.uid)) {
 		err = EACCES;
-		why = "devio-nicd: this user is not served (--users)";
+		why = "devio-nicd: this user is not allowed (--users)";
 	} else {
 		why = too_many(d, who.uid);
 	}
 	if (!why && begin(d, fd, who.uid)) {
 		err = errno;
-		why = "devio-nicd: no process can be made";
+		why = "devio-nicd: cannot start a process";
 	}
 	if (why)
 		nicd_answer(fd, DV_NICD_REFUSE, -err, why, NULL);
-	nicd_say(d, "process %d of user %u %s", (int)who.pid, (unsigned int)who.uid, why ? "is turned away" : "is a client");
+	tool_info("process %d of user %u %s", (int)who.pid, (unsigned int)who.uid, why ? "rejected" : "connected");
 }
 
-/* 0, or -1: none can be taken for a while. */
+/* 0, or -1: none can be accepted for a while. */
 static int accept_one(struct nicd *d)
 {
 	int fd = accept4(d->listener, NULL, NULL, SOCK_CLOEXEC);
@@ -167,7 +168,7 @@ static int64_t now_s(void)
 	return ts.tv_sec;
 }
 
-/* Who hangs in what a client sent is killed, and what he left put back. */
+/* A process that hangs in a descriptor of its client is killed, and what it left changed is restored. */
 static void end_all(struct nicd *d)
 {
 	const struct timespec pause = { .tv_nsec = 200000000 };
@@ -187,17 +188,17 @@ int nicd_run(struct nicd *d)
 {
 	const struct timespec pause = { .tv_nsec = 100000000 };
 	struct pollfd p = { .fd = d->listener, .events = POLLIN };
-	int rc = 0, tired = 0;
+	int rc = 0, paused = 0;
 
-	while (!nicd_stop && !rc) {
-		int n = ppoll(&p, !tired, tired ? &pause : NULL, &d->open);
+	while (!tool_stop && !rc) {
+		int n = ppoll(&p, !paused, paused ? &pause : NULL, &d->open);
 
 		if (n < 0 && errno != EINTR) {
-			nicd_tell("poll: %s", strerror(errno));
+			tool_msg("poll: %s", strerror(errno));
 			rc = -1;
 		}
 		reap(d);
-		tired = n > 0 && accept_one(d);
+		paused = n > 0 && accept_one(d);
 	}
 	close(d->listener);
 	end_all(d);
