@@ -93,7 +93,7 @@ static void compare(const char *path, char *text)
 	struct json_object *got = json_tokener_parse(text), *want;
 
 	assert_non_null(got);
-	json_object_object_del(got, "devio");
+	json_object_object_del(got, "devio_version");
 	if (!strcmp(env("DEVIO_GOLDEN", ""), "write"))
 		write_golden(path, got);
 	want = json_object_from_file(path);
@@ -102,6 +102,40 @@ static void compare(const char *path, char *text)
 		fail_msg("%s is not what devio-probe says now", path);
 	json_object_put(want);
 	json_object_put(got);
+}
+
+/* No line has more columns. */
+static void fits(const char *text, size_t columns)
+{
+	while (*text) {
+		size_t n = strcspn(text, "\n"), wide = 0;
+
+		for (size_t i = 0; i < n; i++)
+			wide += (text[i] & 0xc0) != 0x80;
+		if (wide > columns)
+			fail_msg("%zu columns: %.*s", wide, (int)n, text);
+		text += n + !!text[n];
+	}
+}
+
+/* Every drive of the golden JSON is in the drawing, NVMe or not. */
+static void has_drives(const char *text, const char *json)
+{
+	struct json_object *all = json_object_from_file(json), *block, *b, *value;
+
+	assert_true(json_object_object_get_ex(all, "block", &block));
+	for (size_t i = 0; i < json_object_array_length(block); i++) {
+		const char *kind, *name;
+
+		b = json_object_array_get_idx(block, i);
+		assert_true(json_object_object_get_ex(b, "kind", &value));
+		kind = json_object_get_string(value);
+		assert_true(json_object_object_get_ex(b, "name", &value));
+		name = json_object_get_string(value);
+		if ((!strcmp(kind, "disk") || !strcmp(kind, "nvme") || !strcmp(kind, "nvme-path")) && !strstr(text, name))
+			fail_msg("%s (%s) is not drawn", name, kind);
+	}
+	json_object_put(all);
 }
 
 static void golden(void **state)
@@ -117,15 +151,27 @@ static void golden(void **state)
 	text = run(dir, "--json", args);
 	compare(json, text);
 	free(text);
-	/* The other two ways to show it have no golden: they must not fail, and say something. */
+	/* The other two outputs have no golden file. */
 	text = run(dir, "", args);
 	assert_non_null(strstr(text, "file-bounce"));
 	free(text);
 	text = run(dir, "", "");
-	assert_non_null(strstr(text, "Who reaches whom"));
+	assert_non_null(strstr(text, "Peer-to-peer reachability"));
+	assert_non_null(strstr(text, "\nVerdict\n"));
+	fits(text, 80);
 	free(text);
+	text = run(dir, "", args);
+	fits(text, 80);
+	free(text);
+	assert_int_equal(setenv("COLUMNS", "44", 1), 0);
+	text = run(dir, "", "");
+	fits(text, 44);
+	free(text);
+	unsetenv("COLUMNS");
 	text = run(dir, "--dot", "");
 	assert_non_null(strstr(text, "digraph"));
+	assert_non_null(strstr(text, "legend"));
+	has_drives(text, json);
 	free(text);
 	free(args);
 	tree_remove(dir);

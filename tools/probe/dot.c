@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* devio-probe --dot: the PCI tree with memories, drives and NICs, and who reaches whom. */
+/* devio-probe --dot: the PCI tree with memories, drives and NICs, and the peer-to-peer reachability. */
 #include "config.h"
 #include <stdlib.h>
 #include <string.h>
 #include "probe.h"
 
-/* More lines than this would hide the tree: the table below it has them all. */
+/* More lines would hide the tree: the table below it has all pairs. */
 #define MANY_PAIRS 4
 #define MANY_SWITCHED 16
 
@@ -17,9 +17,9 @@
 struct drawing {
 	const struct probe *p;
 	FILE *out;
-	struct probe_ends from, to;
+	struct probe_ends from, to, other;
 	unsigned int lines;         /* pairs that could be drawn as lines */
-	bool *draw;                 /* PCI functions that lead to an end */
+	bool *draw;                 /* PCI functions on the way to an end */
 };
 
 static void put_escaped(FILE *out, const char *s)
@@ -67,8 +67,10 @@ static char *drive_text(const struct drawing *d, int pci)
 	for (unsigned int i = 0; i < devio_topo_count(d->p->topo, DEVIO_TOPO_BLOCK); i++) {
 		struct devio_topo_block b = probe_block(d->p, i);
 
-		if (b.pci == pci && (b.kind == DEVIO_BLOCK_NVME || b.kind == DEVIO_BLOCK_NVME_PATH))
-			return b.size ? text("%s\n%s", b.detail, size10(b.size, size)) : text("%s", b.detail);
+		if (b.pci == pci && (b.kind == DEVIO_BLOCK_NVME || b.kind == DEVIO_BLOCK_NVME_PATH ||
+				     b.kind == DEVIO_BLOCK_DISK))
+			return text("%s%s%s", *b.detail ? b.detail : b.transport, b.size ? "\n" : "",
+				    b.size ? size10(b.size, size) : "");
 	}
 	return text("%s", "");
 }
@@ -89,7 +91,7 @@ static char *nic_text(const struct drawing *d, int pci)
 static void put_node(struct drawing *d, const struct devio_topo_pci *f, const char *title, const char *more,
 		     const char *style)
 {
-	/* A cylinder's lid takes the first line's place. */
+	/* The top of a cylinder covers the first line. */
 	fprintf(d->out, "\t\t\"%s\" [%s, label=\"%s", f->bdf, style, strstr(style, "cylinder") ? "\\n" : "");
 	put_escaped(d->out, title);
 	for (const char *s = more; *s; s += *s == '\n') {
@@ -104,14 +106,17 @@ static void put_node(struct drawing *d, const struct devio_topo_pci *f, const ch
 	fprintf(d->out, "\\n%s\"];\n", f->bdf);
 }
 
+#define OTHER_DRIVE "shape=cylinder, style=filled, fillcolor=\"#eaeef2\", color=\"#57606a\""
+
 static void put_end(struct drawing *d, int pci, const struct devio_topo_pci *f)
 {
-	const struct probe_end *m = end_at(&d->from, pci), *c = end_at(&d->to, pci);
+	const struct probe_end *m = end_at(&d->from, pci), *c = end_at(&d->to, pci), *o = end_at(&d->other, pci);
 	char *more, *title;
 
 	if (m && m->kind == 'g') {
 		more = gpu_text(d, pci);
-		put_node(d, f, m->name, more, "shape=box, style=\"filled,rounded\", fillcolor=\"#ddf4e4\", color=\"#1a7f37\"");
+		put_node(d, f, m->name, more,
+			 "shape=box, style=\"filled,rounded\", fillcolor=\"#ddf4e4\", color=\"#1a7f37\"");
 	} else if (c && c->kind == 'd') {
 		more = drive_text(d, pci);
 		title = m ? text("%s with peer memory", c->name) : text("%s", c->name);
@@ -120,6 +125,9 @@ static void put_end(struct drawing *d, int pci, const struct devio_topo_pci *f)
 	} else if (c) {
 		more = nic_text(d, pci);
 		put_node(d, f, c->name, more, "shape=box, style=filled, fillcolor=\"#fff3d6\", color=\"#9a6700\"");
+	} else if (o) {
+		more = drive_text(d, pci);
+		put_node(d, f, o->name, more, OTHER_DRIVE);
 	} else {
 		more = text("%s", "");
 		put_node(d, f, m && m->kind == 'v' ? "vfio" : "peer memory", more,
@@ -133,7 +141,7 @@ static void put_function(struct drawing *d, int i)
 	struct devio_topo_pci f = probe_pci(d->p, i);
 	char *acs;
 
-	if (end_at(&d->from, i) || end_at(&d->to, i)) {
+	if (end_at(&d->from, i) || end_at(&d->to, i) || end_at(&d->other, i)) {
 		put_end(d, i, &f);
 		return;
 	}
@@ -161,7 +169,7 @@ static void put_link(struct drawing *d, int i)
 	fprintf(d->out, "];\n");
 }
 
-/* A root bus with all that hangs on it, as a box. */
+/* A root bus with all functions below it, as a box. */
 static void put_root(struct drawing *d, const char *root, unsigned int first)
 {
 	int numa = probe_pci(d->p, first).numa_node;
@@ -198,14 +206,14 @@ static void put_pair(struct drawing *d, const struct probe_end *m, const struct 
 	struct devio_topo_p2p r = DEVIO_OPTS(r);
 	const char *style;
 
-	/* A loop on a drive's own memory says nothing. */
+	/* Not a drive and its own memory. */
 	if (m->pci == c->pci || devio_topo_get_p2p(d->p->topo, m->pci, c->pci, &r))
 		return;
 	if (d->lines > MANY_PAIRS && (r.can != DEVIO_CAN || r.route != DEVIO_P2P_SWITCH))
 		return;
 	style = r.can == DEVIO_CAN_NOT ? "dotted" : r.can == DEVIO_CAN_UNKNOWN ? "dashed" :
 		r.route == DEVIO_P2P_SWITCH ? "bold" : "solid";
-	/* No labels: they would lie on the links' own, and the table says it. */
+	/* No labels: they would cover those of the links, and the table has them. */
 	fprintf(d->out, "\t\"%s\" -> \"%s\" [dir=both, constraint=false, color=\"%s\", style=%s, "
 		"arrowsize=0.6, tooltip=\"", probe_pci(d->p, c->pci).bdf, probe_pci(d->p, m->pci).bdf,
 		color_of(r.can), style);
@@ -237,7 +245,7 @@ static void put_cell(struct drawing *d, const struct probe_end *m, const struct 
 		r.can == DEVIO_CAN_UNKNOWN ? "unknown" : how[r.route & 3]);
 }
 
-/* All pairs, drives and NICs downwards: there are more of them than of memories. */
+/* All pairs: a column for each memory, a row for each drive or NIC. */
 static void put_matrix(struct drawing *d)
 {
 	fprintf(d->out, "<tr><td>peer to peer</td>");
@@ -257,7 +265,30 @@ static void put_matrix(struct drawing *d)
 	}
 }
 
+/* What the colors of nodes, lines and cells mean. */
 static void put_legend(struct drawing *d)
+{
+	static const struct { const char *color, *text; } nodes[] = {
+		{ "#ddf4e4", "GPU" }, { "#f3e8fd", "peer memory, vfio" }, { "#ddecfd", "NVMe drive" },
+		{ "#eaeef2", "other drive" }, { "#fff3d6", "NIC" }, { "#ffebe9", "port: ACS redirects" },
+	};
+	static const struct { const char *color, *text; } lines[] = {
+		{ YES, "bold: by a switch" }, { YES, "solid: by the host bridge" }, { MAYBE, "dashed: unknown" },
+		{ NO, "dotted: not possible" },
+	};
+
+	fprintf(d->out, "<tr><td border=\"0\" align=\"left\" colspan=\"%u\"><table border=\"0\" cellborder=\"1\" "
+		"cellspacing=\"0\" cellpadding=\"3\"><tr><td border=\"0\">legend</td>", d->from.n + 1);
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(*nodes); i++)
+		fprintf(d->out, "<td bgcolor=\"%s\">%s</td>", nodes[i].color, nodes[i].text);
+	fprintf(d->out, "</tr><tr><td border=\"0\">peer to peer</td>");
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
+		fprintf(d->out, "<td><font color=\"%s\">%s</font></td>", lines[i].color, lines[i].text);
+	fprintf(d->out, "</tr></table></td></tr>");
+}
+
+/* The machine, the table of pairs and the legend, below the tree. */
+static void put_caption(struct drawing *d)
 {
 	struct devio_topo_machine m = probe_machine(d->p);
 
@@ -269,7 +300,29 @@ static void put_legend(struct drawing *d)
 	fprintf(d->out, ", IOMMU %s</td></tr>", m.iommu > 0 ? "on" : m.iommu ? "unknown" : "off");
 	if (d->from.n && d->to.n)
 		put_matrix(d);
+	put_legend(d);
 	fprintf(d->out, "</table>>;\n");
+}
+
+/* Drives on no PCI bus, such as those of microvms and NVMe over fabrics. */
+static void put_off_pci(struct drawing *d)
+{
+	bool begun = false;
+
+	for (unsigned int i = 0; i < d->other.n; i++) {
+		if (d->other.end[i].pci >= 0)
+			continue;
+		if (!begun)
+			fprintf(d->out,
+				"\tsubgraph cluster_off_pci {\n\t\tlabel=\"not on the PCI bus\"; style=rounded; "
+				"color=\"#8c959f\"; fontsize=11;\n");
+		begun = true;
+		fprintf(d->out, "\t\t\"drive %u\" [%s, label=\"\\n", i, OTHER_DRIVE);
+		put_escaped(d->out, d->other.end[i].name);
+		fprintf(d->out, "\"];\n");
+	}
+	if (begun)
+		fprintf(d->out, "\t}\n");
 }
 
 static void draw(struct drawing *d)
@@ -279,25 +332,28 @@ static void draw(struct drawing *d)
 	d->lines = d->from.n * d->to.n;
 	mark_up(d, &d->from);
 	mark_up(d, &d->to);
+	mark_up(d, &d->other);
 	fprintf(d->out, "digraph devio {\n\tgraph [fontname=\"Helvetica\", fontcolor=\"%s\", nodesep=0.5, "
 		"ranksep=0.55, labelloc=b, fontsize=10, bgcolor=\"#ffffff\", pad=0.3];\n", INK);
 	fprintf(d->out, "\tnode [fontname=\"Helvetica\", fontsize=10, fontcolor=\"%s\", margin=\"0.14,0.07\"];\n", INK);
 	fprintf(d->out, "\tedge [fontname=\"Helvetica\"];\n");
-	put_legend(d);
+	put_caption(d);
 	for (unsigned int i = 0; i < n; i++)
 		if (d->draw[i] && !root_seen(d, probe_pci(d->p, i).root, i))
 			put_root(d, probe_pci(d->p, i).root, i);
 	for (unsigned int i = 0; i < d->from.n; i++)
 		for (unsigned int k = 0; k < d->to.n && d->lines <= MANY_SWITCHED; k++)
 			put_pair(d, &d->from.end[i], &d->to.end[k]);
-	if (!d->from.n && !d->to.n)
-		fprintf(d->out, "\t\"no GPU, NVMe drive or NIC on a PCI bus\" [shape=plaintext];\n");
+	put_off_pci(d);
+	if (!d->from.n && !d->to.n && !d->other.n)
+		fprintf(d->out, "\t\"no GPU, drive or NIC\" [shape=plaintext];\n");
 	fprintf(d->out, "}\n");
 }
 
 void probe_print_dot(const struct probe *p, FILE *out)
 {
-	struct drawing d = { .p = p, .out = out, .from = probe_providers(p), .to = probe_clients(p) };
+	struct drawing d = { .p = p, .out = out, .from = probe_providers(p), .to = probe_clients(p),
+			     .other = probe_other_drives(p) };
 
 	d.draw = calloc(devio_topo_count(p->topo, DEVIO_TOPO_PCI) + 1, sizeof(*d.draw));
 	if (d.draw)
@@ -305,4 +361,5 @@ void probe_print_dot(const struct probe *p, FILE *out)
 	free(d.draw);
 	free(d.from.end);
 	free(d.to.end);
+	free(d.other.end);
 }

@@ -1,26 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* devio-probe: what this machine can do between drives and device memory, and why not more. */
+/* devio-probe: which paths this machine has between drives and device memory, and why no better ones. */
 #include "config.h"
-#include <argp.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include "common/args.h"
 #include "probe.h"
 
 enum { OPT_ROOT = 256, OPT_TRY, OPT_DOT };
 
 static const struct argp_option options[] = {
-	{ "mem", 'm', "SPEC", 0, "Judge this memory (repeatable): host, udmabuf, cuda:0, amdgpu:0, "
-	  "p2pmem:BDF, vfio:BDF/BAR, ...; default: all that are here", 0 },
+	{ "mem", 'm', "SPEC", 0, "Check this memory (repeatable): host, udmabuf, cuda:0, amdgpu:0, "
+	  "p2pmem:BDF, vfio:BDF/BAR, ... (all of this machine)", 0 },
 	{ "json", 'j', NULL, 0, "Print JSON", 0 },
-	{ "dot", OPT_DOT, NULL, 0, "Print the PCI tree and who reaches whom for graphviz: "
+	{ "dot", OPT_DOT, NULL, 0, "Print the PCI tree and the peer-to-peer reachability for graphviz: "
 	  "devio-probe --dot | dot -Tsvg > machine.svg", 0 },
 	{ "try", OPT_TRY, NULL, 0, "Make real transfers by each path and compare the bytes: a FILE is only read, "
 	  "in a directory a temporary file is written", 0 },
-	{ "size", 's', "BYTES", 0, "Bytes for --try, with k, M or G; default 64M", 0 },
-	{ "root", OPT_ROOT, "DIR", 0, "Look at a captured machine (sys, proc, dev below DIR), not at this one", 0 },
+	{ "size", 's', "SIZE", 0, "Bytes of each transfer of --try (64M)", 0 },
+	{ "root", OPT_ROOT, "DIR", 0, "Read a captured machine (sys, proc and dev below DIR) instead of this one", 0 },
 	{ 0 },
 };
 
@@ -38,26 +36,6 @@ static char *add(char ***list, unsigned int *n, const char *s)
 	return p[(*n)++] = text("%s", s);
 }
 
-static uint64_t parse_size(struct argp_state *state, const char *arg)
-{
-	unsigned long long v;
-	int shift = 0;
-	char *end;
-
-	errno = 0;
-	v = strtoull(arg, &end, 10);
-	switch (*end) {
-	case 'k': case 'K': shift = 10; break;
-	case 'm': case 'M': shift = 20; break;
-	case 'g': case 'G': shift = 30; break;
-	}
-	if (shift)
-		end++;
-	if (errno || end == arg || *end || *arg == '-' || !v || v > (1ULL << 40 >> shift))
-		argp_error(state, "--size=%s: this is no size: 64M, 1G, ...", arg);
-	return v << shift;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct probe *p = state->input;
@@ -70,25 +48,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'j': p->json = true; return 0;
 	case OPT_DOT: p->dot = true; return 0;
 	case OPT_TRY: p->try = true; return 0;
-	case 's': p->size = parse_size(state, arg); return 0;
+	case 's': p->size = args_size(state, "size", arg, 1, 1ull << 40); return 0;
 	case OPT_ROOT: p->root = arg; return 0;
 	case ARGP_KEY_ARG: add(&p->file, &p->nr_file, arg); return 0;
 	case ARGP_KEY_END:
 		if (p->try && !p->nr_file)
-			argp_error(state, "--try needs a file to read or a directory to write in");
+			argp_error(state, "--try needs a file to read or a directory to write to");
 		if (p->try && p->root)
-			argp_error(state, "--try works on this machine, not on a captured one");
+			argp_error(state, "--try and --root exclude each other");
 		if (p->dot && (p->json || p->try))
-			argp_error(state, "--dot goes with neither --json nor --try");
+			argp_error(state, "--dot excludes --json and --try");
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
-}
-
-static void version(FILE *out, struct argp_state *state)
-{
-	(void)state;
-	fprintf(out, "devio-probe %s\n", devio_version());
 }
 
 static int take_spec(void *arg, const char *spec)
@@ -98,7 +70,7 @@ static int take_spec(void *arg, const char *spec)
 	return add(&p->mem, &p->nr_mem, spec) ? 0 : -ENOMEM;
 }
 
-/* All memories that are here: what can be opened now, then what the topology knows of. */
+/* All memories of this machine: what can be opened now, then what the topology knows. */
 static void find_memories(struct probe *p)
 {
 	struct probe_ends from = probe_providers(p);
@@ -125,40 +97,18 @@ static void find_memories(struct probe *p)
 	free(from.end);
 }
 
-char *probe_explain(const struct probe *p, const char *file, const char *spec)
-{
-	struct devio_completion verdict;
-	struct devio_file *f = NULL;
-	struct devio_mem *m = NULL;
-	char buf[4096] = "";
-	struct stat st;
-
-	if (p->root || stat(file, &st) || S_ISDIR(st.st_mode))
-		return NULL;
-	if (devio_file_open(p->ctx, file, O_RDONLY, NULL, &f) ||
-	    devio_mem_alloc(p->ctx, spec, 1 << 20, NULL, &m))
-		snprintf(buf, sizeof(buf), "%s", devio_errmsg());
-	else if (devio_file_explain(f, m, 0, 1 << 20, 0, 0, &verdict, buf, sizeof(buf)) && !*buf)
-		snprintf(buf, sizeof(buf), "%s", devio_errmsg());
-	devio_mem_free(m);
-	devio_file_close(f);
-	return text("%s", buf);
-}
-
 static void print_json(struct probe *p)
 {
 	struct json_object *o = probe_json(p), *tries;
 
 	if (p->nr_file)
-		json_object_object_add(o, "verdicts", probe_json_files(p));
+		json_put(o, "verdicts", probe_json_files(p));
 	if (p->try) {
 		tries = json_object_new_array();
 		probe_try(p, stdout, tries);
-		json_object_object_add(o, "tries", tries);
+		json_put(o, "tries", tries);
 	}
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
+	json_print(stdout, o);
 }
 
 static void print(struct probe *p)
@@ -176,25 +126,25 @@ static void print(struct probe *p)
 	}
 }
 
-static int complain(void)
+static int complain(int status)
 {
-	fprintf(stderr, "devio-probe: %s\n", devio_errmsg());
-	return 2;
+	tool_msg("%s", devio_errmsg());
+	return status;
 }
 
-/* A file that is not there, a spec that is none: the caller's mistake, told before the long output. */
+/* A file that does not exist or a malformed spec is reported before the long output. */
 static int check_args(const struct probe *p)
 {
 	struct devio_topo_verdict v = DEVIO_OPTS(v);
-	int fs, block, bad = 0;
+	int fs, block, status = TOOL_OK;
 
 	for (unsigned int i = 0; i < p->nr_file; i++)
 		if (devio_topo_find_file(p->topo, p->file[i], &fs, &block))
-			bad = complain();
-	for (unsigned int i = 0; i < p->nr_mem && !bad && p->nr_file; i++)
+			status = complain(TOOL_FAILED);
+	for (unsigned int i = 0; i < p->nr_mem && !status && p->nr_file; i++)
 		if (devio_topo_explain(p->topo, p->file[0], p->mem[i], NULL, DEVIO_PATH_FILE_BUFFERED, &v))
-			bad = complain();
-	return bad;
+			status = complain(TOOL_USAGE);
+	return status;
 }
 
 static void free_list(char **list, unsigned int n)
@@ -204,46 +154,46 @@ static void free_list(char **list, unsigned int n)
 	free(list);
 }
 
-static int work(struct probe *p)
+static int run(struct probe *p)
 {
 	struct devio_topo_opts opts = DEVIO_OPTS(opts);
-	int rc;
+	int status;
 
 	opts.root = p->root;
 	if (devio_ctx_open(NULL, &p->ctx) || devio_topo_open(p->ctx, &opts, &p->topo))
-		return complain();
-	rc = check_args(p);
-	if (rc)
-		return rc;
+		return complain(TOOL_FAILED);
+	status = check_args(p);
+	if (status)
+		return status;
 	if (!p->nr_mem)
 		find_memories(p);
 	print(p);
-	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "devio-probe: the output cannot be written: %s\n", strerror(errno));
-		return 1;
-	}
-	return p->failed;
+	return tool_flush(p->failed ? TOOL_FAILED : TOOL_OK);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {
-		.options = options, .parser = parse, .args_doc = "[FILE...]",
-		.doc = "Shows drives, file systems, GPUs and NICs, who reaches whom peer to peer, and for FILEs "
-		       "(or directories) and memories which path the bytes can take, why not a better one, and "
-		       "what to do about it.\vExit status: 0 fine, 1 a --try failed, 2 wrong usage.",
+		.options = options,
+		.parser = parse,
+		.args_doc = "[FILE...]",
+		.doc = "Shows drives, file systems, GPUs and NICs, the peer-to-peer reachability between them, and a "
+		       "verdict on "
+		       "each GPU and NIC. For FILEs (or directories) and memories it shows which paths the bytes can "
+		       "take, why "
+		       "not a better one, and how to fix it.\v" ARGS_SIZE_DOC "\n\n"
+		       "Exit status: 0 success; 1 failed: a transfer of --try, or a file that does not exist; 2 wrong "
+		       "usage.",
 	};
 	struct probe p = { .size = 64 << 20 };
-	int rc;
+	int status;
 
-	argp_program_version_hook = version;
-	argp_err_exit_status = 2;
-	rc = argp_parse(&argp, argc, argv, 0, NULL, &p);
-	if (!rc)
-		rc = work(&p);
+	tool_name = "devio-probe";
+	args_parse(&argp, argc, argv, &p);
+	status = run(&p);
 	devio_topo_close(p.topo);
 	devio_ctx_close(p.ctx);
 	free_list(p.mem, p.nr_mem);
 	free_list(p.file, p.nr_file);
-	return rc;
+	return status;
 }

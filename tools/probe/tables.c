@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* devio-probe: the machine and the verdicts as tables to read. */
+/* devio-probe: the machine as text. */
 #include "config.h"
 #include <stdlib.h>
 #include <string.h>
@@ -16,24 +16,47 @@ static const char *number(int v, char buf[16])
 	return v < 0 ? "" : buf;
 }
 
+/* Wrapped to the terminal; frees the text. */
+static void put_line(FILE *out, const char *head, char *line)
+{
+	term_wrap(out, head, line);
+	free(line);
+}
+
 static void print_machine(const struct probe *p, FILE *out)
 {
-	static const char *const uring[] = { "allowed", "for privileged processes only", "forbidden" };
+	static const char *const uring[] = { "allowed", "for privileged processes only", "disabled" };
 	struct devio_topo_machine m = probe_machine(p);
-	char lock[24];
+	char lock[24], *line;
 	int u = m.io_uring_disabled;
 
 	fprintf(out, "Machine\n");
-	fprintf(out, "  kernel  Linux %s; io_uring %s; memory that may be locked: %s\n",
-		*m.release ? m.release : "?", u >= 0 && u <= 2 ? uring[u] : "unknown",
-		m.memlock == UINT64_MAX ? "no limit" : size2(m.memlock, lock));
-	fprintf(out, "  config  PCI_P2PDMA %s, UDMABUF %s, DMABUF_HEAPS %s, VFIO_PCI_DMABUF %s%s%s\n",
-		tri(m.config_p2pdma), tri(m.config_udmabuf), tri(m.config_heaps), tri(m.config_vfio_dmabuf),
-		*m.config_from ? "; from " : "", m.config_from);
-	fprintf(out, "  CPU     %s (%s, family %d)\n", *m.cpu_model ? m.cpu_model : "unknown",
-		*m.cpu_vendor ? m.cpu_vendor : "?", m.cpu_family);
-	fprintf(out, "  IOMMU   %s%s%s\n", m.iommu > 0 ? "on" : m.iommu ? "unknown" : "off",
-		*m.iommu_type ? ", domains of type " : "", m.iommu_type);
+	line = text("Linux %s; io_uring %s; locked memory (RLIMIT_MEMLOCK): %s", *m.release ? m.release : "?",
+		    u >= 0 && u <= 2 ? uring[u] : "unknown",
+		    m.memlock == UINT64_MAX ? "no limit" : size2(m.memlock, lock));
+	put_line(out, "  kernel  ", line);
+	line = text("PCI_P2PDMA %s, UDMABUF %s, DMABUF_HEAPS %s, VFIO_PCI_DMABUF %s%s%s", tri(m.config_p2pdma),
+		    tri(m.config_udmabuf), tri(m.config_heaps), tri(m.config_vfio_dmabuf),
+		    *m.config_from ? "; from " : "", m.config_from);
+	put_line(out, "  config  ", line);
+	line = text("%s (%s, family %d)", *m.cpu_model ? m.cpu_model : "unknown", *m.cpu_vendor ? m.cpu_vendor : "?",
+		    m.cpu_family);
+	put_line(out, "  CPU     ", line);
+	line = text("%s%s%s", m.iommu > 0 ? "on" : m.iommu ? "unknown" : "off",
+		    *m.iommu_type ? ", domains of type " : "", m.iommu_type);
+	put_line(out, "  IOMMU   ", line);
+}
+
+/* A table with a title; "none" if it has only its head. */
+static void put_table(FILE *out, const char *title, struct table *t)
+{
+	fprintf(out, "\n%s\n", title);
+	if (t->rows > 1) {
+		table_print(t, out);
+		return;
+	}
+	fprintf(out, "  none\n");
+	table_clear(t);
 }
 
 static char *link_of(const struct probe *p, int pci)
@@ -65,7 +88,7 @@ static char *lower_of(const struct probe *p, const struct devio_topo_block *b)
 	return s;
 }
 
-/* An empty loop or ram disk is noise, a partition's place is shown with its disk. */
+/* Not empty loop devices and ram disks. */
 static bool worth_showing(const struct devio_topo_block *b)
 {
 	return b->size || b->kind == DEVIO_BLOCK_NVME_PATH;
@@ -90,25 +113,10 @@ static void print_drives(const struct probe *p, FILE *out)
 		free(lower);
 		free(link);
 	}
-	fprintf(out, "\nDrives\n");
-	table_print(&t, out);
+	put_table(out, "Drives", &t);
 }
 
-static char *drives_of(const struct probe *p, int block)
-{
-	int d[64], n = block < 0 ? 0 : devio_topo_drives(p->topo, block, d, 64);
-	char *s = text("%s", "");
-
-	for (int i = 0; i < n && i < 64; i++) {
-		char *t = text("%s%s%s", s, i ? ", " : "", probe_block(p, d[i]).name);
-
-		free(s);
-		s = t;
-	}
-	return s;
-}
-
-/* Another mount came on the same place later. */
+/* Another file system was mounted over it later. */
 static bool is_covered(const struct probe *p, unsigned int i)
 {
 	const char *where = probe_fs(p, i).where;
@@ -130,19 +138,18 @@ static void print_mounts(const struct probe *p, FILE *out)
 
 		if (f.pseudo || is_covered(p, i))
 			continue;
-		drives = drives_of(p, f.block);
+		drives = probe_drives(p, f.block);
 		table_row(&t, 5, f.where, f.type, f.source, f.block >= 0 ? probe_block(p, f.block).name : "", drives);
 		free(drives);
 	}
-	fprintf(out, "\nFile systems\n");
-	table_print(&t, out);
+	put_table(out, "File systems", &t);
 }
 
 static void print_gpus(const struct probe *p, FILE *out)
 {
 	struct table t = { 0 };
 
-	table_row(&t, 8, "PCI", "NAME", "DRIVER", "MEMORY", "BAR", "ALL OF IT FOR PEERS", "NUMA", "SPEC");
+	table_row(&t, 8, "PCI", "NAME", "DRIVER", "MEMORY", "BAR", "PEERS REACH ALL", "NUMA", "SPEC");
 	for (unsigned int i = 0; i < devio_topo_count(p->topo, DEVIO_TOPO_GPU); i++) {
 		struct devio_topo_gpu g = probe_gpu(p, i);
 		char vram[24], bar[24], numa[16];
@@ -150,18 +157,22 @@ static void print_gpus(const struct probe *p, FILE *out)
 		table_row(&t, 8, g.bdf, g.name, g.driver, g.vram ? size2(g.vram, vram) : "", size2(g.bar, bar),
 			  tri(g.large_bar), number(probe_pci(p, g.pci).numa_node, numa), g.spec);
 	}
-	fprintf(out, "\nGPUs\n");
-	table_print(&t, out);
+	put_table(out, "GPUs", &t);
 }
 
 static void print_memories(const struct probe *p, FILE *out)
 {
 	struct table t = { 0 };
+	char *list = text("%s", "");
 
-	fprintf(out, "\nMemories to name with --mem\n ");
-	for (unsigned int i = 0; i < p->nr_mem; i++)
-		fprintf(out, " %s", p->mem[i]);
-	fputc('\n', out);
+	for (unsigned int i = 0; i < p->nr_mem; i++) {
+		char *more = text("%s%s%s", list, i ? " " : "", p->mem[i]);
+
+		free(list);
+		list = more;
+	}
+	fprintf(out, "\nMemories for --mem\n");
+	put_line(out, "  ", list);
 	for (unsigned int i = 0; i < devio_topo_count(p->topo, DEVIO_TOPO_PCI); i++) {
 		struct devio_topo_pci f = probe_pci(p, i);
 		char size[24], left[24], *spec;
@@ -197,19 +208,18 @@ static void print_nics(const struct probe *p, FILE *out)
 		free(speed);
 		free(queues);
 	}
-	fprintf(out, "\nNetwork\n");
-	table_print(&t, out);
+	put_table(out, "Network", &t);
 }
 
-/* The causes of a matrix, numbered as they first appear. */
-struct causes {
+/* The reasons of a matrix, numbered as they first appear. */
+struct reasons {
 	char *line[64];
 	unsigned int n;
 };
 
-static unsigned int cause_number(struct causes *c, const struct devio_topo_p2p *r)
+static unsigned int reason_number(struct reasons *c, const struct devio_topo_p2p *r)
 {
-	char *line = text("%s%s%s", r->cause, *r->cure ? "; cure: " : "", r->cure);
+	char *line = text("%s%s%s", r->cause, *r->cure ? "; fix: " : "", r->cure);
 
 	for (unsigned int i = 0; i < c->n; i++)
 		if (!strcmp(c->line[i], line)) {
@@ -224,41 +234,100 @@ static unsigned int cause_number(struct causes *c, const struct devio_topo_p2p *
 	return c->n;
 }
 
-/* One column for each memory: there are fewer of them than of drives. */
-static void reach_row(const struct probe *p, const struct probe_ends *from, const struct probe_end *to,
-		      struct table *t, struct causes *causes)
+static void put_cell(const struct probe *p, const struct probe_end *from, const struct probe_end *to, struct table *t,
+		     struct reasons *reasons)
 {
-	table_cell(t, to->name);
-	for (unsigned int i = 0; i < from->n; i++) {
-		struct devio_topo_p2p r = DEVIO_OPTS(r);
-		char *cell;
+	struct devio_topo_p2p r = DEVIO_OPTS(r);
+	char *cell;
 
-		devio_topo_get_p2p(p->topo, from->end[i].pci, to->pci, &r);
-		cell = text("%s [%u]", devio_can_name(r.can), cause_number(causes, &r));
-		table_cell(t, cell);
-		free(cell);
+	devio_topo_get_p2p(p->topo, from->pci, to->pci, &r);
+	cell = text("%s [%u]", devio_can_name(r.can), reason_number(reasons, &r));
+	table_cell(t, cell);
+	free(cell);
+}
+
+/* How many of the memories, from the first on, fit as columns into the width. */
+static unsigned int fitting(const struct probe_ends *from, unsigned int first, const struct probe_ends *to, FILE *out)
+{
+	unsigned int used = 2 + strlen("TO"), n = 0;
+
+	for (unsigned int k = 0; k < to->n; k++)
+		used = 2 + term_columns(to->end[k].name) > used ? 2 + term_columns(to->end[k].name) : used;
+	for (unsigned int i = first; i < from->n; i++, n++) {
+		unsigned int own = term_columns(from->end[i].name);
+
+		used += 2 + (own > 12 ? own : 12);
+		if (used > term_width(out))
+			break;
+	}
+	return n ? n : 1;
+}
+
+/* One column for each memory, one row for each drive or NIC; as many tables as the width needs. */
+static void put_matrix(const struct probe *p, const struct probe_ends *from, const struct probe_ends *to,
+		       struct reasons *reasons, FILE *out)
+{
+	for (unsigned int first = 0, n; first < from->n; first += n) {
+		struct table t = { 0 };
+
+		n = fitting(from, first, to, out);
+		t.cols = n + 1;
+		table_cell(&t, "TO");
+		for (unsigned int i = 0; i < n; i++)
+			table_cell(&t, from->end[first + i].name);
+		for (unsigned int k = 0; k < to->n; k++) {
+			table_cell(&t, to->end[k].name);
+			for (unsigned int i = 0; i < n; i++)
+				put_cell(p, &from->end[first + i], &to->end[k], &t, reasons);
+		}
+		if (first)
+			fputc('\n', out);
+		table_print(&t, out);
 	}
 }
 
 static void print_reach(const struct probe *p, FILE *out)
 {
 	struct probe_ends from = probe_providers(p), to = probe_clients(p);
-	struct causes causes = { .n = 0 };
-	struct table t = { .cols = from.n + 1 };
+	struct reasons reasons = { .n = 0 };
 
-	table_cell(&t, "PEER TO PEER");
-	for (unsigned int i = 0; i < from.n; i++)
-		table_cell(&t, from.end[i].name);
-	for (unsigned int k = 0; k < to.n && from.n; k++)
-		reach_row(p, &from, &to.end[k], &t, &causes);
-	fprintf(out, "\nWho reaches whom\n");
-	table_print(&t, out);
-	for (unsigned int i = 0; i < causes.n; i++) {
-		fprintf(out, "  [%u] %s\n", i + 1, causes.line[i]);
-		free(causes.line[i]);
+	fprintf(out, "\nPeer-to-peer reachability\n");
+	if (!from.n || !to.n) {
+		fprintf(out, "  none\n");
+	} else {
+		put_matrix(p, &from, &to, &reasons, out);
+		term_wrap(out, "  legend: ",
+			  "columns are memories, rows are drives and NICs; yes: DMA between the two works "
+			  "without host memory, no: it does not, unknown: devio-probe --try shows it; [n]: the reason");
+	}
+	for (unsigned int i = 0; i < reasons.n; i++) {
+		char *head = text("  [%u] ", i + 1);
+
+		put_line(out, head, reasons.line[i]);
+		free(head);
 	}
 	free(from.end);
 	free(to.end);
+}
+
+static void print_support(const struct probe *p, FILE *out)
+{
+	unsigned int n;
+	struct probe_support *all = probe_supports(p, &n);
+
+	fprintf(out, "\nVerdict\n");
+	for (unsigned int i = 0; i < n; i++) {
+		const struct probe_support *s = &all[i];
+		char *line = text("%s%s%s: %s: %s%s%s%s", s->name, *s->bdf ? " at " : "", s->bdf,
+				  s->can == DEVIO_CAN ? "supported" : s->can == DEVIO_CAN_UNKNOWN ? "unknown" :
+				  "not supported", s->how, s->reason, *s->fix ? "; fix: " : "", s->fix);
+
+		term_hang(out, line);
+		free(line);
+	}
+	if (!n)
+		fprintf(out, "  no GPU and no NIC\n");
+	free(all);
 }
 
 void probe_print(const struct probe *p, FILE *out)
@@ -270,74 +339,10 @@ void probe_print(const struct probe *p, FILE *out)
 	print_memories(p, out);
 	print_nics(p, out);
 	print_reach(p, out);
-	for (unsigned int i = 0; i < devio_topo_count(p->topo, DEVIO_TOPO_NOTE); i++)
-		fprintf(out, "%s  %s\n", i ? "" : "\nNotes\n", devio_topo_get_note(p->topo, i));
-}
-
-static void print_verdict(const char *path, const struct devio_topo_verdict *v, FILE *out)
-{
-	fprintf(out, "    %-13s  %-7s  %s\n", path, devio_can_name(v->can), v->cause);
-	if (*v->cure)
-		fprintf(out, "    %-13s  %-7s  cure: %s\n", "", "", v->cure);
-}
-
-static void print_verdicts(const struct probe *p, const char *file, const char *spec, FILE *out)
-{
-	struct devio_topo_verdict v[DEVIO_PATH_FILE_MAX];
-	bool same = true;
-
-	fprintf(out, "  memory %s\n", spec);
-	for (int path = 1; path < DEVIO_PATH_FILE_MAX; path++) {
-		v[path].sz = sizeof(v[path]);
-		if (devio_topo_explain(p->topo, file, spec, NULL, path, &v[path])) {
-			fprintf(out, "    %s\n", devio_errmsg());
-			return;
-		}
-		same = same && v[path].can == DEVIO_CAN_NOT && !strcmp(v[path].cause, v[1].cause);
+	for (unsigned int i = 0; i < devio_topo_count(p->topo, DEVIO_TOPO_NOTE); i++) {
+		if (!i)
+			fprintf(out, "\nNotes\n");
+		term_wrap(out, "  ", devio_topo_get_note(p->topo, i));
 	}
-	/* A memory or a file that is not there: once is enough. */
-	if (same)
-		print_verdict("no path", &v[1], out);
-	for (int path = 1; path < DEVIO_PATH_FILE_MAX && !same; path++)
-		print_verdict(devio_path_name(path), &v[path], out);
-}
-
-static void print_place(const struct probe *p, const char *file, FILE *out)
-{
-	int fs, block;
-	char *drives;
-
-	if (devio_topo_find_file(p->topo, file, &fs, &block)) {
-		fprintf(out, "%s\n", file);
-		return;
-	}
-	drives = drives_of(p, block);
-	fprintf(out, "%s: %s%s%s", file, fs >= 0 ? probe_fs(p, fs).type : "block device", block >= 0 ? " on " : "",
-		block >= 0 ? probe_block(p, block).name : "");
-	fprintf(out, "%s%s\n", *drives ? ", drives: " : "", drives);
-	free(drives);
-}
-
-static void print_real(const struct probe *p, const char *file, const char *spec, FILE *out)
-{
-	char *real = probe_explain(p, file, spec), *save = NULL;
-
-	if (!real)
-		return;
-	fprintf(out, "    asked the library's path table (no data moved):\n");
-	for (char *s = strtok_r(real, "\n", &save); s; s = strtok_r(NULL, "\n", &save))
-		fprintf(out, "      %s\n", s);
-	free(real);
-}
-
-void probe_print_files(const struct probe *p, FILE *out)
-{
-	for (unsigned int i = 0; i < p->nr_file; i++) {
-		fprintf(out, "%s", i ? "\n" : "");
-		print_place(p, p->file[i], out);
-		for (unsigned int k = 0; k < p->nr_mem; k++) {
-			print_verdicts(p, p->file[i], p->mem[k], out);
-			print_real(p, p->file[i], p->mem[k], out);
-		}
-	}
+	print_support(p, out);
 }

@@ -6,16 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+#include "common/summary.h"
 #include "probe.h"
 
-/* One file (or a temporary one in a directory) with one memory. */
+/* One file (or a temporary one in a directory) and one memory. */
 struct trial {
 	struct probe *p;
 	const char *spec;
-	char *file;                 /* what is opened */
-	bool temporary;             /* ours: written to as well */
+	char *file;                 /* its name */
+	bool temporary;             /* created here: it is written, too */
 	struct devio_mem *mem;
 	unsigned char *want, *got;
 	size_t len;
@@ -23,26 +23,18 @@ struct trial {
 	struct json_object *list;
 };
 
-/* What became of one transfer. */
+/* One transfer. */
 struct outcome {
 	const char *op;
-	int path;                   /* asked for; 0: auto */
+	int path;                   /* requested; 0: auto */
 	ssize_t result;
 	struct devio_completion done;
 	double seconds;
-	char why[600];              /* the error, or "" */
-	bool bad;                   /* counts as a failure */
+	char error[600];            /* "": none */
+	bool failed;                /* false: the path is not supported here */
 };
 
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
-/* Never the same in two places or two rounds: a wrong offset or an old copy shows. */
+/* Different at every offset and in every round: a wrong offset or an old copy is found. */
 static void fill(unsigned char *p, size_t len, uint64_t seed)
 {
 	uint64_t x = seed * 0x9e3779b97f4a7c15u + 1;
@@ -59,55 +51,58 @@ static void fill(unsigned char *p, size_t len, uint64_t seed)
 
 static void report_text(const struct trial *t, const struct outcome *o)
 {
-	char sentence[400];
+	char head[64], sentence[400];
 
-	fprintf(t->out, "    %-5s  %-13s  ", o->op, o->path ? devio_path_name(o->path) : "auto");
-	if (*o->why) {
-		fprintf(t->out, "%s  %s\n", o->bad ? "FAILED" : "cannot", o->why);
-		return;
+	snprintf(head, sizeof(head), "    %-5s  %-13s  ", o->op, o->path ? devio_path_name(o->path) : "auto");
+	if (*o->error) {
+		char *line = text("%-6s  %s", o->failed ? "FAILED" : "no", o->error);
+
+		term_wrap(t->out, head, line);
+		free(line);
+	} else {
+		double rate = o->seconds > 0 ? o->result / o->seconds / 1e6 : 0;
+		char *line;
+
+		devio_completion_text(&o->done, sentence, sizeof(sentence));
+		line = text("ok      %8.0f MB/s  %s", rate, sentence);
+		term_wrap(t->out, head, line);
+		free(line);
 	}
-	devio_completion_text(&o->done, sentence, sizeof(sentence));
-	fprintf(t->out, "ok      %8.0f MB/s  %s\n", o->seconds > 0 ? o->result / o->seconds / 1e6 : 0, sentence);
 }
 
 static void report_json(const struct trial *t, const struct outcome *o)
 {
 	struct json_object *j = json_object_new_object();
+	bool ok = !*o->error;
 
-	json_object_object_add(j, "file", json_object_new_string(t->file));
-	json_object_object_add(j, "memory", json_object_new_string(t->spec));
-	json_object_object_add(j, "op", json_object_new_string(o->op));
-	json_object_object_add(j, "asked", json_object_new_string(o->path ? devio_path_name(o->path) : "auto"));
-	json_object_object_add(j, "state", json_object_new_string(!*o->why ? "ok" : o->bad ? "failed" : "cannot"));
-	if (*o->why) {
-		json_object_object_add(j, "error", json_object_new_string(o->why));
-	} else {
-		json_object_object_add(j, "path", json_object_new_string(devio_path_name(o->done.path)));
-		json_object_object_add(j, "not", o->done.best_unused ?
-				       json_object_new_string(devio_path_name(o->done.best_unused)) : NULL);
-		json_object_object_add(j, "reason", json_object_new_string(devio_reason_text(o->done.reason)));
-		json_object_object_add(j, "bytes", json_object_new_int64(o->result));
-		json_object_object_add(j, "copied", json_object_new_uint64(o->done.copied));
-		json_object_object_add(j, "mb_per_s", json_object_new_double(o->result / (o->seconds + 1e-9) / 1e6));
-	}
+	json_put_str(j, "file", t->file);
+	json_put_str(j, "memory", t->spec);
+	json_put_str(j, "operation", o->op);
+	json_put_str(j, "requested", o->path ? devio_path_name(o->path) : "auto");
+	json_put_str(j, "state", ok ? "ok" : o->failed ? "failed" : "not supported");
+	json_put_str(j, "error", o->error);
+	summary_json_path(j, "", ok ? o->done.path : 0, ok ? o->done.best_unused : 0, ok ? o->done.reason : 0);
+	json_put_int(j, "bytes", ok ? o->result : 0);
+	json_put_u64(j, "copied_bytes", ok ? o->done.copied : 0);
+	json_put_num(j, "mb_per_s", ok ? o->result / (o->seconds + 1e-9) / 1e6 : 0);
 	json_object_array_add(t->list, j);
 }
 
 static void report(struct trial *t, const struct outcome *o)
 {
-	if (o->bad)
-		t->p->failed = 1;
+	if (o->failed)
+		t->p->failed = true;
 	if (t->list)
 		report_json(t, o);
 	else
 		report_text(t, o);
 }
 
-/* A path that does not exist here is an answer; anything else that goes wrong is a failure. */
+/* A path that is not supported here is an answer, every other error a failure. */
 static void refused(struct outcome *o, int err)
 {
-	o->bad = !o->path || (err != -EOPNOTSUPP && err != -ENODEV);
-	snprintf(o->why, sizeof(o->why), "%s", o->bad || !o->done.reason ? devio_errmsg() :
+	o->failed = !o->path || (err != -EOPNOTSUPP && err != -ENODEV);
+	snprintf(o->error, sizeof(o->error), "%s", o->failed || !o->done.reason ? devio_errmsg() :
 		 devio_reason_text(o->done.reason));
 }
 
@@ -116,17 +111,17 @@ static void compare(struct outcome *o, const unsigned char *want, const unsigned
 	size_t i = 0;
 
 	if (o->result != (ssize_t)len) {
-		snprintf(o->why, sizeof(o->why), "%zd of %zu bytes were transferred", o->result, len);
-		o->bad = true;
+		snprintf(o->error, sizeof(o->error), "%zd of %zu bytes were transferred", o->result, len);
+		o->failed = true;
 		return;
 	}
 	if (!memcmp(want, got, len))
 		return;
 	while (want[i] == got[i])
 		i++;
-	snprintf(o->why, sizeof(o->why), "by %s: the bytes differ from byte %zu on: they went elsewhere",
+	snprintf(o->error, sizeof(o->error), "by %s: wrong data from byte %zu on",
 		 devio_path_name(o->done.path), i);
-	o->bad = true;
+	o->failed = true;
 }
 
 static int open_for(struct trial *t, struct outcome *o, int flags, struct devio_file **f)
@@ -166,13 +161,13 @@ static void try_read(struct trial *t, int path)
 
 	memset(t->got, 0x5a, t->len);
 	if (!open_for(t, &o, O_RDONLY, &f)) {
-		/* Old contents must not pass for new ones. */
+		/* Old contents of the memory must not pass the comparison. */
 		if (devio_mem_copy_in(t->mem, 0, t->got, t->len)) {
 			refused(&o, -EIO);
 		} else {
-			start = now();
+			start = tool_now();
 			o.result = devio_file_read(f, t->mem, 0, t->len, 0, &o.done);
-			o.seconds = now() - start;
+			o.seconds = tool_now() - start;
 			if (o.result < 0)
 				refused(&o, o.result);
 			else if (devio_mem_copy_out(t->mem, 0, t->got, t->len))
@@ -196,13 +191,13 @@ static void try_write(struct trial *t, int path)
 		if (devio_mem_copy_in(t->mem, 0, t->want, t->len)) {
 			refused(&o, -EIO);
 		} else {
-			start = now();
+			start = tool_now();
 			o.result = devio_file_write(f, t->mem, 0, t->len, 0, &o.done);
-			o.seconds = now() - start;
+			o.seconds = tool_now() - start;
 			if (o.result < 0)
 				refused(&o, o.result);
 			else if (plain_read(t, t->got))
-				snprintf(o.why, sizeof(o.why), "the file cannot be read back"), o.bad = true;
+				snprintf(o.error, sizeof(o.error), "cannot read the file back"), o.failed = true;
 			else
 				compare(&o, t->want, t->got, t->len);
 		}
@@ -211,17 +206,17 @@ static void try_write(struct trial *t, int path)
 	report(t, &o);
 }
 
-static int problem(struct trial *t, const char *what, const char *why, bool bad)
+static int problem(struct trial *t, const char *what, const char *why, bool failed)
 {
-	struct outcome o = { .op = what, .bad = bad };
+	struct outcome o = { .op = what, .failed = failed };
 
-	snprintf(o.why, sizeof(o.why), "%s", why);
+	snprintf(o.error, sizeof(o.error), "%s", why);
 	report(t, &o);
 	return -1;
 }
 
-/* The drive should be asked, not the page cache. */
-static void forget(const struct trial *t)
+/* The drive is tested, not the page cache. */
+static void drop_cache(const struct trial *t)
 {
 	int fd = open(t->file, O_RDONLY | O_CLOEXEC);
 
@@ -237,16 +232,16 @@ static void run(struct trial *t)
 	for (int path = 0; path < DEVIO_PATH_FILE_MAX && t->temporary; path++)
 		try_write(t, path);
 	if (plain_read(t, t->want)) {
-		problem(t, "read", "the file cannot be read", true);
+		problem(t, "read", "cannot read the file", true);
 		return;
 	}
 	for (int path = 0; path < DEVIO_PATH_FILE_MAX; path++) {
-		forget(t);
+		drop_cache(t);
 		try_read(t, path);
 	}
 }
 
-static int make_file(struct trial *t, const char *where)
+static int open_target(struct trial *t, const char *where)
 {
 	struct stat st;
 	char why[200];
@@ -262,12 +257,13 @@ static int make_file(struct trial *t, const char *where)
 		t->file = text("%s", where);
 		if (S_ISREG(st.st_mode) && (uint64_t)st.st_size < t->len)
 			t->len = st.st_size;
-		return t->len ? 0 : problem(t, "read", "the file is empty: nothing to try", true);
+		return t->len ? 0 : problem(t, "read", "the file is empty", true);
 	}
 	t->file = text("%s/devio-probe.XXXXXX", where);
 	fd = mkostemp(t->file, O_CLOEXEC);
 	if (fd < 0 || posix_fallocate(fd, 0, t->len)) {
-		snprintf(why, sizeof(why), "no temporary file of %zu bytes in %.80s: %s", t->len, where, strerror(errno));
+		snprintf(why, sizeof(why), "cannot create a temporary file of %zu bytes in %.80s: %s", t->len, where,
+			 strerror(errno));
 		t->temporary = fd >= 0;
 		if (fd >= 0)
 			close(fd);
@@ -277,8 +273,8 @@ static int make_file(struct trial *t, const char *where)
 	return 0;
 }
 
-/* Less memory is better than no answer: a CMB may have a few MiB. */
-static int make_memory(struct trial *t)
+/* Rather less memory than no answer: a CMB may have a few MiB. */
+static int alloc_memory(struct trial *t)
 {
 	int rc = -ENOMEM;
 
@@ -300,13 +296,13 @@ static void try_one(struct probe *p, const char *where, const char *spec, FILE *
 
 	if (!list)
 		fprintf(out, "  memory %s\n", spec);
-	if (!make_file(&t, where) && !make_memory(&t)) {
+	if (!open_target(&t, where) && !alloc_memory(&t)) {
 		t.want = malloc(t.len);
 		t.got = malloc(t.len);
 		if (t.want && t.got)
 			run(&t);
 		else
-			problem(&t, "alloc", "no host memory to compare with", true);
+			problem(&t, "alloc", "out of memory", true);
 	}
 	if (t.temporary)
 		unlink(t.file);
