@@ -83,7 +83,7 @@ for path in file-host file-bounce file-buffered; do
 	json "--path=$path is what carries the bytes" 'jobs[0]["path"] == "'$path'" and jobs[0]["paths"][0]["bytes"] == 4 << 20' \
 		"${read_src[@]}" --path=$path --iodepth=8 --bs=64k
 done
-json "copied bytes are told" 'jobs[0]["copied_bytes"] == 4 << 20' "${read_src[@]}" --path=file-bounce --bs=1m
+json "copied bytes are reported" 'jobs[0]["copied_bytes"] == 4 << 20' "${read_src[@]}" --path=file-bounce --bs=1m
 for rw in write randwrite; do
 	for engine in devio liburing pread; do
 		bad=$(run 0 --name=w --filename=w --rw=$rw --size=1m --bs=8k --iodepth=7 --ioengine=$engine --verify_pattern=0x01020304)
@@ -118,7 +118,7 @@ head -c 1M src >w
 run 0 --name=w --filename=w --rw=write:12k --bs=4k --size=1m --io_size=256k --allow-overwrite --verify_pattern=0x01020304
 verdict "rw=write:SIZE passes over holes" "$(cmp <(for i in $(seq 0 63); do pattern 4k; tail -c +$((i * 16384 + 4097)) src | head -c 12k; done) w 2>&1)"
 rm -f w
-expect "a zone behind the end is told" 2 'zone 2 begins at byte' --name=r --filename=src --rw=randread --random_distribution=zoned_abs:50/1g:50/1g
+expect "a zone behind the end is an error" 2 'zone 2 starts at byte' --name=r --filename=src --rw=randread --random_distribution=zoned_abs:50/1g:50/1g
 json "odd block sizes and depths" 'jobs[0]["read"]["io_bytes"] == 3000 * 100' --name=r --filename=src --size=300000 --bs=3000 --iodepth=5 --iodepth_batch=3 --iodepth_batch_complete=2
 for engine in devio liburing; do
 	json "$engine: wait_spin" '[x["read"]["total_ios"] for x in jobs] == [256] * 3' --ioengine=$engine --filename=src --size=4m --bs=16k \
@@ -147,11 +147,11 @@ json "a receiver of a silent peer ends in time" 'jobs[0]["error"] == 0 and jobs[
 	"${net[@]}" --port=$((port + 6)) --time_based --name=r --listen --rw=read --runtime=500ms --name=s --rw=write --rate_iops=1 --runtime=2s --io_size=64k
 json "verify over a connection" 'jobs[0]["error"] == 0 and jobs[0]["read"]["io_bytes"] == 4 << 20' "${net[@]}" --verify="$hash" --verify_pattern=0x01020304 \
 	--size=4m --port=$((port + 7)) --name=r --listen --rw=read --name=s --rw=write
-expect "what is not the pattern is told" 3 'r: ' "${net[@]}" --size=1m --port=$((port + 8)) --name=r --listen --rw=read --verify=pattern --verify_pattern=0x01020304 --name=s --rw=write
-expect "nobody to connect to in time" 2 'needs a port' "${net[@]}" --name=s --rw=write --size=1m
-expect "no random places" 2 'a connection has no places' "${net[@]}" --port=$port --name=s --rw=randwrite --size=1m
-expect "no comparison of one side" 2 'for files' --compare "${net[@]}" --port=$port --name=s --rw=write --size=1m
-expect "a direct path that there is not" 4 'r: ' "${net[@]}" --size=1m --port=$((port + 9)) --direct_only --name=r --listen --rw=read --name=s --rw=write
+expect "what is not the pattern is reported" 3 'r: ' "${net[@]}" --size=1m --port=$((port + 8)) --name=r --listen --rw=read --verify=pattern --verify_pattern=0x01020304 --name=s --rw=write
+expect "nobody to connect to in time" 2 'needs port' "${net[@]}" --name=s --rw=write --size=1m
+expect "no random places" 2 'a connection has no offsets' "${net[@]}" --port=$port --name=s --rw=randwrite --size=1m
+expect "no comparison of one side" 2 'supports files only' --compare "${net[@]}" --port=$port --name=s --rw=write --size=1m
+expect "a direct path that there is not" 4 'r: ' "${net[@]}" --size=1m --port=$((port + 9)) --direct-only --name=r --listen --rw=read --name=s --rw=write
 if command -v fio >/dev/null; then
 	(sleep 0.3; exec fio --name=s --ioengine=net --hostname=127.0.0.1 --protocol=tcp --port=$((port + 10)) --rw=write --bs=16k --size=4m) >fio.out 2>&1 &
 	json "what fio sends, and its farewell of 8 bytes" 'jobs[0]["error"] == 0 and jobs[0]["read"]["io_bytes"] == (4 << 20) + 8' "${net[@]}" --name=r --listen --rw=read --size=8m --port=$((port + 10))
@@ -172,7 +172,7 @@ json "stonewall begins another group" '[x["groupid"] for x in jobs] == [0, 1]' -
 json "percentile_list" 'list(jobs[0]["read"]["clat_ns"]["percentile"]) == ["50.000000", "99.900000"]' "${read_src[@]}" --percentile_list=50:99.9
 json "counts agree" 'jobs[0]["read"]["clat_ns"]["N"] == jobs[0]["read"]["lat_ns"]["N"] == jobs[0]["read"]["slat_ns"]["N"] == 1024' "${read_src[@]}" --iodepth=4
 json "slat + clat = lat" 'abs(sum(jobs[0]["read"][k + "_ns"]["mean"] * s for k, s in (("slat", 1), ("clat", 1), ("lat", -1)))) < 1' "${read_src[@]}" --iodepth=4
-json "what was set is told" 'j["global options"]["bs"] == "8k" and jobs[0]["job options"]["iodepth"] == "3"' --bs=8k "${read_src[@]}" --iodepth=3
+json "what was set is reported" 'j["devio_version"] and j["global options"]["bs"] == "8k" and jobs[0]["job options"]["iodepth"] == "3"' --bs=8k "${read_src[@]}" --iodepth=3
 json "fio's keys" 'all(k in jobs[0]["read"] for k in "io_bytes io_kbytes bw_bytes bw iops runtime total_ios short_ios drop_ios bw_min bw_max bw_agg bw_mean bw_dev bw_samples iops_min iops_max iops_mean iops_stddev iops_samples".split()) and all(k in jobs[0] for k in "jobname groupid error eta elapsed trim job_runtime usr_cpu sys_cpu ctx majf minf iodepth_level iodepth_submit iodepth_complete latency_ns latency_us latency_ms latency_depth path reason copied_bytes".split())' "${read_src[@]}"
 expect "the normal report" 0 'read: IOPS=[0-9.]+k?, BW=[0-9.]+[KMG]iB/s \([0-9.]+[kMG]B/s\)\(4.00MiB/[0-9]+msec\)' "${read_src[@]}"
 verdict "names path, percentiles and group" "$(for p in 'path         : file-host' '99.00th=\[' 'IO depths' 'READ: bw=' 'issued rwts: total=1024,0,0,0'; do grep -qE "$p" out || echo "no $p"; done)"
@@ -215,10 +215,14 @@ DEPTH=8 json "a job file" '[x["jobname"] for x in jobs] == ["first", "second"] a
 DEPTH=8 json "a section of it, with another engine" 'len(jobs) == 1 and jobs[0]["jobname"] == "second"' --section=second job.fio
 expect "an option that fio has and this has not is named" 2 'zonemode' --name=a --zonemode=zbd
 printf '[a]\nzonemode=zbd\n' >bad.fio
-expect "in a job file with its line" 2 'bad.fio, line 2: zonemode' bad.fio
+expect "in a job file with its line" 2 "bad.fio, line 2: unrecognized option 'zonemode'" bad.fio
+printf '[a]\niodpeth=8\n' >bad.fio
+expect "and the nearest one there is" 2 "bad.fio, line 2: unrecognized option 'iodpeth'. Did you mean --iodepth\\?" bad.fio
+expect "a mistyped option of the program" 2 'Did you mean --output-format\?' --ouptut-format=json --name=a
+expect "and of a job" 2 'Did you mean --block-?size\?' --name=a --bloksize=4k
 expect "no job" 2 'no job'
-expect "a missing job file" 2 'nothere' nothere.fio
-expect "time_based without runtime" 2 'would never end' "${read_src[@]}" --time_based
+expect "a missing job file" 1 'nothere' nothere.fio
+expect "time_based without runtime" 2 'time_based needs runtime' "${read_src[@]}" --time_based
 expect "wait_spin too long" 2 'wait_spin=2ms: not from 0 to 1000000 ns' "${read_src[@]}" --wait_spin=2ms
 expect "help" 0 '--iodepth=N' --help
 expect "help: a time" 0 '--thinktime=TIME' --help
@@ -240,9 +244,9 @@ verdict "unlink leaves nothing behind" "$(ls w.0.0 2>/dev/null)"
 expect "jobs may write to what an earlier job made" 0 'WRITE' --filename=new --size=64k --rw=write --name=a --name=b --stonewall
 expect "a character device" 1 'neither' --name=r --filename=/dev/zero
 expect "a directory" 1 'neither' --name=r --filename=.
-expect "a file that is not there and has no size" 2 'does not exist' --name=r --filename=nothere
+expect "a file that is not there and has no size" 1 'does not exist' --name=r --filename=nothere
 expect "a block larger than the file" 2 'not one block' --name=r --filename=a --bs=1m
-expect "direct_only that cannot be had" 4 'EOPNOTSUPP|align' --name=r --filename=src --direct_only --bs=100
+expect "direct-only that is not possible" 4 'cannot use a direct path: .*align' --name=r --filename=src --direct-only --bs=100
 expect "a path that cannot be had" 4 'file-p2p' "${read_src[@]}" --path=file-p2p
 expect "a memory that cannot be had" 1 'cuda:99' "${read_src[@]}" --mem=cuda:99
 
@@ -342,14 +346,22 @@ assert "P2PDMA" in e["devio:file-p2p"]["error"]' 2>&1)
 	verdict "--compare gives the ratio, and why an engine cannot" "$bad"
 fi
 expect "--compare as a table" 0 'liburing .* 1.000' --compare --rounds=1 "${read_src[@]}" "${quick[@]}"
+verdict "no line of it is wider than 80 columns" "$(awk 'length($0) > 80' out)"
+COLUMNS=200 run 0 --compare=devio,devio:file-buffered,pread,liburing --rounds=1 "${read_src[@]}" "${quick[@]}" >bad
+verdict "every column has a title" "$(cat bad; awk '/^  engine/ { titles = gsub(/  +[^ ]/, "&") } /^  (devio|liburing|pread)/ { rows++
+	n = gsub(/  +[^ ]/, "&"); if (n != titles) print n " columns, " titles " titles: " $0 } END { if (rows != 4 || titles != 8) print rows " rows, " titles " titles" }' out)"
+verdict "and the ratio its base" "$(grep -q '^  ratio: bandwidth divided by that of liburing$' out || cat out)"
 expect "--compare as markdown" 0 '^\| r \| read \| 4.00KiB \| 1 x 1 \| devio \| file-host ' --compare --rounds=1 --output-format=markdown "${read_src[@]}" "${quick[@]}"
 expect "--compare with a word it does not know" 2 "'spdk'" --compare=spdk,devio "${read_src[@]}"
-expect "--tune searches depth and block size" 0 'the best' --tune=20ms "${read_src[@]}" --rw=randread
+expect "--tune searches depth and block size" 0 '^best:' --tune=20ms "${read_src[@]}" --rw=randread
 sed -n '/^\[r\]/,$p' out >best.fio
 verdict "its job file is one" "$(run 0 --parse-only best.fio; [[ $(grep -cE '^(bs=[0-9]+k|iodepth=[0-9]+)$' best.fio) = 2 ]] || cat out)"
 if command -v gnuplot >/dev/null; then
 	run 0 "${read_src[@]}" --plot=run.svg --runtime=1100ms --time_based --iodepth=4
 	verdict "--plot of a run" "$(cat err; grep -q '</svg>' run.svg || echo "no picture")"
+	verdict "without a key for writes, of which there are none" "$(grep -q '>read<' run.svg || echo "no key for reads"; grep '>write' run.svg)"
+	run 0 --name=w --rw=write --size=1m --plot=writes.svg --runtime=1100ms --time_based --unlink
+	verdict "nor for reads" "$(grep -q '>write<' writes.svg || echo "no key for writes"; grep '>read' writes.svg)"
 	run 0 "${read_src[@]}" --plot=tune.png --tune=20ms --bs=64k
 	verdict "--plot of a search" "$(cat err; head -c 8 tune.png | grep -q PNG || echo "no picture")"
 else

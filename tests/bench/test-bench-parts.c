@@ -352,7 +352,7 @@ static void bad_job_files(void **state)
 		bench_job_init(&jobs.global);
 		strcpy(text, bad[i].text);
 		assert_true(bench_job_text(&jobs, text, "test", NULL, &err) < 0);
-		assert_int_equal(err.status, BENCH_USAGE);
+		assert_int_equal(err.status, TOOL_USAGE);
 		if (!strstr(err.text, bad[i].line))
 			fail_msg("%s: %s", bad[i].text, err.text);
 		bench_jobs_free(&jobs);

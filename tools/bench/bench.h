@@ -22,44 +22,48 @@
 #define TOOLS_BENCH_H
 
 #include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <devio.h>
-
-/* Exit status; a signal ends the program by that signal. */
-enum { BENCH_OK = 0, BENCH_FAILED = 1, BENCH_USAGE = 2, BENCH_DIFFERS = 3, BENCH_NO_PATH = 4 };
+#include "common/opts.h"
+#include "common/tool.h"
 
 enum bench_dir { DIR_READ, DIR_WRITE, DIR_NR };
 enum { RW_READ = 1, RW_WRITE = 2, RW_RANDOM = 4 };
 enum bench_dist { DIST_RANDOM, DIST_ZIPF, DIST_PARETO, DIST_NORMAL, DIST_ZONED, DIST_ZONED_ABS };
 enum bench_verify { VERIFY_NONE, VERIFY_XXHASH, VERIFY_PATTERN, VERIFY_NULL };
-enum bench_go_on { GO_ON_READ = 1, GO_ON_WRITE = 2, GO_ON_VERIFY = 4 };
+enum bench_continue { CONTINUE_READ = 1, CONTINUE_WRITE = 2, CONTINUE_VERIFY = 4 };
 enum bench_service { SERVICE_ROUND_ROBIN, SERVICE_RANDOM, SERVICE_SEQUENTIAL };
 enum bench_fallback { NUMA_DEFAULT, NUMA_PREFER, NUMA_BIND, NUMA_INTERLEAVE, NUMA_LOCAL };
 
 #define BENCH_SPLITS 32
 #define BENCH_ZONES 256
-#define BENCH_PERCENTILES 20        /* as fio: no more than so many */
+#define BENCH_PERCENTILES 20        /* the limit of fio */
 #define BENCH_SETS 160
 #define BENCH_MAX_FILES 4096
 #define UNSET UINT64_MAX
 
-/* What went wrong, as a sentence, and the exit status that it gives. */
+/* An error: its message and its exit status. */
 struct bench_err {
 	char text[1024];
 	int status;
 };
+
+/* util.c: sets *err, returns -1 */
 int bench_fail(struct bench_err *err, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+const char *bench_keep(const char *text);   /* a copy that lives until bench_keep_free() */
+void *bench_keep_bytes(size_t size);        /* zeroed, the same */
+void bench_keep_free(void);
+uint64_t bench_now(void);                   /* ns, monotonic */
 
 struct bench_split {
 	uint32_t bs;
-	uint32_t below;             /* of 2^32: sizes drawn below this are this one */
+	uint32_t below;             /* of 2^32: random numbers below select this size */
 };
 
-/* A part of the file, as a fraction or (zoned_abs) in bytes, and its share of the I/O. */
+/* A part of the file, as fractions or (zoned_abs) in bytes, and its share of the I/O. */
 struct bench_zone {
 	double from, to;
 	uint32_t below;             /* of 2^32 */
@@ -70,7 +74,7 @@ struct bench_set {
 	const char *key, *value;
 };
 
-/* The options of a job. Numbers of which UNSET is "not given" get their default in bench_job_finish(). */
+/* The options of a job. Numbers that are UNSET get their default in bench_jobs_finish(). */
 struct bench_job {
 	const char *name, *description, *filename, *directory, *mem, *hostname, *bw_log, *iops_log, *lat_log;
 	const struct bench_engine *engine;
@@ -83,36 +87,36 @@ struct bench_job {
 	uint64_t direct, invalidate, fixedbufs, hugepage, unlink, fsync, end_fsync, create_fsync;
 	uint64_t runtime, ramp, start_delay, time_based, think;        /* ns */
 	uint64_t rate[DIR_NR], rate_iops[DIR_NR];
-	uint64_t verify, do_verify, verify_fatal, go_on;
+	uint64_t verify, do_verify, verify_fatal, continue_on;
 	uint8_t pattern[512];
 	unsigned int pattern_len;
 	uint64_t seed, rand_repeat, no_map, dist, no_mounted_check, overwrite;
 	double dist_arg;
 	struct bench_zone zone[BENCH_ZONES];
 	unsigned int nr_zones;
-	uint64_t every, identical, hole;    /* rw's number: I/Os for each random offset; bytes passed over */
+	uint64_t every, identical, hole;    /* the number of rw: I/Os at each random offset; bytes skipped */
 	cpu_set_t cpus;
 	uint64_t have_cpus, cpus_split, numa_policy, numa_mem_nodes, have_numa_cpus;
 	uint64_t group_reporting, new_group, stonewall;
 	double percentile[BENCH_PERCENTILES];
 	unsigned int nr_percentiles;
 	uint64_t clat_pct, lat_pct, slat_pct, log_ms;
-	uint64_t port, listen, protocol;    /* of a connection; protocol: 4, 6 or 0 for any */
+	uint64_t port, listen, protocol;    /* of a connection; protocol: 4, 6 or 0 for either */
 	uint64_t path, direct_only, xfer, staging, slot;
 	struct bench_set set[BENCH_SETS];
 	unsigned int nr_sets;
-	unsigned int group, wave;   /* of reporting; of running: a stonewall begins another */
-	uint64_t io_total;          /* bytes of one loop, all files together */
+	unsigned int group, wave;   /* of reports; of runs: a stonewall starts a new wave */
+	uint64_t io_total;          /* bytes of one loop, in all files */
 	struct bench_file *file;
-	unsigned int nr_files;      /* of one clone */
-	bool own_files;             /* each clone has files of its own in file[] */
+	unsigned int nr_files;      /* of one thread */
+	bool own_files;             /* each thread has its own files in file[] */
 };
 
-/* A file of a job; threads open it for themselves. */
+/* A file of a job; each thread opens it. */
 struct bench_file {
 	const char *name;
-	uint64_t start, size;       /* the region that the job works on */
-	uint64_t have;              /* bytes of the file or device when it was looked at */
+	uint64_t start, size;       /* the region that the job uses */
+	uint64_t have;              /* size of the file or device at the start */
 	bool is_block;
 };
 
@@ -124,15 +128,18 @@ struct bench_option {
 	size_t where;               /* in struct bench_job */
 	uint64_t min, max;
 	int (*call)(struct bench_job *job, const char *value, struct bench_err *err);
-	const char *bare;           /* what an option without a value means; NULL: a value is needed */
+	const char *bare;           /* the value of an option without one; NULL: a value is required */
 	const char *group, *help;
 };
 const struct bench_option *bench_option_find(const char *name);
 const struct bench_option *bench_option_at(unsigned int i);   /* NULL past the last */
+bool bench_option_known(const char *key);
+void bench_option_guess(struct opt_guess *g);                 /* all names, for a mistyped one */
+int bench_option_unknown(const char *key, const struct opt_guess *g, struct bench_err *err); /* -1 */
 /* Sets key (fio's name) to value (NULL: none was given). 0, or -1 with *err. */
 int bench_option_set(struct bench_job *job, const char *key, const char *value, struct bench_err *err);
 
-/* option/value.c: 0 or -EINVAL or -ERANGE; the calls of the table: 0 or -1 with *err */
+/* option/value.c: 0, -EINVAL or -ERANGE; the functions of the table: 0, or -1 with *err */
 int bench_value_size(const char *text, uint64_t *bytes);
 int bench_value_time(const char *text, uint64_t *ns);
 int bench_value_list(const char *text, uint64_t max, void (*fn)(void *arg, uint64_t n), void *arg);
@@ -151,8 +158,8 @@ int bench_call_pattern(struct bench_job *job, const char *value, struct bench_er
 int bench_call_dist(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_protocol(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_sequencer(struct bench_job *job, const char *value, struct bench_err *err);
-int bench_order_step(struct bench_job *job, const char *text, struct bench_err *err);
-int bench_call_go_on(struct bench_job *job, const char *value, struct bench_err *err);
+int bench_rw_number(struct bench_job *job, const char *text, struct bench_err *err);
+int bench_call_continue(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_engine(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_service(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_path(struct bench_job *job, const char *value, struct bench_err *err);
@@ -165,13 +172,13 @@ int bench_call_percentiles(struct bench_job *job, const char *value, struct benc
 
 /* option/jobfile.c */
 struct bench_ini {
-	/* key NULL: the section begins. value NULL: a key alone. Non-zero ends the parsing and is returned. */
+	/* key NULL: a section starts. value NULL: a key alone. Non-zero stops parsing and is returned. */
 	int (*fn)(void *arg, const char *section, const char *key, const char *value, unsigned int line);
 	void *arg;
-	unsigned int line;          /* out: where it ended */
-	const char *error;          /* out: what is wrong with the line, if it was the form */
+	unsigned int line;          /* out: the last line read */
+	const char *error;          /* out: the syntax error of that line, if there is one */
 };
-/* text is taken apart in place, so it must end in NUL and be writable. 0, -EINVAL, or what fn returned. */
+/* text is modified, and must end in NUL. 0, -EINVAL, or what fn returned. */
 int bench_ini_parse(char *text, struct bench_ini *ini);
 
 /* option/job.c */
@@ -184,16 +191,13 @@ struct bench_job *bench_job_add(struct bench_jobs *jobs, const struct bench_job 
 				struct bench_err *err);
 int bench_job_file(struct bench_jobs *jobs, const char *name, const char *section, struct bench_err *err);
 int bench_job_text(struct bench_jobs *jobs, char *text, const char *name, const char *section, struct bench_err *err);
-/* Defaults and checks of all; says what contradicts itself. */
+/* Defaults and checks of all jobs. */
 int bench_jobs_finish(struct bench_jobs *jobs, struct bench_err *err);
-/* What follows from other options: block sizes, batches, ... May be called again after a change. */
+/* Values that depend on other options: block sizes, batches, ... May be called again after a change. */
 void bench_job_defaults(struct bench_job *job);
 void bench_jobs_free(struct bench_jobs *jobs);
-const char *bench_keep(const char *text);   /* a copy that lives until bench_keep_free() */
-void *bench_keep_bytes(size_t size);        /* zeroed, the same */
-void bench_keep_free(void);
 
-/* file.c: 0 or -1 with *err. Looks at the files, makes those that lack, fills in region and sizes. */
+/* file.c: 0, or -1 with *err. Checks the files, creates missing ones, fills in regions and sizes. */
 int bench_files_prepare(struct bench_jobs *jobs, bool quiet, struct bench_err *err);
 void bench_files_unlink(const struct bench_jobs *jobs);
 
@@ -202,8 +206,8 @@ struct bench_thread;
 struct bench_io;
 struct bench_engine {
 	const char *name, *alias;
-	bool sync;                  /* queue() does it at once */
-	bool host;                  /* into host memory: --mem and --path say nothing */
+	bool sync;                  /* queue() completes the operation */
+	bool host;                  /* into host memory: mem and path have no effect */
 	bool net;                   /* a connection instead of files */
 	int (*open)(struct bench_thread *t, struct bench_err *err);
 	void (*close)(struct bench_thread *t);
@@ -218,10 +222,7 @@ struct bench_engine {
 extern const struct bench_engine bench_devio, bench_liburing, bench_pread, bench_net;
 const struct bench_engine *bench_engine_find(const char *name);
 
-extern volatile sig_atomic_t bench_stop;
-uint64_t bench_now(void);                   /* ns, monotonic */
-
-/* What main does with all jobs; the rest of the command line. */
+/* The command line: what to do with all jobs. */
 enum bench_format { OUT_NORMAL = 1, OUT_JSON = 2, OUT_JSON_PLUS = 4, OUT_TERSE = 8, OUT_MARKDOWN = 16 };
 struct bench_cmd {
 	unsigned int formats;

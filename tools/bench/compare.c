@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* --compare: each job with several engines in turn, so that what drifts hits all of them alike. */
+/* --compare: each job with several engines in turn, so that drift affects all of them alike. */
 #include "config.h"
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
+#include "common/json.h"
 #include "compare.h"
 
 static int add_variant(struct comparison *c, const char *label, struct bench_err *err)
@@ -13,18 +13,19 @@ static int add_variant(struct comparison *c, const char *label, struct bench_err
 	char engine[32];
 
 	if (c->nr == MAX_VARIANTS)
-		return bench_fail(err, BENCH_USAGE, "--compare: more than %d", MAX_VARIANTS);
+		return bench_fail(err, TOOL_USAGE, "--compare: more than %d engines", MAX_VARIANTS);
 	memset(v, 0, sizeof(*v));
 	snprintf(v->label, sizeof(v->label), "%s", label);
 	snprintf(engine, sizeof(engine), "%.*s", colon ? (int)(colon - label) : 31, label);
 	v->engine = bench_engine_find(engine);
 	if (!v->engine || (colon && v->engine->host))
-		return bench_fail(err, BENCH_USAGE, "--compare: '%s' is not devio, devio:PATH, liburing, pread or all", label);
+		return bench_fail(err, TOOL_USAGE, "--compare: '%s' is not devio, devio:PATH, liburing, pread or all",
+				  label);
 	if (colon) {
 		int path = devio_path_parse(colon + 1);
 
 		if (path < 0)
-			return bench_fail(err, BENCH_USAGE, "--compare: %s: %s", label, devio_errmsg());
+			return bench_fail(err, TOOL_USAGE, "--compare: %s: %s", label, devio_errmsg());
 		v->path = (uint64_t)path;
 	}
 	c->nr++;
@@ -51,14 +52,14 @@ static int parse(struct comparison *c, const char *list, struct bench_err *err)
 
 	c->nr = 0;
 	if (strlen(list) >= sizeof(text))
-		return bench_fail(err, BENCH_USAGE, "--compare: too long");
+		return bench_fail(err, TOOL_USAGE, "--compare: list too long");
 	strcpy(text, list);
 	for (char *w = strtok_r(text, ",", &save); w; w = strtok_r(NULL, ",", &save))
 		if (!strcmp(w, "all") ? add_all(c, err) : add_variant(c, w, err))
 			return -1;
 	if (c->nr < 2)
-		return bench_fail(err, BENCH_USAGE, "--compare=%s: two engines at least", list);
-	/* Plain io_uring into host memory is what a GPU's path is measured by. */
+		return bench_fail(err, TOOL_USAGE, "--compare=%s: at least two engines are needed", list);
+	/* Plain io_uring into host memory is what the paths are compared with. */
 	c->base = 0;
 	for (unsigned int i = 0; i < c->nr; i++)
 		if (c->variant[i].engine == &bench_liburing)
@@ -72,7 +73,7 @@ static int alloc_rounds(struct comparison *c, uint64_t rounds, struct bench_err 
 		c->variant[i].bw = calloc(rounds, sizeof(double));
 		c->variant[i].iops = calloc(rounds, sizeof(double));
 		if (!c->variant[i].bw || !c->variant[i].iops)
-			return bench_fail(err, BENCH_FAILED, "no memory");
+			return bench_fail(err, TOOL_FAILED, "out of memory");
 	}
 	return 0;
 }
@@ -86,8 +87,8 @@ static void free_rounds(struct comparison *c)
 	}
 }
 
-/* Keeps the sums of a round; the result itself is used up. */
-static void keep(struct variant *v, struct bench_result *r)
+/* Adds the result of a round to the sums; the result is consumed. */
+static void add_round(struct variant *v, struct bench_result *r)
 {
 	uint64_t runtime[DIR_NR];
 
@@ -95,14 +96,14 @@ static void keep(struct variant *v, struct bench_result *r)
 	v->iops[v->rounds] = bench_result_iops(r, DIR_READ) + bench_result_iops(r, DIR_WRITE);
 	v->rounds++;
 	if (r->error || r->total_errors) {
-		v->status = r->verify_errors ? BENCH_DIFFERS : BENCH_FAILED;
+		v->status = r->verify_errors ? TOOL_DIFFERS : TOOL_FAILED;
 		snprintf(v->error, sizeof(v->error), "%s", *r->cause ? r->cause : "failed");
 	}
 	if (!v->sum) {
 		v->sum = r;
 		return;
 	}
-	/* Rounds come one after the other: their times add up. */
+	/* Rounds run one after the other: their times add up. */
 	for (int d = 0; d < DIR_NR; d++)
 		runtime[d] = v->sum->dir[d].runtime + r->dir[d].runtime;
 	bench_result_merge(v->sum, r);
@@ -130,10 +131,10 @@ static void run_variant(struct devio_ctx *ctx, const struct bench_job *like, str
 	bench_job_defaults(job);
 	if (bench_group_run(ctx, &job, 1, live, &results, &err)) {
 		snprintf(v->error, sizeof(v->error), "%.399s", err.text);
-		/* A path that is not there is an answer, not a failure. */
-		v->status = err.status == BENCH_NO_PATH ? BENCH_OK : err.status;
+		/* A path that is not available is an answer, not a failure. */
+		v->status = err.status == TOOL_NO_PATH ? TOOL_OK : err.status;
 	} else {
-		keep(v, results.r[0]);
+		add_round(v, results.r[0]);
 		results.nr = 0;
 	}
 	bench_results_free(&results);
@@ -205,8 +206,8 @@ static int one_job(struct devio_ctx *ctx, const struct bench_cmd *cmd, const str
 	if (parse(&c, cmd->compare, err))
 		return -1;
 	rc = alloc_rounds(&c, cmd->rounds, err);
-	for (uint64_t round = 0; !rc && round < cmd->rounds && !bench_stop; round++)
-		for (unsigned int i = 0; i < c.nr && !bench_stop; i++)
+	for (uint64_t round = 0; !rc && round < cmd->rounds && !tool_stop; round++)
+		for (unsigned int i = 0; i < c.nr && !tool_stop; i++)
 			run_variant(ctx, job, &c.variant[(i + round) % c.nr], live);
 	if (!rc) {
 		evaluate(&c);
@@ -223,17 +224,15 @@ int bench_compare(struct devio_ctx *ctx, const struct bench_cmd *cmd, const stru
 		  struct bench_live *live, struct bench_err *err)
 {
 	struct json_object *top = json_object_new_object(), *list = json_object_new_array();
-	char version[64];
 	int rc = 0;
 
-	snprintf(version, sizeof(version), "devio-bench-%s", devio_version());
-	json_object_object_add(top, "fio version", json_object_new_string(version));
-	json_object_object_add(top, "comparison", list);
-	for (unsigned int i = 0; i < jobs->nr && !rc && !bench_stop; i++)
+	json_put_text(top, "devio_version", devio_version());
+	json_put(top, "comparison", list);
+	for (unsigned int i = 0; i < jobs->nr && !rc && !tool_stop; i++)
 		rc = one_job(ctx, cmd, &jobs->job[i], live, list, err);
 	if (!rc && cmd->formats & (OUT_JSON | OUT_JSON_PLUS))
-		fprintf(cmd->out, "%s\n", json_object_to_json_string_ext(top, JSON_C_TO_STRING_PRETTY |
-			JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(top);
+		json_print(cmd->out, top);
+	else
+		json_object_put(top);
 	return rc || err->status ? -1 : 0;
 }

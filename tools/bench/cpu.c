@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* CPUs and NUMA nodes of a thread, and what its work costs the CPU. */
+/* CPUs and NUMA nodes of a thread, and its CPU cost. */
 #include "config.h"
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include "run.h"
 
-/* The one of the set's CPUs that is the n-th, counted round. */
+/* Reduces the set to its n-th CPU, modulo their number. */
 static void nth_cpu(cpu_set_t *set, unsigned int n)
 {
 	cpu_set_t one;
@@ -49,12 +49,13 @@ int bench_cpu_bind(struct bench_thread *t, struct bench_err *err)
 			nth_cpu(&set, t->clone);
 		rc = pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 		if (rc)
-			return bench_fail(err, BENCH_USAGE, "%s: none of the CPUs of cpus_allowed or numa_cpu_nodes can be had: %s",
+			return bench_fail(err, TOOL_USAGE,
+					  "%s: cannot run on the CPUs of cpus_allowed or numa_cpu_nodes: %s",
 					  t->job->name, strerror(rc));
 	}
 	rc = set_policy(t->job);
 	if (rc)
-		return bench_fail(err, BENCH_USAGE, "%s: numa_mem_policy: %s", t->job->name, strerror(-rc));
+		return bench_fail(err, TOOL_USAGE, "%s: numa_mem_policy: %s", t->job->name, strerror(-rc));
 	return 0;
 }
 

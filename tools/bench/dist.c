@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Distributions of random offsets that are not even: few blocks get most of the I/O. */
+/* Non-uniform distributions of random offsets: few blocks get most of the I/O. */
 #include "config.h"
 #include <math.h>
 #include "run.h"
@@ -70,12 +70,12 @@ struct bench_dist_state *bench_dist_new(const struct bench_job *job, uint64_t nr
 	d->h_x1 = zipf_H(d->arg, 1.5) - 1;
 	d->s = 2 - zipf_H_inverse(d->arg, zipf_H(d->arg, 2.5) - zipf_h(d->arg, 2));
 	d->h_n = zipf_H(d->arg, (double)nr + 0.5);
-	/* h: the share of blocks that gets 1 - h of the I/O; of 0.2 are 80 % in 20 %. */
+	/* h: the share of blocks that gets 1 - h of the I/O; with 0.2, 20 % get 80 %. */
 	d->power = log(d->arg) / log(1 - d->arg);
 	return d;
 }
 
-/* Ranks spread over the file: the most wanted blocks are not neighbours. */
+/* Scatters the ranks over the file: the hottest blocks are not neighbors. */
 static uint64_t scatter(uint64_t rank, uint64_t n)
 {
 	return bench_rand_mix(rank + 0x9e3779b97f4a7c15u) % n;
@@ -104,7 +104,7 @@ static uint64_t zoned(const struct bench_dist_state *d, struct bench_rand *r, ui
 		z++;
 	from = (uint64_t)(z->from * unit);
 	to = (uint64_t)(z->to * unit);
-	/* A zone of less than a block is the block where it begins. */
+	/* A zone smaller than a block is the block in which it starts. */
 	to = to > n ? n : to;
 	from = from < n ? from : n - 1;
 	return from + (to > from ? bench_rand_below(r, to - from) : 0);
@@ -114,8 +114,10 @@ int bench_dist_check(const struct bench_job *job, uint64_t size, struct bench_er
 {
 	for (unsigned int i = 0; i < job->nr_zones && job->dist == DIST_ZONED_ABS; i++)
 		if (job->zone[i].from >= (double)size)
-			return bench_fail(err, BENCH_USAGE, "random_distribution=zoned_abs: zone %u begins at byte %.0f, and the "
-					  "region of the file has %llu", i + 1, job->zone[i].from, (unsigned long long)size);
+			return bench_fail(err, TOOL_USAGE,
+					  "random_distribution=zoned_abs: zone %u starts at byte %.0f, but the "
+					  "region of the file has %llu bytes",
+					  i + 1, job->zone[i].from, (unsigned long long)size);
 	return 0;
 }
 

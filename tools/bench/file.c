@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The files of the jobs: named, measured, made where they lack. What existed
- * before is written to only with allow_overwrite, a device in use only with
+ * The files of the jobs: named, checked, created if they do not exist. Existing
+ * files are written to only with allow_overwrite, devices in use only with
  * allow_mounted_write.
  */
 #include "config.h"
@@ -19,18 +19,18 @@
 #define FILL (1u << 20)
 #define CONNECTION (1ull << 30)
 
-/* Files that this process made: they may be written to, and are removed if so wished. */
-static struct made {
+/* Files that this process created: they may be written to, and are removed with unlink=1. */
+static struct created {
 	dev_t dev;
 	ino_t ino;
 	const char *name;
 	bool unlink;
-	struct made *next;
-} *made;
+	struct created *next;
+} *created;
 
-static bool is_made(const struct stat *st)
+static bool is_created(const struct stat *st)
 {
-	for (struct made *m = made; m; m = m->next)
+	for (struct created *m = created; m; m = m->next)
 		if (m->dev == st->st_dev && m->ino == st->st_ino)
 			return true;
 	return false;
@@ -39,29 +39,29 @@ static bool is_made(const struct stat *st)
 void bench_files_unlink(const struct bench_jobs *jobs)
 {
 	(void)jobs;
-	for (struct made *m = made; m; m = m->next)
+	for (struct created *m = created; m; m = m->next)
 		if (m->unlink)
 			unlink(m->name);
-	made = NULL;
+	created = NULL;
 }
 
-static int remember_made(int fd, const struct bench_job *job, const char *name, struct bench_err *err)
+static int remember_created(int fd, const struct bench_job *job, const char *name, struct bench_err *err)
 {
-	struct made *m = bench_keep_bytes(sizeof(*m));
+	struct created *m = bench_keep_bytes(sizeof(*m));
 	struct stat st;
 
 	if (!m || fstat(fd, &st))
-		return bench_fail(err, BENCH_FAILED, "%s: %s", name, strerror(errno));
-	*m = (struct made){ st.st_dev, st.st_ino, name, job->unlink, made };
-	made = m;
+		return bench_fail(err, TOOL_FAILED, "%s: %s", name, strerror(errno));
+	*m = (struct created){ st.st_dev, st.st_ino, name, job->unlink, created };
+	created = m;
 	return 0;
 }
 
-/* Bytes that do not repeat, so that no drive has an easy life. */
+/* Bytes that do not repeat: no drive can compress or deduplicate them. */
 static int fill(int fd, const char *name, uint64_t from, uint64_t to, struct bench_err *err)
 {
 	uint8_t *buf = aligned_alloc(4096, FILL);
-	int rc = buf ? 0 : bench_fail(err, BENCH_FAILED, "no memory");
+	int rc = buf ? 0 : bench_fail(err, TOOL_FAILED, "out of memory");
 
 	while (!rc && from < to) {
 		size_t len = to - from < FILL ? to - from : FILL;
@@ -70,16 +70,16 @@ static int fill(int fd, const char *name, uint64_t from, uint64_t to, struct ben
 		bench_fill_random(buf, len, from + 1);
 		n = pwrite(fd, buf, len, (off_t)from);
 		if (n < 0 && errno != EINTR)
-			rc = bench_fail(err, BENCH_FAILED, "%s: cannot be laid out: %s", name, strerror(errno));
-		else if (bench_stop)
-			rc = bench_fail(err, BENCH_FAILED, "%s: interrupted while it was laid out", name);
+			rc = bench_fail(err, TOOL_FAILED, "%s: cannot write: %s", name, strerror(errno));
+		else if (tool_stop)
+			rc = bench_fail(err, TOOL_FAILED, "%s: interrupted while it was created", name);
 		from += n > 0 ? (uint64_t)n : 0;
 	}
 	free(buf);
 	return rc;
 }
 
-/* Brings a regular file to its size: with data where reads are to come, else with room. */
+/* Extends a regular file: with data if it will be read, else with allocated blocks. */
 static int extend(int fd, const struct bench_job *job, const struct bench_file *f, uint64_t need, struct bench_err *err)
 {
 	if (job->rw & RW_READ) {
@@ -87,27 +87,27 @@ static int extend(int fd, const struct bench_job *job, const struct bench_file *
 			return -1;
 	} else if (fallocate(fd, 0, (off_t)f->have, (off_t)(need - f->have)) &&
 		   (errno == ENOSPC || ftruncate(fd, (off_t)need))) {
-		return bench_fail(err, BENCH_FAILED, "%s: cannot be made %llu bytes long: %s", f->name,
+		return bench_fail(err, TOOL_FAILED, "%s: cannot extend to %llu bytes: %s", f->name,
 				  (unsigned long long)need, strerror(errno));
 	}
 	if (job->create_fsync && fsync(fd))
-		return bench_fail(err, BENCH_FAILED, "%s: %s", f->name, strerror(errno));
+		return bench_fail(err, TOOL_FAILED, "%s: %s", f->name, strerror(errno));
 	return 0;
 }
 
-static int make(const struct bench_job *job, const struct bench_file *f, uint64_t need, bool quiet,
+static int create(const struct bench_job *job, const struct bench_file *f, uint64_t need, bool quiet,
 		struct bench_err *err)
 {
 	int fd = open(f->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644), rc;
 	char size[32];
 
 	if (fd < 0)
-		return bench_fail(err, BENCH_FAILED, "%s: %s", f->name, strerror(errno));
+		return bench_fail(err, TOOL_FAILED, "%s: %s", f->name, strerror(errno));
 	if (!quiet)
 		fprintf(stderr, "%s: Laying out IO file (1 file / %s)\n", job->name,
 			need >> 20 ? (snprintf(size, sizeof(size), "%lluMiB", (unsigned long long)need >> 20), size) :
 			(snprintf(size, sizeof(size), "%llu bytes", (unsigned long long)need), size));
-	rc = remember_made(fd, job, f->name, err);
+	rc = remember_created(fd, job, f->name, err);
 	if (!rc)
 		rc = extend(fd, job, f, need, err);
 	close(fd);
@@ -116,7 +116,7 @@ static int make(const struct bench_job *job, const struct bench_file *f, uint64_
 	return rc;
 }
 
-/* What a file needs: the end of the region of the last clone. */
+/* The size that a file needs: the end of the region of the last thread. */
 static uint64_t need_of(const struct bench_job *job, const struct bench_file *f)
 {
 	return f->start + (job->own_files ? 0 : job->offset_step * (job->numjobs - 1)) + f->size;
@@ -128,15 +128,16 @@ static int lengthen(const struct bench_job *job, const struct bench_file *f, con
 	uint64_t need = need_of(job, f);
 	int fd, rc;
 
-	if (!job->overwrite && !is_made(st))
-		return bench_fail(err, BENCH_USAGE, "%s: has %llu bytes, the job needs %llu: allow_overwrite makes it longer, "
-				  "size and offset ask for less", f->name, (unsigned long long)f->have,
-				  (unsigned long long)need);
+	if (!job->overwrite && !is_created(st))
+		return bench_fail(err, TOOL_USAGE,
+				  "%s: has %llu bytes, the job needs %llu (allow_overwrite extends it; size and "
+				  "offset can be reduced)",
+				  f->name, (unsigned long long)f->have, (unsigned long long)need);
 	if (!quiet)
-		fprintf(stderr, "%s: making %s longer (%llu bytes)\n", job->name, f->name, (unsigned long long)need);
+		fprintf(stderr, "%s: extending %s to %llu bytes\n", job->name, f->name, (unsigned long long)need);
 	fd = open(f->name, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return bench_fail(err, BENCH_FAILED, "%s: %s", f->name, strerror(errno));
+		return bench_fail(err, TOOL_FAILED, "%s: %s", f->name, strerror(errno));
 	rc = extend(fd, job, f, need, err);
 	close(fd);
 	return rc;
@@ -147,27 +148,28 @@ static int device(const struct bench_job *job, struct bench_file *f, struct benc
 	int flags = job->rw & RW_WRITE && !job->no_mounted_check ? O_WRONLY | O_EXCL : O_RDONLY;
 	int fd = open(f->name, flags | O_CLOEXEC), rc = 0;
 
+	if (fd < 0 && errno == EBUSY)
+		return bench_fail(err, TOOL_USAGE, "%s: in use (mounted, or part of another device); "
+				  "allow_mounted_write writes to it anyway, and destroys its contents", f->name);
 	if (fd < 0)
-		return errno == EBUSY ?
-		       bench_fail(err, BENCH_USAGE, "%s: in use (mounted, or part of something): allow_mounted_write writes "
-				  "to it all the same, and destroys what is there", f->name) :
-		       bench_fail(err, BENCH_FAILED, "%s: %s", f->name, strerror(errno));
+		return bench_fail(err, TOOL_FAILED, "%s: %s", f->name, strerror(errno));
 	if (ioctl(fd, BLKGETSIZE64, &f->have))
-		rc = bench_fail(err, BENCH_FAILED, "%s: %s", f->name, strerror(errno));
+		rc = bench_fail(err, TOOL_FAILED, "%s: %s", f->name, strerror(errno));
 	close(fd);
 	return rc;
 }
 
-static int look(const struct bench_job *job, struct bench_file *f, struct stat *st, bool *exists, struct bench_err *err)
+static int check(const struct bench_job *job, struct bench_file *f, struct stat *st, bool *exists,
+		 struct bench_err *err)
 {
 	*exists = !stat(f->name, st);
 	if (!*exists)
-		return errno == ENOENT ? 0 : bench_fail(err, BENCH_FAILED, "%s: %s", f->name, strerror(errno));
+		return errno == ENOENT ? 0 : bench_fail(err, TOOL_FAILED, "%s: %s", f->name, strerror(errno));
 	f->is_block = S_ISBLK(st->st_mode);
 	if (!S_ISREG(st->st_mode) && !f->is_block)
-		return bench_fail(err, BENCH_FAILED, "%s: neither a regular file nor a block device", f->name);
-	if (job->rw & RW_WRITE && !job->overwrite && !is_made(st))
-		return bench_fail(err, BENCH_USAGE, "%s: exists, and the job writes: allow_overwrite destroys what is there",
+		return bench_fail(err, TOOL_FAILED, "%s: neither a regular file nor a block device", f->name);
+	if (job->rw & RW_WRITE && !job->overwrite && !is_created(st))
+		return bench_fail(err, TOOL_USAGE, "%s: exists, and the job writes (allow_overwrite overwrites it)",
 				  f->name);
 	f->have = (uint64_t)st->st_size;
 	return f->is_block ? device(job, f, err) : 0;
@@ -178,7 +180,7 @@ static uint64_t percent(uint64_t n, uint64_t pct)
 	return (uint64_t)((unsigned __int128)n * pct / 100);
 }
 
-/* The region of one file, from size, filesize and offset. */
+/* Sets the region of one file, from size, filesize and offset. */
 static int region(const struct bench_job *job, struct bench_file *f, bool exists, struct bench_err *err)
 {
 	uint64_t least = job->bs_min[job->rw & RW_READ ? DIR_READ : DIR_WRITE], want = job->filesize;
@@ -191,17 +193,18 @@ static int region(const struct bench_job *job, struct bench_file *f, bool exists
 	if (want == UNSET && job->size_pct != UNSET)
 		want = percent(f->have, job->size_pct);
 	if (want == UNSET && job->offset_step)
-		return bench_fail(err, BENCH_USAGE, "%s: offset_increment needs size", job->name);
+		return bench_fail(err, TOOL_USAGE, "%s: offset_increment needs size", job->name);
 	if (want == UNSET && !exists)
-		return bench_fail(err, BENCH_USAGE, "%s: does not exist; with size it would be made", f->name);
+		return bench_fail(err, TOOL_FAILED, "%s: does not exist (with size it is created)", f->name);
 	if (want == UNSET)
 		want = f->have > f->start ? f->have - f->start : 0;
 	f->size = want / least * least;
 	if (!f->size)
-		return bench_fail(err, BENCH_USAGE, "%s: from byte %llu on %llu bytes, not one block of %llu", f->name,
-				  (unsigned long long)f->start, (unsigned long long)want, (unsigned long long)least);
+		return bench_fail(err, TOOL_USAGE, "%s: %llu bytes from byte %llu on are not one block of %llu",
+				  f->name, (unsigned long long)want, (unsigned long long)f->start,
+				  (unsigned long long)least);
 	if (f->start > INT64_MAX || f->size > INT64_MAX || need_of(job, f) > INT64_MAX)
-		return bench_fail(err, BENCH_USAGE, "%s: the region ends after byte 2^63", f->name);
+		return bench_fail(err, TOOL_USAGE, "%s: the region exceeds 2^63 bytes", f->name);
 	return 0;
 }
 
@@ -210,14 +213,14 @@ static int prepare(const struct bench_job *job, struct bench_file *f, bool quiet
 	struct stat st;
 	bool exists;
 
-	if (look(job, f, &st, &exists, err) || region(job, f, exists, err))
+	if (check(job, f, &st, &exists, err) || region(job, f, exists, err))
 		return -1;
 	if (!exists)
-		return make(job, f, need_of(job, f), quiet, err);
+		return create(job, f, need_of(job, f), quiet, err);
 	if (need_of(job, f) <= f->have)
 		return 0;
 	if (f->is_block)
-		return bench_fail(err, BENCH_USAGE, "%s: has %llu bytes, the job needs %llu", f->name,
+		return bench_fail(err, TOOL_USAGE, "%s: has %llu bytes, the job needs %llu", f->name,
 				  (unsigned long long)f->have, (unsigned long long)need_of(job, f));
 	return lengthen(job, f, &st, quiet, err);
 }
@@ -238,15 +241,16 @@ static int name_given(struct bench_job *job, struct bench_err *err)
 			word[n++] = *at;
 		}
 		if (n + 1 >= sizeof(word))
-			return bench_fail(err, BENCH_USAGE, "%s: a filename is too long", job->name);
+			return bench_fail(err, TOOL_USAGE, "%s: filename too long", job->name);
 		word[n] = 0;
 		at += *at == ':';
 		job->file[job->nr_files++].name = bench_keep(word);
 	}
 	if (!job->nr_files || *at)
-		return bench_fail(err, BENCH_USAGE, "%s: filename names none or more than %d files", job->name, BENCH_MAX_FILES);
+		return bench_fail(err, TOOL_USAGE, "%s: filename has no name, or more than %d", job->name,
+				  BENCH_MAX_FILES);
 	if (job->nrfiles != UNSET && job->nrfiles > job->nr_files)
-		return bench_fail(err, BENCH_USAGE, "%s: nrfiles=%llu, but filename names %u", job->name,
+		return bench_fail(err, TOOL_USAGE, "%s: nrfiles=%llu, but filename has %u", job->name,
 				  (unsigned long long)job->nrfiles, job->nr_files);
 	if (job->nrfiles != UNSET)
 		job->nr_files = (unsigned int)job->nrfiles;
@@ -262,23 +266,23 @@ static int name_files(struct bench_job *job, struct bench_err *err)
 	job->nr_files = 0;
 	job->file = bench_keep_bytes((job->filename ? BENCH_MAX_FILES : nr * job->numjobs) * sizeof(*job->file));
 	if (!job->file)
-		return bench_fail(err, BENCH_FAILED, "no memory");
+		return bench_fail(err, TOOL_FAILED, "out of memory");
 	if (job->filename)
 		return name_given(job, err);
 	if (strchr(job->name, '/') && !job->directory)
-		return bench_fail(err, BENCH_USAGE, "%s: a job's name with / needs a filename", job->name);
+		return bench_fail(err, TOOL_USAGE, "%s: a job name with / needs filename or directory", job->name);
 	for (uint64_t i = 0; i < nr * job->numjobs; i++) {
 		if (snprintf(word, sizeof(word), "%s%s%s.%llu.%llu", job->directory ? job->directory : "",
 			     job->directory ? "/" : "", job->name, (unsigned long long)(i / nr),
 			     (unsigned long long)(i % nr)) >= (int)sizeof(word))
-			return bench_fail(err, BENCH_USAGE, "%s: the name is too long", job->name);
+			return bench_fail(err, TOOL_USAGE, "%s: file name too long", job->name);
 		job->file[i].name = bench_keep(word);
 	}
 	job->nr_files = (unsigned int)nr;
 	return 0;
 }
 
-/* Each clone has a connection instead: of `size` bytes, after which patterns begin again. */
+/* Each thread has a connection instead; after `size` bytes the pattern is repeated. */
 static int name_connections(struct bench_job *job, struct bench_err *err)
 {
 	uint64_t size = job->size != UNSET ? job->size : job->io_size != UNSET ? job->io_size : CONNECTION;
@@ -286,20 +290,21 @@ static int name_connections(struct bench_job *job, struct bench_err *err)
 	char word[4096];
 
 	if (size < least)
-		return bench_fail(err, BENCH_USAGE, "%s: size is less than a block of %llu bytes", job->name,
+		return bench_fail(err, TOOL_USAGE, "%s: size is less than one block of %llu bytes", job->name,
 				  (unsigned long long)least);
 
 	job->own_files = true;
 	job->nr_files = 1;
 	job->file = bench_keep_bytes(job->numjobs * sizeof(*job->file));
 	if (!job->file)
-		return bench_fail(err, BENCH_FAILED, "no memory");
+		return bench_fail(err, TOOL_FAILED, "out of memory");
 	for (uint64_t i = 0; i < job->numjobs; i++) {
-		snprintf(word, sizeof(word), "%.200s port %u", job->hostname ? job->hostname : "*", (unsigned int)(job->port + i));
+		snprintf(word, sizeof(word), "%.200s port %u", job->hostname ? job->hostname : "*",
+			 (unsigned int)(job->port + i));
 		job->file[i].name = bench_keep(word);
 		job->file[i].size = size / least * least;
 		if (!job->file[i].name)
-			return bench_fail(err, BENCH_FAILED, "no memory");
+			return bench_fail(err, TOOL_FAILED, "out of memory");
 	}
 	return 0;
 }
@@ -332,7 +337,7 @@ int bench_files_prepare(struct bench_jobs *jobs, bool quiet, struct bench_err *e
 		job->io_total = job->io_size != UNSET ? job->io_size :
 				job->io_size_pct != UNSET ? percent(total, job->io_size_pct) : total;
 		if (!job->io_total)
-			return bench_fail(err, BENCH_USAGE, "%s: nothing to do: io_size is 0", job->name);
+			return bench_fail(err, TOOL_USAGE, "%s: io_size is 0", job->name);
 	}
 	return 0;
 }

@@ -4,13 +4,13 @@
 #include <string.h>
 #include "run.h"
 
-/* A block of random jobs: the least block size of the direction. */
+/* Blocks of a random job have the least block size of the direction. */
 static uint64_t blocks(const struct bench_thread *t, unsigned int file, int dir)
 {
 	return t->files[file].size / t->job->bs_min[dir];
 }
 
-static void begin_map(struct bench_thread *t, unsigned int file, int dir)
+static void start_map(struct bench_thread *t, unsigned int file, int dir)
 {
 	struct bench_place *p = &t->place[file];
 
@@ -29,7 +29,7 @@ void bench_gen_init(struct bench_thread *t)
 		memset(t->place[f].run, 0, sizeof(t->place[f].run));
 		for (int d = 0; d < DIR_NR; d++)
 			if (blocks(t, f, d))
-				begin_map(t, f, d);
+				start_map(t, f, d);
 	}
 }
 
@@ -70,7 +70,7 @@ static inline unsigned int draw_file(struct bench_thread *t)
 	return file;
 }
 
-/* The end of a file: sequential jobs begin it again. */
+/* The end of a file: sequential jobs start again at its beginning. */
 static void wrap(struct bench_thread *t, unsigned int file, int dir)
 {
 	t->place[file].pos[dir] = 0;
@@ -88,11 +88,11 @@ static uint64_t random_block(struct bench_thread *t, unsigned int file, int dir)
 	if (t->job->no_map || t->job->nr_split[dir])
 		return bench_rand_below(&t->rand, m->n);
 	while (!bench_map_next(m, &block))
-		begin_map(t, file, dir);
+		start_map(t, file, dir);
 	return block;
 }
 
-/* rw=randread:N: N I/Os from each random offset on, or N times there. */
+/* rw=randread:N: N sequential I/Os at each random offset, or N times the same one. */
 static uint64_t random_pos(struct bench_thread *t, unsigned int file, int dir)
 {
 	const struct bench_job *job = t->job;
@@ -120,7 +120,7 @@ static uint64_t next_pos(struct bench_thread *t, unsigned int file, int dir)
 	return t->files[file].size - pos < t->job->bs_min[dir] ? 0 : pos;
 }
 
-/* Where the I/O was; sequential jobs pass over the hole behind it. */
+/* Notes the position of the I/O; sequential jobs skip the hole after it. */
 static void moved(struct bench_thread *t, unsigned int file, int dir, uint64_t pos, uint32_t len)
 {
 	struct bench_place *p = &t->place[file];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The threads of jobs that run together: started, watched, summed up. */
+/* The threads of jobs that run together: started, sampled, summed up. */
 #include "config.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include "run.h"
 
 #define STACK (256u << 10)
-#define BEAT_NS 4000000
+#define TICK_NS 4000000
 
 static int make_threads(struct bench_run *run, struct bench_job *const *job, unsigned int nr, struct bench_err *err)
 {
@@ -21,7 +21,7 @@ static int make_threads(struct bench_run *run, struct bench_job *const *job, uns
 		total += (unsigned int)job[j]->numjobs;
 	run->thread = calloc(total, sizeof(*run->thread));
 	if (!run->thread)
-		return bench_fail(err, BENCH_FAILED, "no memory");
+		return bench_fail(err, TOOL_FAILED, "out of memory");
 	for (unsigned int j = 0; j < nr; j++)
 		for (unsigned int c = 0; c < job[j]->numjobs; c++) {
 			struct bench_thread *t = &run->thread[run->nr++];
@@ -36,7 +36,7 @@ static int make_threads(struct bench_run *run, struct bench_job *const *job, uns
 	return 0;
 }
 
-/* invalidate=1: what lies in the page cache would not be read from the drive. */
+/* invalidate=1: what is in the page cache would not be read from the drive. */
 static void drop_cache(const struct bench_thread *t)
 {
 	for (unsigned int i = 0; t->job->invalidate && i < t->nr_files; i++) {
@@ -63,7 +63,7 @@ static int start_threads(struct bench_run *run, struct bench_err *err)
 		run->thread[i].started = !rc;
 	}
 	pthread_attr_destroy(&attr);
-	return rc ? bench_fail(err, BENCH_FAILED, "no thread: %s", strerror(rc)) : 0;
+	return rc ? bench_fail(err, TOOL_FAILED, "cannot create a thread: %s", strerror(rc)) : 0;
 }
 
 static void wait_until(struct bench_run *run, uint64_t when)
@@ -74,11 +74,11 @@ static void wait_until(struct bench_run *run, uint64_t when)
 }
 
 /*
- * One request at a time is two sleeps a request. Where no timer is near the kernel stops
- * the tick of a processor that idles and starts it again afterwards, and in a virtual
- * machine either is an exit to the host: such a job has a timer every 4 ms, a tick at
- * 250 Hz, if only to keep some of that out of what is measured. Others are better left
- * alone: who wakes sooner finds fewer completions and is woken more often. docs/bench.md
+ * With one request at a time a thread sleeps twice per request. If no timer is due soon,
+ * the kernel stops the tick of an idle processor and restarts it afterwards, and in a
+ * virtual machine each of these is an exit to the host: such a job gets a timer every
+ * 4 ms, a tick at 250 Hz, to keep some of that out of the measurement. Other jobs do not:
+ * a thread that wakes earlier finds fewer completions and wakes more often. docs/bench.md
  * has the figures.
  */
 static bool one_at_a_time(const struct bench_run *run)
@@ -91,23 +91,23 @@ static bool one_at_a_time(const struct bench_run *run)
 
 static void watch(struct bench_run *run, struct bench_live *live)
 {
-	uint64_t beat = one_at_a_time(run) ? BEAT_NS : UINT64_MAX / 2, due = bench_live_look(live, run, false), next;
+	uint64_t tick = one_at_a_time(run) ? TICK_NS : UINT64_MAX / 2, due = bench_live_poll(live, run, false), next;
 
 	pthread_mutex_lock(&run->lock);
 	while (run->nr_finished < run->nr) {
-		next = bench_now() + beat;
+		next = bench_now() + tick;
 		wait_until(run, next < due ? next : due);
 		if (bench_now() < due)
 			continue;
 		pthread_mutex_unlock(&run->lock);
-		due = bench_live_look(live, run, false);
+		due = bench_live_poll(live, run, false);
 		pthread_mutex_lock(&run->lock);
 	}
 	pthread_mutex_unlock(&run->lock);
-	bench_live_look(live, run, true);
+	bench_live_poll(live, run, true);
 }
 
-/* Waits until all are ready and lets them go; an error of one ends all. */
+/* Waits until all threads are ready and starts them; an error of one ends all. */
 static int begin(struct bench_run *run, unsigned int started, struct bench_err *err)
 {
 	int rc = err->status ? -1 : 0;
@@ -206,9 +206,9 @@ int bench_run_all(struct devio_ctx *ctx, struct bench_jobs *jobs, struct bench_l
 {
 	struct bench_job **wave = calloc(jobs->nr + 1, sizeof(*wave));
 	unsigned int i = 0;
-	int rc = wave ? 0 : bench_fail(err, BENCH_FAILED, "no memory");
+	int rc = wave ? 0 : bench_fail(err, TOOL_FAILED, "out of memory");
 
-	while (!rc && i < jobs->nr && !bench_stop) {
+	while (!rc && i < jobs->nr && !tool_stop) {
 		unsigned int nr = 0;
 
 		do

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Latencies: count, least, greatest, mean, deviation and percentiles. */
+/* Latencies: count, minimum, maximum, mean, standard deviation and percentiles. */
 #include "config.h"
 #include <math.h>
 #include <stdlib.h>
@@ -75,7 +75,7 @@ static int compare(const void *a, const void *b)
 /* The rank, from 1, of the value that p percent do not exceed. */
 static uint64_t rank_of(uint64_t n, double p)
 {
-	/* Less than one part in 10^12 above a whole number is an error of rounding. */
+	/* Less than one part in 10^12 above a whole number is a rounding error. */
 	double exact = p * (double)n / 100, rank = ceil(exact * (1 - 1e-12));
 
 	if (rank < 1)
@@ -112,7 +112,7 @@ void hist_percentiles(const struct hist *h, const double *p, unsigned int nr, ui
 		while (bin < HIST_BINS - 1 && seen + h->bin[bin] < rank)
 			seen += h->bin[bin++];
 		value[i] = hist_value(bin);
-		/* The middle of the first or the last bin can lie outside of what was seen. */
+		/* The middle of the first or the last bin may be outside the range of the values. */
 		value[i] = value[i] < h->min ? h->min : value[i] > h->max ? h->max : value[i];
 	}
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Latencies: count, least, greatest, mean, deviation and percentiles.
+ * Latencies: count, minimum, maximum, mean, standard deviation and percentiles.
  *
- * The first HIST_EXACT values are kept as they are, so percentiles of up to so
- * many are exact. Beyond, values below 256 ns have a bin each, and every power
- * of two above has 128 bins of equal width; a bin is told by its middle. So a
- * percentile is wrong by half a bin at most: 1/256 of the value, 0.4 %.
- * Values from 2^42 ns (73 minutes) on go into the last bin; least, greatest,
- * mean and deviation are exact in any case.
+ * The first HIST_EXACT values are stored, so their percentiles are exact. With
+ * more, values below 256 ns have a bin each, and every power of two above has
+ * 128 bins of equal width; a bin is represented by its middle. The error of a
+ * percentile is half a bin at most: 1/256 of the value, 0.4 %. Values from 2^42
+ * ns (73 minutes) on go into the last bin; minimum, maximum, mean and standard
+ * deviation are exact in any case.
  */
 #ifndef TOOLS_BENCH_HIST_H
 #define TOOLS_BENCH_HIST_H
@@ -23,7 +23,7 @@
 struct hist {
 	uint64_t n, min, max, sum;
 	unsigned __int128 squares;
-	bool keep;                  /* percentiles are wanted */
+	bool keep;                  /* percentiles are needed */
 	uint64_t exact[HIST_EXACT];
 	uint64_t bin[HIST_BINS];
 };
@@ -58,22 +58,22 @@ static inline void hist_add(struct hist *h, uint64_t value)
 	h->n++;
 }
 
-/* Puts from's values to those of h. */
+/* Adds the values of from. */
 void hist_merge(struct hist *h, const struct hist *from);
 
-/* The value that a bin stands for: its middle. */
+/* The value that represents a bin: its middle. */
 uint64_t hist_value(unsigned int bin);
 
 double hist_mean(const struct hist *h);
 double hist_stddev(const struct hist *h);
 
-/* The least value that p percent (0 < p <= 100) of all do not exceed; 0 if there are none. */
+/* The least value that p percent (0 < p <= 100) of all do not exceed; 0 if there are no values. */
 uint64_t hist_percentile(const struct hist *h, double p);
 
-/* The same for nr of them, which must rise; faster than one by one. */
+/* The same for nr ascending percentages, faster than one by one. */
 void hist_percentiles(const struct hist *h, const double *p, unsigned int nr, uint64_t *value);
 
-/* How many values are below limit, to the width of a bin. */
+/* Number of values below limit, to the width of a bin. */
 uint64_t hist_below(const struct hist *h, uint64_t limit);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inner loop of a thread: fill the queue, submit, count what had come, wait.
- * Nothing is allocated here, and the clock is read once for each submission and
- * once for each batch of completions.
+ * The inner loop of a thread: fill the queue, submit, count completions, wait.
+ * Nothing is allocated here, and the clock is read once per submission and once
+ * per batch of completions.
  */
 #include "config.h"
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <time.h>
 #include "run.h"
 
-#define NAP_NS 100000000            /* the longest sleep without a look at the signal */
+#define NAP_NS 100000000            /* the longest sleep between checks for a signal */
 
 static inline uint64_t clock_ns(void)
 {
@@ -20,13 +20,13 @@ static inline uint64_t clock_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* For the sampler of the other thread: whole values, no lock. */
+/* For the sampler in another thread: whole values, no lock. */
 static inline void publish(uint64_t *where, uint64_t value)
 {
 	__atomic_store_n(where, value, __ATOMIC_RELAXED);
 }
 
-/* fio's steps: 1, 2, 4, ... of the depth; 1-4, 5-8, 9-16, ... of batches. */
+/* The steps of fio: depth 1, 2, 4, ...; batches of 1-4, 5-8, 9-16, ... */
 static inline unsigned int depth_step(unsigned int n)
 {
 	unsigned int step = n ? 32 - (unsigned int)__builtin_clz(n) : 0;
@@ -41,7 +41,7 @@ static inline unsigned int batch_step(unsigned int n)
 	return step < BENCH_DEPTHS - 1 ? step : BENCH_DEPTHS - 2;
 }
 
-/* Nothing more is issued; what is in flight is waited for. */
+/* Stops issuing; operations in flight are still waited for. */
 static void end(struct bench_thread *t, int error)
 {
 	t->stop = true;
@@ -54,7 +54,7 @@ static void __attribute__((noinline)) failed(struct bench_thread *t, struct benc
 {
 	struct bench_result *res = t->res;
 	int rc = c->result < 0 ? (int)c->result : -ENODATA;
-	uint64_t may = rc == -EILSEQ ? GO_ON_VERIFY : io->dir == DIR_READ ? GO_ON_READ : GO_ON_WRITE;
+	uint64_t may = rc == -EILSEQ ? CONTINUE_VERIFY : io->dir == DIR_READ ? CONTINUE_READ : CONTINUE_WRITE;
 
 	if (!*res->cause) {
 		char text[300];
@@ -62,14 +62,14 @@ static void __attribute__((noinline)) failed(struct bench_thread *t, struct benc
 		if (c->path)
 			devio_completion_text(c, text, sizeof(text));
 		else
-			snprintf(text, sizeof(text), "%s", rc == -ENODATA ? "the file ends there" : strerror(-rc));
+			snprintf(text, sizeof(text), "%s", rc == -ENODATA ? "end of file" : strerror(-rc));
 		snprintf(res->cause, sizeof(res->cause), "%.60s: %s %u bytes at byte %llu: %s", t->files[io->file].name,
 			 io->dir == DIR_READ ? "read" : "write", io->len, (unsigned long long)io->off, text);
 	}
 	res->dir[io->dir].errors++;
 	res->total_errors++;
 	res->first_error = res->first_error ? res->first_error : rc;
-	if (!(t->job->go_on & may))
+	if (!(t->job->continue_on & may))
 		end(t, rc);
 }
 
@@ -77,7 +77,7 @@ static void __attribute__((noinline)) verify(struct bench_thread *t, struct benc
 {
 	struct devio_completion c = { .result = bench_verify_check(t, io) };
 
-	/* Differences are counted, and the rest is looked at too, unless they are fatal. */
+	/* Differences are counted and do not stop the job, unless they are fatal. */
 	if (c.result == -EILSEQ) {
 		if (!t->res->error)
 			t->res->error = -EILSEQ;
@@ -103,7 +103,7 @@ static void __attribute__((noinline)) wrote(struct bench_thread *t, struct bench
 	}
 }
 
-static inline void count_way(struct bench_ways *w, const struct devio_completion *c)
+static inline void count_path(struct bench_paths *w, const struct devio_completion *c)
 {
 	unsigned int path = c->path % BENCH_PATHS;
 
@@ -116,7 +116,7 @@ static inline void count_way(struct bench_ways *w, const struct devio_completion
 		w->fell_back++;
 }
 
-/* What a completion leaves to be done before its place is used again. */
+/* What has to be done before the slot of a completion is used again. */
 static inline void settle(struct bench_thread *t, const struct devio_completion *c)
 {
 	struct bench_io *io = (struct bench_io *)(uintptr_t)c->cookie;
@@ -124,12 +124,12 @@ static inline void settle(struct bench_thread *t, const struct devio_completion 
 	t->free_io[t->free++] = io;
 	if (__builtin_expect(c->result <= 0, 0)) {
 		if (!c->result && t->engine->net)
-			end(t, 0); /* the peer sends no more */
+			end(t, 0); /* end of the stream */
 		else
 			failed(t, io, c);
 		return;
 	}
-	t->came[t->nr_came++] = (struct bench_came){
+	t->completed[t->nr_completed++] = (struct bench_completed){
 		.c = c, .lat = t->now - io->start, .clat = t->now - io->issue, .dir = io->dir,
 		.is_short = c->result < io->len,
 	};
@@ -139,25 +139,25 @@ static inline void settle(struct bench_thread *t, const struct devio_completion 
 		wrote(t, io);
 }
 
-/* The rest, while the next are under way. */
+/* The rest of the accounting, while the next operations are in flight. */
 static inline void count(struct bench_thread *t)
 {
-	for (unsigned int i = 0; i < t->nr_came; i++) {
-		const struct bench_came *came = &t->came[i];
-		struct bench_stat *s = &t->res->dir[came->dir];
+	for (unsigned int i = 0; i < t->nr_completed; i++) {
+		const struct bench_completed *done = &t->completed[i];
+		struct bench_stat *s = &t->res->dir[done->dir];
 
-		s->shorts += came->is_short;
-		hist_add(&s->clat, came->clat);
-		hist_add(&s->lat, came->lat);
-		publish(&s->lat_sum, s->lat_sum + came->lat);
+		s->shorts += done->is_short;
+		hist_add(&s->clat, done->clat);
+		hist_add(&s->lat, done->lat);
+		publish(&s->lat_sum, s->lat_sum + done->lat);
 		publish(&s->n, s->n + 1);
-		publish(&s->bytes, s->bytes + (uint64_t)came->c->result);
-		count_way(&t->res->ways, came->c);
+		publish(&s->bytes, s->bytes + (uint64_t)done->c->result);
+		count_path(&t->res->paths, done->c);
 	}
-	t->nr_came = 0;
+	t->nr_completed = 0;
 }
 
-/* The blocks that were written, in their order. */
+/* The next block that was written, in order. */
 static bool next_written(struct bench_thread *t, struct bench_io *io)
 {
 	uint64_t bs = t->job->bs_min[DIR_WRITE];
@@ -204,16 +204,16 @@ static bool draw(struct bench_thread *t, struct bench_io *io)
 	return true;
 }
 
-/* When io may begin by rate, rate_iops and thinktime; keeps the account of it. */
+/* Whether io may start by rate, rate_iops and thinktime; keeps account of them. */
 static bool due(struct bench_thread *t, struct bench_io *io)
 {
 	struct bench_pace *p = &t->pace[io->dir];
 
 	if (p->next > t->now) {
-		t->held = io;
+		t->pending = io;
 		return false;
 	}
-	/* Who came late may not catch up with a burst of more than 100 ms. */
+	/* A job that is late may not catch up with a burst of more than 100 ms. */
 	if (p->next + NAP_NS < t->now)
 		p->next = t->now;
 	p->next += p->per_op > 0 ? p->per_op : 0;
@@ -227,10 +227,10 @@ static bool due(struct bench_thread *t, struct bench_io *io)
 
 static struct bench_io *next_io(struct bench_thread *t)
 {
-	struct bench_io *io = t->held;
+	struct bench_io *io = t->pending;
 
 	if (io) {
-		t->held = NULL;
+		t->pending = NULL;
 	} else {
 		io = t->free_io[t->free - 1];
 		if (!draw(t, io)) {
@@ -276,7 +276,7 @@ static void refused(struct bench_thread *t, struct bench_io *io, int rc)
 	struct devio_completion c = { .result = rc };
 
 	if (rc == -EAGAIN) {
-		t->held = io;
+		t->pending = io;
 		return;
 	}
 	snprintf(t->res->cause, sizeof(t->res->cause), "%s: %s", t->files[io->file].name,
@@ -287,7 +287,7 @@ static void refused(struct bench_thread *t, struct bench_io *io, int rc)
 
 static inline void fill(struct bench_thread *t)
 {
-	while (!t->stop && (t->free || t->held)) {
+	while (!t->stop && (t->free || t->pending)) {
 		struct bench_io *io = next_io(t);
 		int rc;
 
@@ -314,20 +314,20 @@ static inline void fill(struct bench_thread *t)
 	t->filling = false;
 }
 
-/* How long to wait for completions before something can be issued; < 0: as long as it takes. */
-static inline int64_t patience(const struct bench_thread *t)
+/* Time until something can be issued; < 0: only after a completion. */
+static inline int64_t issue_in(const struct bench_thread *t)
 {
 	uint64_t next;
 
-	if (!t->held || !t->limited)
+	if (!t->pending || !t->limited)
 		return -1;
-	next = t->pace[t->held->dir].next;
+	next = t->pace[t->pending->dir].next;
 	return next > t->now ? (int64_t)(next - t->now) : 0;
 }
 
 static void nap(struct bench_thread *t)
 {
-	int64_t ns = patience(t);
+	int64_t ns = issue_in(t);
 	struct timespec ts = { 0, ns > NAP_NS ? NAP_NS : ns > 0 ? ns : 0 };
 
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
@@ -337,7 +337,7 @@ static void nap(struct bench_thread *t)
 static inline void reap(struct bench_thread *t)
 {
 	unsigned int min = t->batch_min < t->inflight ? t->batch_min : t->inflight;
-	int64_t timeout = __builtin_expect(t->held != NULL, 0) ? patience(t) : -1;
+	int64_t timeout = __builtin_expect(t->pending != NULL, 0) ? issue_in(t) : -1;
 	int n = t->engine->reap(t, timeout >= 0 ? 1 : min, t->batch_max, timeout);
 
 	t->now = clock_ns();
@@ -352,7 +352,7 @@ static inline void reap(struct bench_thread *t)
 	t->res->complete[batch_step((unsigned int)n)]++;
 	for (int i = 0; i < n; i++)
 		settle(t, &t->done[i]);
-	/* Such an engine is done with the next before it is asked: nothing is under way, and its results go there. */
+	/* A synchronous engine runs the next operation in queue(), which overwrites done[]. */
 	if (t->engine->sync)
 		count(t);
 	if (__builtin_expect(t->job->think && t->limited, 0))
@@ -360,17 +360,28 @@ static inline void reap(struct bench_thread *t)
 			t->pace[d].next = t->now + t->job->think;
 }
 
-static inline void look_at_clock(struct bench_thread *t)
+static inline void check_time(struct bench_thread *t)
 {
 	if (__builtin_expect(!t->measuring, 0) && t->now >= t->ramp_end) {
 		count(t);
 		bench_measure_begin(t);
 	}
-	if (__builtin_expect(t->now >= t->end || bench_stop, 0)) {
+	if (__builtin_expect(t->now >= t->end || tool_stop, 0)) {
 		t->stop = true;
 		if (t->engine->halt)
 			t->engine->halt(t);
 	}
+}
+
+void bench_measure_begin(struct bench_thread *t)
+{
+	if (t->job->ramp)
+		bench_result_clear(t->res);
+	t->measuring = true;
+	t->measured_from = t->now;
+	if (t->job->runtime)
+		t->end = t->now + t->job->runtime;
+	bench_cost_get(t, &t->before);
 }
 
 void bench_loop(struct bench_thread *t)
@@ -386,10 +397,10 @@ void bench_loop(struct bench_thread *t)
 			reap(t);
 		else if (!t->stop)
 			nap(t);
-		look_at_clock(t);
+		check_time(t);
 	}
 	count(t);
-	if (t->held)
-		t->free_io[t->free++] = t->held;
-	t->held = NULL;
+	if (t->pending)
+		t->free_io[t->free++] = t->pending;
+	t->pending = NULL;
 }

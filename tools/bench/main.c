@@ -1,33 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* devio-bench: measures how files are read into device memory, in fio's language. */
+/* devio-bench: a benchmark of files and connections with device memory, in the language of fio. */
 #include "config.h"
 #include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "run.h"
 
 static void on_signal(int sig)
 {
-	/* Who asks twice does not want to wait for a drive that does not answer. */
-	if (bench_stop) {
-		signal(sig, SIG_DFL);
-		raise(sig);
-	}
-	bench_stop = sig;
-}
-
-static void catch_signals(void)
-{
-	static const int sigs[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction sa = { .sa_handler = on_signal }, old;
-
-	for (size_t i = 0; i < sizeof(sigs) / sizeof(*sigs); i++)
-		if (!sigaction(sigs[i], NULL, &old) && old.sa_handler != SIG_IGN)
-			sigaction(sigs[i], &sa, NULL);
-	signal(SIGXFSZ, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
+	/* A second signal ends the program at once: a drive may not answer. */
+	tool_raise_stop();
+	tool_stop = sig;
 }
 
 static int open_output(struct bench_cmd *cmd, struct bench_err *err)
@@ -36,7 +18,7 @@ static int open_output(struct bench_cmd *cmd, struct bench_err *err)
 	if (!cmd->output)
 		return 0;
 	cmd->out = fopen(cmd->output, "we");
-	return cmd->out ? 0 : bench_fail(err, BENCH_FAILED, "--output=%s: %s", cmd->output, strerror(errno));
+	return cmd->out ? 0 : bench_fail(err, TOOL_FAILED, "--output=%s: %s", cmd->output, strerror(errno));
 }
 
 static int close_output(struct bench_cmd *cmd, struct bench_err *err)
@@ -45,17 +27,19 @@ static int close_output(struct bench_cmd *cmd, struct bench_err *err)
 
 	if (cmd->out != stdout)
 		bad |= fclose(cmd->out) != 0;
-	return bad ? bench_fail(err, BENCH_FAILED, "the report cannot be written: %s", strerror(errno)) : 0;
+	return bad ? bench_fail(err, TOOL_FAILED, "cannot write the report: %s", strerror(errno)) : 0;
 }
 
 static void announce(const struct bench_cmd *cmd, const struct bench_jobs *jobs)
 {
 	uint64_t threads = 0;
+	char text[BENCH_JOB_TEXT];
 
 	if (!(cmd->formats & OUT_NORMAL))
 		return;
 	for (unsigned int i = 0; i < jobs->nr; i++) {
-		bench_text_job(cmd->out, &jobs->job[i]);
+		bench_text_job(&jobs->job[i], text, sizeof(text));
+		fprintf(cmd->out, "%s\n%s", text, jobs->job[i].numjobs > 1 ? "...\n" : "");
 		threads += jobs->job[i].numjobs;
 	}
 	fprintf(cmd->out, "devio-bench-%s\nStarting %llu thread%s\n", devio_version(), (unsigned long long)threads,
@@ -74,7 +58,7 @@ static int report(const struct bench_cmd *cmd, const struct bench_jobs *jobs, co
 		bench_normal(cmd->out, results);
 	if (cmd->formats & OUT_TERSE)
 		bench_terse(cmd->out, results);
-	return rc ? bench_fail(err, BENCH_FAILED, "the report cannot be written: %s", strerror(-rc)) : 0;
+	return rc ? bench_fail(err, TOOL_FAILED, "cannot write the report: %s", strerror(-rc)) : 0;
 }
 
 static int run_jobs(struct devio_ctx *ctx, struct bench_cmd *cmd, struct bench_jobs *jobs, struct bench_live *live,
@@ -85,7 +69,7 @@ static int run_jobs(struct devio_ctx *ctx, struct bench_cmd *cmd, struct bench_j
 
 	announce(cmd, jobs);
 	rc = bench_run_all(ctx, jobs, live, &results, err);
-	/* What was measured before it failed is told, too. */
+	/* What was measured before the failure is reported, too. */
 	if (results.nr && report(cmd, jobs, &results, err))
 		rc = -1;
 	if (!rc && cmd->plot)
@@ -96,13 +80,13 @@ static int run_jobs(struct devio_ctx *ctx, struct bench_cmd *cmd, struct bench_j
 	return rc;
 }
 
-/* Which engine, or which depth, is a question of one side alone. */
+/* Both compare or tune one side only. */
 static int check_mode(const struct bench_cmd *cmd, const struct bench_jobs *jobs, struct bench_err *err)
 {
 	for (unsigned int i = 0; i < jobs->nr && (cmd->compare || cmd->tune); i++)
 		if (jobs->job[i].engine->net)
-			return bench_fail(err, BENCH_USAGE, "%s: --%s is for files, not for ioengine=net", jobs->job[i].name,
-					  cmd->compare ? "compare" : "tune");
+			return bench_fail(err, TOOL_USAGE, "%s: --%s supports files only, not ioengine=net",
+					  jobs->job[i].name, cmd->compare ? "compare" : "tune");
 	return 0;
 }
 
@@ -113,7 +97,7 @@ static int do_mode(struct bench_cmd *cmd, struct bench_jobs *jobs, struct bench_
 	int rc = live ? 0 : -1;
 
 	if (!rc && devio_ctx_open(NULL, &ctx))
-		rc = bench_fail(err, BENCH_FAILED, "%s", devio_errmsg());
+		rc = bench_fail(err, TOOL_FAILED, "%s", devio_errmsg());
 	if (!rc && cmd->compare)
 		rc = bench_compare(ctx, cmd, jobs, live, err);
 	else if (!rc && cmd->tune)
@@ -143,25 +127,24 @@ static int run(struct bench_cmd *cmd, struct bench_jobs *jobs, struct bench_err 
 int main(int argc, char **argv)
 {
 	static struct bench_jobs jobs;
-	static struct bench_cmd cmd = { .formats = OUT_NORMAL, .eta = -1, .eta_ms = 1000, .rounds = 3, .tune_ms = 2000 };
+	static struct bench_cmd cmd = {
+		.formats = OUT_NORMAL, .eta = -1, .eta_ms = 1000, .rounds = 3, .tune_ms = 2000
+	};
 	static struct bench_err err;
 	int rc;
 
+	tool_name = "devio-bench";
 	bench_job_init(&jobs.global);
 	rc = bench_cli_parse(argc, argv, &cmd, &jobs, &err);
 	if (!rc && !cmd.done && !cmd.parse_only) {
-		catch_signals();
+		tool_catch_signals(on_signal);
 		rc = run(&cmd, &jobs, &err);
 	}
 	if (rc)
-		fprintf(stderr, "devio-bench: %s\n", err.text);
+		tool_msg("%s", err.text);
 	bench_jobs_free(&jobs);
 	bench_keep_free();
-	if (bench_stop && (!err.status || rc)) {
-		signal(bench_stop, SIG_DFL);
-		raise(bench_stop);
-	}
-	if (!rc && (fflush(stdout) || ferror(stdout)))
-		return BENCH_FAILED;
-	return err.status;
+	if (!err.status || rc)
+		tool_raise_stop();
+	return rc ? err.status : tool_flush(err.status);
 }

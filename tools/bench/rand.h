@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Random numbers, and the order in which a random job goes through its blocks. */
+/* Random numbers, and the order of the blocks of a random job. */
 #ifndef TOOLS_BENCH_RAND_H
 #define TOOLS_BENCH_RAND_H
 
@@ -10,7 +10,7 @@ struct bench_rand {
 	uint64_t state;
 };
 
-/* splitmix64: one addition and a finaliser, any seed will do. */
+/* splitmix64: one addition and a finalizer, for any seed. */
 static inline uint64_t bench_rand_mix(uint64_t z)
 {
 	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
@@ -35,9 +35,9 @@ static inline double bench_rand_unit(struct bench_rand *r)
 }
 
 /*
- * Every number of [0, n) once, in an order that a seed gives: what fio's random
- * map does, but without the map. A bijection of [0, 2^bits) is walked through,
- * and what is not below n is left out.
+ * Every number of [0, n) once, in an order that depends on a seed: like the
+ * random map of fio, but without a map. It iterates over a bijection of
+ * [0, 2^bits) and skips what is not below n.
  */
 struct bench_map {
 	uint64_t n, mask, next, key;
@@ -55,7 +55,7 @@ static inline void bench_map_init(struct bench_map *m, uint64_t n, uint64_t seed
 	m->next = 0;
 }
 
-/* Each step can be undone modulo 2^bits, so no two arguments meet. */
+/* Each step is invertible modulo 2^bits: a bijection. */
 static inline uint64_t bench_map_at(const struct bench_map *m, uint64_t i)
 {
 	i = (i + m->key) & m->mask;
@@ -67,7 +67,7 @@ static inline uint64_t bench_map_at(const struct bench_map *m, uint64_t i)
 	return i ^ i >> m->shift;
 }
 
-/* False when all have been. */
+/* False when all have been returned. */
 static inline bool bench_map_next(struct bench_map *m, uint64_t *value)
 {
 	uint64_t i = m->next, v;

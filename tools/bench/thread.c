@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One thread of a job: set-up, phases, what it counted. */
+/* One thread of a job: set-up and phases. */
 #include "config.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -8,31 +8,21 @@
 #include <unistd.h>
 #include "run.h"
 
-volatile sig_atomic_t bench_stop;
-
-uint64_t bench_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static int alloc_io(struct bench_thread *t)
 {
 	t->io = calloc(t->depth, sizeof(*t->io));
 	t->free_io = calloc(t->depth, sizeof(*t->free_io));
 	t->queue = calloc(t->depth, sizeof(*t->queue));
 	t->done = calloc(t->depth, sizeof(*t->done));
-	t->came = calloc(t->depth, sizeof(*t->came));
+	t->completed = calloc(t->depth, sizeof(*t->completed));
 	t->place = calloc(t->nr_files, sizeof(*t->place));
 	t->files = calloc(t->nr_files, sizeof(*t->files));
-	if (!t->io || !t->free_io || !t->queue || !t->done || !t->came || !t->place || !t->files)
+	if (!t->io || !t->free_io || !t->queue || !t->done || !t->completed || !t->place || !t->files)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < t->depth; i++) {
 		t->io[i].index = i;
 		t->io[i].mem_off = i * t->slot;
-		/* The lowest is taken first. */
+		/* The lowest is used first. */
 		t->free_io[t->depth - 1 - i] = &t->io[i];
 	}
 	t->free = t->depth;
@@ -73,7 +63,8 @@ static void set_pace(struct bench_thread *t)
 
 static uint64_t seed_of(const struct bench_job *job, unsigned int clone)
 {
-	return bench_rand_mix(job->rand_repeat ? job->seed : bench_now() ^ (uint64_t)getpid() << 32) + clone * 0x9e3779b9u;
+	return bench_rand_mix(job->rand_repeat ? job->seed : bench_now() ^ (uint64_t)getpid() << 32) +
+	       clone * 0x9e3779b9u;
 }
 
 static void take_options(struct bench_thread *t)
@@ -103,7 +94,7 @@ int bench_thread_setup(struct bench_thread *t, struct bench_err *err)
 	t->nr_files = job->nr_files;
 	take_options(t);
 	if (alloc_io(t))
-		return bench_fail(err, BENCH_FAILED, "no memory");
+		return bench_fail(err, TOOL_FAILED, "out of memory");
 	for (unsigned int i = 0; i < t->nr_files; i++) {
 		t->files[i] = job->file[i + (job->own_files ? t->clone * t->nr_files : 0)];
 		if (!job->own_files)
@@ -113,10 +104,10 @@ int bench_thread_setup(struct bench_thread *t, struct bench_err *err)
 			return -1;
 	}
 	if (alloc_verify(t))
-		return bench_fail(err, BENCH_FAILED, "no memory");
+		return bench_fail(err, TOOL_FAILED, "out of memory");
 	t->dist = bench_dist_new(job, blocks);
 	if (job->dist != DIST_RANDOM && !t->dist)
-		return bench_fail(err, BENCH_FAILED, "no memory");
+		return bench_fail(err, TOOL_FAILED, "out of memory");
 	set_pace(t);
 	bench_gen_init(t);
 	return 0;
@@ -130,29 +121,19 @@ void bench_thread_free(struct bench_thread *t)
 	free(t->free_io);
 	free(t->queue);
 	free(t->done);
-	free(t->came);
+	free(t->completed);
 	free(t->place);
 	free(t->files);
 	free(t->scratch);
 	free(t->wanted);
 }
 
-void bench_measure_begin(struct bench_thread *t)
-{
-	if (t->job->ramp)
-		bench_result_clear(t->res);
-	t->measuring = true;
-	t->measured_from = t->now;
-	if (t->job->runtime)
-		t->end = t->now + t->job->runtime;
-	bench_cost_get(t, &t->before);
-}
-
-/* Runtime of a direction: from when it was measured to its last completion. */
+/* Runtime of a direction: from the start of the measurement to its last completion. */
 static void add_runtime(struct bench_thread *t, uint64_t from)
 {
 	for (int d = 0; d < DIR_NR; d++) {
-		bool used = t->phase == PHASE_VERIFY ? d == DIR_READ : t->job->rw & (d == DIR_READ ? RW_READ : RW_WRITE);
+		bool used = t->phase == PHASE_VERIFY ? d == DIR_READ :
+			    t->job->rw & (d == DIR_READ ? RW_READ : RW_WRITE);
 
 		if (used && t->measuring && t->now > from)
 			t->res->dir[d].runtime += t->now - from;
@@ -177,7 +158,7 @@ static void verify_phase(struct bench_thread *t)
 	uint64_t end = t->end, from;
 
 	if (!t->job->verify || !t->job->do_verify || !(t->job->rw & RW_WRITE) || t->engine->net ||
-	    t->res->error || bench_stop)
+	    t->res->error || tool_stop)
 		return;
 	t->phase = PHASE_VERIFY;
 	t->verify_file = 0;
@@ -201,7 +182,7 @@ static void all_phases(struct bench_thread *t)
 		end_fsync(t);
 		add_runtime(t, from > t->measured_from ? from : t->measured_from);
 		verify_phase(t);
-		if (t->res->error || bench_stop || t->now >= t->end)
+		if (t->res->error || tool_stop || t->now >= t->end)
 			break;
 	}
 }
@@ -224,14 +205,14 @@ static void end_cost(struct bench_thread *t)
 
 static void sleep_until(uint64_t when)
 {
-	for (uint64_t now = bench_now(); now < when && !bench_stop; now = bench_now()) {
+	for (uint64_t now = bench_now(); now < when && !tool_stop; now = bench_now()) {
 		uint64_t ns = when - now < 100000000 ? when - now : 100000000;
 
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ 0, (long)ns }, NULL);
 	}
 }
 
-/* All begin together, when the last one is ready. */
+/* All start together, when the last one is ready. */
 static bool wait_for_go(struct bench_thread *t)
 {
 	struct bench_run *run = (struct bench_run *)t->run;
@@ -250,8 +231,8 @@ static bool wait_for_go(struct bench_thread *t)
 	return go;
 }
 
-/* Bytes for writes that are not verified: none that compress. */
-static int first_bytes(struct bench_thread *t)
+/* Data for writes that are not verified: it does not compress. */
+static int fill_memory(struct bench_thread *t)
 {
 	int rc = 0;
 
@@ -270,9 +251,9 @@ static void prepare(struct bench_thread *t)
 
 	if (bench_cpu_bind(t, &t->err) || t->engine->open(t, &t->err))
 		return;
-	rc = first_bytes(t);
+	rc = fill_memory(t);
 	if (rc)
-		bench_fail(&t->err, BENCH_FAILED, "%s: the memory cannot be filled: %s", t->job->name, strerror(-rc));
+		bench_fail(&t->err, TOOL_FAILED, "%s: cannot fill the memory: %s", t->job->name, strerror(-rc));
 	bench_cost_open(t);
 }
 

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * --tune: the block size and depth with the highest rate. Depth is doubled for
- * each block size until it helps no more; of all points within 2 % of the best
- * the one with the least in flight wins, since more only means more waiting.
+ * --tune: the block size and depth with the highest rate. For each block size,
+ * depth is doubled until that does not help any more; of all points within 2 %
+ * of the best, the one with the fewest bytes in flight wins: more only adds
+ * latency.
  */
 #include "config.h"
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
+#include "common/json.h"
+#include "common/summary.h"
+#include "common/term.h"
 #include "run.h"
 
 #define MAX_POINTS 128
@@ -21,7 +24,9 @@ struct search {
 	struct bench_live *live;
 	struct bench_point point[MAX_POINTS];
 	unsigned int nr, best;
-	char mem[64], path[32], why[400];
+	char mem[64];
+	unsigned int path;
+	uint32_t why;               /* best_unused << 16 | reason */
 };
 
 static bool was_set(const struct bench_job *job, const char *key)
@@ -60,10 +65,10 @@ static int measure(struct search *s, uint64_t bs, uint64_t depth, struct bench_e
 				     (double)(r->dir[DIR_READ].bytes + r->dir[DIR_WRITE].bytes + 1) : 0;
 		s->nr++;
 		snprintf(s->mem, sizeof(s->mem), "%s", r->mem);
-		snprintf(s->path, sizeof(s->path), "%s", bench_result_path(r) ? devio_path_name(bench_result_path(r)) : "");
-		bench_result_why(r, bench_result_path(r), s->why, sizeof(s->why));
+		s->path = bench_result_path(r);
+		s->why = r->paths.why[s->path];
 		if (r->error)
-			rc = bench_fail(err, BENCH_FAILED, "%s", *r->cause ? r->cause : strerror(-r->error));
+			rc = bench_fail(err, TOOL_FAILED, "%s", *r->cause ? r->cause : strerror(-r->error));
 	}
 	bench_results_free(&results);
 	return rc;
@@ -90,7 +95,7 @@ static void print_point(const struct search *s, const struct bench_point *p, con
 	fflush(s->cmd->out);
 }
 
-/* Depth is raised until two doublings in a row bring less than 3 %. */
+/* Depth is doubled until two doublings in a row gain less than 3 %. */
 static int one_block_size(struct search *s, uint64_t bs, struct bench_err *err)
 {
 	bool fixed = was_set(s->like, "iodepth") || s->like->engine->sync;
@@ -106,7 +111,7 @@ static int one_block_size(struct search *s, uint64_t bs, struct bench_err *err)
 		idle = s->point[s->nr - 1].bw > best * 1.03 ? 0 : idle + 1;
 		if (s->point[s->nr - 1].bw > best)
 			best = s->point[s->nr - 1].bw;
-		if (fixed || idle == 2 || bench_stop)
+		if (fixed || idle == 2 || tool_stop)
 			break;
 	}
 	return 0;
@@ -115,17 +120,20 @@ static int one_block_size(struct search *s, uint64_t bs, struct bench_err *err)
 static int search(struct search *s, struct bench_err *err)
 {
 	static const uint64_t sizes[] = { 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20 };
-	uint64_t room = least_region(s->like);
+	uint64_t limit = least_region(s->like);
+	char text[BENCH_JOB_TEXT];
 	int rc = 0;
 
 	if (s->cmd->formats & OUT_NORMAL) {
-		bench_text_job(s->cmd->out, s->like);
-		fprintf(s->cmd->out, "%8s %6s %12s %8s %10s %8s\n", "bs", "depth", "BW", "IOPS", "p99 (us)", "CPU s/GB");
+		bench_text_job(s->like, text, sizeof(text));
+		term_wrap(s->cmd->out, "", text);
+		fprintf(s->cmd->out, "%8s %6s %12s %8s %10s %8s\n", "bs", "depth", "BW", "IOPS", "p99 (us)",
+			"CPU s/GB");
 	}
 	if (was_set(s->like, "bs"))
 		return one_block_size(s, s->like->bs[s->like->rw & RW_READ ? DIR_READ : DIR_WRITE], err);
-	for (size_t i = 0; !rc && i < sizeof(sizes) / sizeof(*sizes) && !bench_stop; i++)
-		if (sizes[i] <= room)
+	for (size_t i = 0; !rc && i < sizeof(sizes) / sizeof(*sizes) && !tool_stop; i++)
+		if (sizes[i] <= limit)
 			rc = one_block_size(s, sizes[i], err);
 	return rc;
 }
@@ -173,12 +181,12 @@ static struct json_object *point_json(const struct bench_point *p)
 {
 	struct json_object *o = json_object_new_object();
 
-	json_object_object_add(o, "bs", json_object_new_int64((int64_t)p->bs));
-	json_object_object_add(o, "iodepth", json_object_new_int64((int64_t)p->depth));
-	json_object_object_add(o, "bw_bytes", json_object_new_double(p->bw));
-	json_object_object_add(o, "iops", json_object_new_double(p->iops));
-	json_object_object_add(o, "p99_us", json_object_new_double(p->p99_us));
-	json_object_object_add(o, "cpu_s_per_gb", json_object_new_double(p->cpu));
+	json_put_u64(o, "bs", p->bs);
+	json_put_u64(o, "iodepth", p->depth);
+	json_put_num(o, "bw_bytes", p->bw);
+	json_put_num(o, "iops", p->iops);
+	json_put_num(o, "p99_us", p->p99_us);
+	json_put_num(o, "cpu_s_per_gb", p->cpu);
 	return o;
 }
 
@@ -188,15 +196,32 @@ static void print_json(const struct search *s, FILE *out)
 
 	for (unsigned int i = 0; i < s->nr; i++)
 		json_object_array_add(list, point_json(&s->point[i]));
-	json_object_object_add(top, "jobname", json_object_new_string(s->like->name));
-	json_object_object_add(top, "mem", json_object_new_string(s->mem));
-	json_object_object_add(top, "path", json_object_new_string(s->path));
-	json_object_object_add(top, "reason", json_object_new_string(s->why));
-	json_object_object_add(top, "best", point_json(&s->point[s->best]));
-	json_object_object_add(top, "curve", list);
-	fprintf(out, "%s\n", json_object_to_json_string_ext(top, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-							    JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(top);
+	json_put_text(top, "devio_version", devio_version());
+	json_put_text(top, "jobname", s->like->name);
+	json_put_text(top, "mem", s->mem);
+	summary_json_path(top, "", s->path, s->why >> 16, s->why & 0xffff);
+	json_put(top, "best", point_json(&s->point[s->best]));
+	json_put(top, "curve", list);
+	json_print(out, top);
+}
+
+/* Memory, path and the best point, and the job file for it. */
+static void print_best(const struct search *s, FILE *out)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "%s", s->mem);
+	if (s->path)
+		snprintf(text, sizeof(text), "%s, path %s", s->mem, devio_path_name(s->path));
+	fprintf(out, "\nmemory %s\n", text);
+	if (s->why) {
+		snprintf(text, sizeof(text), "not %s: %s", devio_path_name(s->why >> 16),
+			 devio_reason_text(s->why & 0xffff));
+		term_wrap(out, "reason: ", text);
+	}
+	fprintf(out, "best:\n");
+	print_point(s, &s->point[s->best], "\n");
+	print_job_file(s, out);
 }
 
 int bench_tune(struct devio_ctx *ctx, const struct bench_cmd *cmd, const struct bench_jobs *jobs,
@@ -206,20 +231,16 @@ int bench_tune(struct devio_ctx *ctx, const struct bench_cmd *cmd, const struct 
 	int rc;
 
 	if (jobs->nr != 1)
-		return bench_fail(err, BENCH_USAGE, "--tune: one job at a time (%u are given)", jobs->nr);
+		return bench_fail(err, TOOL_USAGE, "--tune: only one job is supported (%u are given)", jobs->nr);
 	s = (struct search){ .ctx = ctx, .cmd = cmd, .like = &jobs->job[0], .live = live };
 	if (s.like->verify)
-		return bench_fail(err, BENCH_USAGE, "--tune: without verify, which needs one block size");
+		return bench_fail(err, TOOL_USAGE, "--tune: verify is not supported");
 	rc = search(&s, err);
 	if (!s.nr)
-		return rc ? rc : bench_fail(err, BENCH_FAILED, "--tune: nothing was measured");
+		return rc ? rc : bench_fail(err, TOOL_FAILED, "--tune: nothing was measured");
 	choose(&s);
-	if (cmd->formats & OUT_NORMAL) {
-		fprintf(cmd->out, "\nmemory %s%s%s%s%s; the best:\n", s.mem, *s.path ? ", path " : "", s.path,
-			*s.why ? ", " : "", s.why);
-		print_point(&s, &s.point[s.best], "\n");
-		print_job_file(&s, cmd->out);
-	}
+	if (cmd->formats & OUT_NORMAL)
+		print_best(&s, cmd->out);
 	if (cmd->formats & (OUT_JSON | OUT_JSON_PLUS))
 		print_json(&s, cmd->out);
 	return !rc && cmd->plot ? bench_plot_tune(cmd, s.point, s.nr, s.best, err) : rc;

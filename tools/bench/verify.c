@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is written, and whether it came back: the bytes are made in host memory
- * and put into the destination's memory, and taken from there to be compared,
- * by the provider's own copy, not by the path that is tested.
+ * What is written, and whether it is read back the same. The bytes are generated
+ * and compared in host memory, and copied to and from the device memory by its
+ * provider, not by the path under test.
  */
 #include "config.h"
 #include <errno.h>
@@ -15,10 +15,10 @@
 
 #define MAGIC 0x62766564u           /* "devb" */
 
-/* At the beginning of each block of verify=xxhash. */
+/* The head of each block of verify=xxhash. */
 struct head {
 	uint32_t magic, len;
-	uint64_t off;               /* where in the file it belongs */
+	uint64_t off;               /* its offset in the file */
 	uint64_t id;                /* of the run that wrote it */
 	uint64_t seed;
 	uint64_t hash;              /* of the whole block, this field being 0 */
@@ -88,13 +88,13 @@ int bench_verify_fill(struct bench_thread *t, struct bench_io *io)
 	return t->engine->put(t, io->mem_off, t->scratch, io->len);
 }
 
-/* Tells the first difference only; all are counted. */
+/* Reports the first difference only; all are counted. */
 static int differs(struct bench_thread *t, const struct bench_io *io, const char *how, uint64_t at)
 {
 	if (!t->res->verify_errors++)
-		snprintf(t->res->cause, sizeof(t->res->cause), "verify: %s, block of %u bytes at byte %llu: %s (byte %llu)",
-			 t->files[io->file].name, io->len, (unsigned long long)io->off, how,
-			 (unsigned long long)(io->off + at));
+		snprintf(t->res->cause, sizeof(t->res->cause),
+			 "verify: %s, block of %u bytes at byte %llu: %s (byte %llu)", t->files[io->file].name, io->len,
+			 (unsigned long long)io->off, how, (unsigned long long)(io->off + at));
 	return -EILSEQ;
 }
 
@@ -107,7 +107,7 @@ static int check_pattern(struct bench_thread *t, const struct bench_io *io)
 		return 0;
 	while (t->scratch[i] == t->wanted[i])
 		i++;
-	snprintf(how, sizeof(how), "has 0x%02x, not 0x%02x", t->scratch[i], t->wanted[i]);
+	snprintf(how, sizeof(how), "is 0x%02x, expected 0x%02x", t->scratch[i], t->wanted[i]);
 	return differs(t, io, how, i);
 }
 
@@ -119,13 +119,13 @@ static int check_hash(struct bench_thread *t, const struct bench_io *io)
 	if (h.magic != MAGIC)
 		return differs(t, io, "not written by verify=xxhash", 0);
 	if (h.len != io->len)
-		return differs(t, io, "written with another block size, or not whole", offsetof(struct head, len));
+		return differs(t, io, "written with another block size, or incomplete", offsetof(struct head, len));
 	if (h.off != io->off)
-		return differs(t, io, "holds the block of another offset", offsetof(struct head, off));
+		return differs(t, io, "has the block of another offset", offsetof(struct head, off));
 	if (t->verify_id && t->job->rw & RW_WRITE && h.id != t->verify_id)
-		return differs(t, io, "what this run wrote is not there", offsetof(struct head, id));
+		return differs(t, io, "not what this run wrote", offsetof(struct head, id));
 	if (hash_of(t->scratch, io->len) != h.hash)
-		return differs(t, io, "the checksum does not fit the bytes", sizeof(h));
+		return differs(t, io, "wrong checksum", sizeof(h));
 	return 0;
 }
 

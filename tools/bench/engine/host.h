@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What the engines that read into host memory have in common: buffer and descriptors. */
+/* What the engines without the library have in common: a buffer in host memory, and descriptors. */
 #ifndef TOOLS_BENCH_HOST_H
 #define TOOLS_BENCH_HOST_H
 
 #include "bench/run.h"
 
-/* At the beginning of t->eng of liburing and pread. */
+/* The first member of t->eng of liburing and pread. */
 struct bench_host {
 	uint8_t *buf;
 	size_t size, mapped;

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Engine net: the library's ring over a TCP connection, into and out of the
- * memory that mem= names. As fio's engine of that name: one side listens, one
- * connects, reads receive and writes send the bytes and nothing else; clone n
- * takes the port n after the first.
+ * memory of mem=. Like the engine of that name in fio: one side listens, one
+ * connects, reads receive and writes send, without any protocol; thread n uses
+ * the n-th port after the first.
  */
 #include "config.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "bench/run.h"
+#include "lib.h"
 
-#define LOOK_NS 100000000           /* as long as a wait does not look whether it shall end */
-#define COME_NS 30000000000ull      /* the other side has so long to be there */
-#define IDLE_NS 60000000000ull      /* a peer that takes nothing for so long is gone */
+#define POLL_NS 100000000           /* the longest wait between checks for the end */
+#define CONNECT_NS 30000000000ull   /* the other side has to start within this time */
+#define IDLE_NS 60000000000ull      /* a peer that accepts no byte for this long is gone */
 
 struct state {
-	struct devio_ring *ring;
-	struct devio_mem *mem;
+	struct bench_lib lib;
 	struct devio_sock *sock;
 	bool halted;
 };
@@ -28,7 +27,7 @@ static struct devio_sock_opts options(const struct bench_job *job)
 	struct devio_sock_opts o = DEVIO_OPTS(o);
 
 	o.path = (int)job->path;
-	o.connect_ns = LOOK_NS;
+	o.connect_ns = POLL_NS;
 	o.idle_ns = job->rw & RW_WRITE ? IDLE_NS : 0;
 	o.flags = job->direct_only ? DEVIO_SOCK_DIRECT_ONLY : 0;
 	if (job->protocol)
@@ -36,20 +35,20 @@ static struct devio_sock_opts options(const struct bench_job *job)
 	return o;
 }
 
-/* The other side may come later than this one. */
+/* The other side may start later. */
 static bool again(struct bench_thread *t, int rc, uint64_t since)
 {
-	struct timespec nap = { 0, LOOK_NS / 2 };
+	struct timespec nap = { 0, POLL_NS / 2 };
 
-	if ((rc != -ETIMEDOUT && rc != -ECONNREFUSED) || bench_stop ||
-	    __atomic_load_n(&t->run->abort, __ATOMIC_RELAXED) || bench_now() - since > COME_NS)
+	if ((rc != -ETIMEDOUT && rc != -ECONNREFUSED) || tool_stop ||
+	    __atomic_load_n(&t->run->abort, __ATOMIC_RELAXED) || bench_now() - since > CONNECT_NS)
 		return false;
 	if (rc == -ECONNREFUSED)
 		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 	return true;
 }
 
-static int meet(struct bench_thread *t, struct state *s, const char *port)
+static int open_connection(struct bench_thread *t, struct state *s, const char *port)
 {
 	struct devio_sock_opts o = options(t->job);
 	struct devio_sock *listener = NULL;
@@ -68,21 +67,16 @@ static int meet(struct bench_thread *t, struct state *s, const char *port)
 	return rc;
 }
 
-/* A path that was asked for and cannot be had is told before anything runs. */
-static int ask_path(struct bench_thread *t, struct state *s, struct bench_err *err)
+/* A path that cannot be used is reported before anything runs. */
+static int check_path(struct bench_thread *t, struct state *s, struct bench_err *err)
 {
 	struct devio_completion verdict = { 0 };
-	char text[400];
 	int rc;
 
 	if (!t->job->path && !t->job->direct_only)
 		return 0;
-	rc = devio_sock_explain(s->sock, s->mem, 0, t->job->bs_max, t->job->rw & RW_WRITE, &verdict, NULL, 0);
-	if (rc != -EOPNOTSUPP)
-		return 0;
-	verdict.result = rc;
-	devio_completion_text(&verdict, text, sizeof(text));
-	return bench_fail(err, BENCH_NO_PATH, "%s: %s: %s", t->job->name, t->files[0].name, text);
+	rc = devio_sock_explain(s->sock, s->lib.mem, 0, t->job->bs_max, t->job->rw & RW_WRITE, &verdict, NULL, 0);
+	return bench_lib_check_path(t, 0, rc, &verdict, err);
 }
 
 static int net_open(struct bench_thread *t, struct bench_err *err)
@@ -91,14 +85,14 @@ static int net_open(struct bench_thread *t, struct bench_err *err)
 	char port[16];
 
 	if (!s)
-		return bench_fail(err, BENCH_FAILED, "no memory");
+		return bench_fail(err, TOOL_FAILED, "out of memory");
 	t->eng = s;
 	snprintf(port, sizeof(port), "%u", (unsigned int)(t->job->port + t->clone));
-	if (bench_ring_open(t, &s->ring, err) || bench_mem_alloc(t, &s->mem, err))
+	if (bench_lib_open(t, &s->lib, err))
 		return -1;
-	if (meet(t, s, port))
-		return bench_fail(err, BENCH_FAILED, "%s: %s: %s", t->job->name, t->files[0].name, devio_errmsg());
-	return ask_path(t, s, err);
+	if (open_connection(t, s, port))
+		return bench_fail(err, TOOL_FAILED, "%s: %s: %s", t->job->name, t->files[0].name, devio_errmsg());
+	return check_path(t, s, err);
 }
 
 static void net_close(struct bench_thread *t)
@@ -108,8 +102,7 @@ static void net_close(struct bench_thread *t)
 	if (!s)
 		return;
 	devio_sock_close(s->sock);
-	devio_ring_close(s->ring);
-	devio_mem_free(s->mem);
+	bench_lib_close(&s->lib);
 	free(s);
 	t->eng = NULL;
 }
@@ -119,30 +112,23 @@ static int net_queue(struct bench_thread *t, struct bench_io *io)
 	struct state *s = t->eng;
 
 	if (io->dir == DIR_READ)
-		return devio_ring_recv(s->ring, s->sock, s->mem, io->mem_off, io->len, (uintptr_t)io);
-	return devio_ring_send(s->ring, s->sock, s->mem, io->mem_off, io->len, (uintptr_t)io);
-}
-
-static int net_submit(struct bench_thread *t)
-{
-	int rc = devio_ring_submit(((struct state *)t->eng)->ring);
-
-	return rc < 0 ? rc : 0;
+		return devio_ring_recv(s->lib.ring, s->sock, s->lib.mem, io->mem_off, io->len, (uintptr_t)io);
+	return devio_ring_send(s->lib.ring, s->sock, s->lib.mem, io->mem_off, io->len, (uintptr_t)io);
 }
 
 static int net_reap(struct bench_thread *t, unsigned int min, unsigned int max, int64_t timeout_ns)
 {
-	if (timeout_ns < 0 || timeout_ns > LOOK_NS)
-		timeout_ns = LOOK_NS;
-	return devio_ring_wait(((struct state *)t->eng)->ring, t->done, min, max, timeout_ns);
+	if (timeout_ns < 0 || timeout_ns > POLL_NS)
+		timeout_ns = POLL_NS;
+	return devio_ring_wait(((struct state *)t->eng)->lib.ring, t->done, min, max, timeout_ns);
 }
 
-/* The time is over: what is to be received may never come. Sends go through, unless the user wants out. */
+/* The time is over: data to receive may never arrive. Sends are completed, unless a signal ended the run. */
 static void net_halt(struct bench_thread *t)
 {
 	struct state *s = t->eng;
 
-	if (s->halted || (t->job->rw & RW_WRITE && !bench_stop))
+	if (s->halted || (t->job->rw & RW_WRITE && !tool_stop))
 		return;
 	s->halted = true;
 	(void)devio_sock_shutdown(s->sock, t->job->rw & RW_WRITE ? DEVIO_SHUT_SEND : DEVIO_SHUT_RECV);
@@ -155,17 +141,16 @@ static int net_flush(struct bench_thread *t, unsigned int file)
 	return 0;
 }
 
-static int net_put(struct bench_thread *t, uint64_t mem_off, const void *src, size_t len)
-{
-	return devio_mem_copy_in(((struct state *)t->eng)->mem, mem_off, src, len);
-}
-
-static int net_get(struct bench_thread *t, uint64_t mem_off, void *dst, size_t len)
-{
-	return devio_mem_copy_out(((struct state *)t->eng)->mem, mem_off, dst, len);
-}
-
 const struct bench_engine bench_net = {
-	.name = "net", .net = true, .open = net_open, .close = net_close, .queue = net_queue, .submit = net_submit,
-	.reap = net_reap, .halt = net_halt, .flush = net_flush, .put = net_put, .get = net_get,
+	.name = "net",
+	.net = true,
+	.open = net_open,
+	.close = net_close,
+	.queue = net_queue,
+	.submit = bench_lib_submit,
+	.reap = net_reap,
+	.halt = net_halt,
+	.flush = net_flush,
+	.put = bench_lib_put,
+	.get = bench_lib_get,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Engine liburing: plain io_uring into host memory, as fio's io_uring engine does it. */
+/* Engine liburing: plain io_uring into host memory, like the io_uring engine of fio. */
 #include "config.h"
 #include <errno.h>
 #include <liburing.h>
@@ -9,10 +9,10 @@
 #include "kern/spin.h"
 
 /*
- * The first that the kernel takes; with many small requests in flight not the first
- * of all. IORING_SETUP_DEFER_TASKRUN (Linux 6.1) makes a single completion cheaper,
- * but small ones gather, unless each of them wakes the thread, which then does not keep
- * up where it shares its processor with the kernel's workers: docs/bench.md has the figures.
+ * The first that the kernel accepts is used, but not the very first with many small
+ * requests in flight. IORING_SETUP_DEFER_TASKRUN (Linux 6.1) makes a single completion
+ * cheaper, but small ones pile up unless each of them wakes the thread, which then does
+ * not keep up if it shares its CPU with the kernel's workers: docs/bench.md has the figures.
  */
 #define SMALL 8192
 static const unsigned int setup_flags[] = {
@@ -36,7 +36,7 @@ static int register_all(struct bench_thread *t, struct state *s, struct bench_er
 
 	if (!rc)
 		rc = io_uring_register_files(&s->ring, s->host.fd, t->nr_files);
-	return rc ? bench_fail(err, BENCH_FAILED, "%s: fixedbufs: %s", t->job->name, strerror(-rc)) : 0;
+	return rc ? bench_fail(err, TOOL_FAILED, "%s: fixedbufs: %s", t->job->name, strerror(-rc)) : 0;
 }
 
 static int open_ring(struct bench_thread *t, struct io_uring *ring)
@@ -58,13 +58,13 @@ static int uring_open(struct bench_thread *t, struct bench_err *err)
 	int rc;
 
 	if (!s)
-		return bench_fail(err, BENCH_FAILED, "no memory");
+		return bench_fail(err, TOOL_FAILED, "out of memory");
 	t->eng = s;
 	if (bench_host_open(t, &s->host, err))
 		return -1;
 	rc = open_ring(t, &s->ring);
 	if (rc)
-		return bench_fail(err, BENCH_FAILED, "%s: io_uring: %s", t->job->name, strerror(-rc));
+		return bench_fail(err, TOOL_FAILED, "%s: io_uring: %s", t->job->name, strerror(-rc));
 	s->have_ring = true;
 	s->spin.ns = (uint32_t)t->job->wait_spin;
 	return t->job->fixedbufs ? register_all(t, s, err) : 0;
@@ -106,7 +106,7 @@ static int uring_queue(struct bench_thread *t, struct bench_io *io)
 	return 0;
 }
 
-/* What has ended meanwhile comes with the same call: with DEFER_TASKRUN it would need one of its own. */
+/* Completions are delivered by the same call: with DEFER_TASKRUN they need one. */
 static int uring_submit(struct bench_thread *t)
 {
 	int rc = io_uring_submit_and_get_events(&((struct state *)t->eng)->ring);

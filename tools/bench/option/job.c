@@ -1,74 +1,55 @@
 /* SPDX-License-Identifier: MIT */
-/* Jobs from options: defaults, job files, and what contradicts itself. */
+/* Jobs from options: defaults, job files, and checks. */
 #include "config.h"
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "bench/bench.h"
 
 #define MAX_JOBS 1024
 #define MAX_JOB_FILE (4u << 20)
 
-/* Strings and tables of jobs, all freed at the end. */
-static struct kept {
-	struct kept *next;
-	max_align_t data[];
-} *kept;
-
-void *bench_keep_bytes(size_t size)
-{
-	struct kept *k = calloc(1, sizeof(*k) + size);
-
-	if (!k)
-		return NULL;
-	k->next = kept;
-	kept = k;
-	return k->data;
-}
-
-const char *bench_keep(const char *text)
-{
-	size_t len = strlen(text) + 1;
-	void *copy = bench_keep_bytes(len);
-
-	return copy ? memcpy(copy, text, len) : NULL;
-}
-
-void bench_keep_free(void)
-{
-	while (kept) {
-		struct kept *k = kept;
-
-		kept = k->next;
-		free(k);
-	}
-}
-
-int bench_fail(struct bench_err *err, int status, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(err->text, sizeof(err->text), fmt, ap);
-	va_end(ap);
-	err->status = status;
-	return -1;
-}
-
 void bench_job_init(struct bench_job *job)
 {
-	static const double percentiles[] = { 1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 99.5, 99.9, 99.95, 99.99 };
+	static const double percentiles[] = {
+		1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 99.5, 99.9, 99.95, 99.99
+	};
 
 	memset(job, 0, sizeof(*job));
 	*job = (struct bench_job){
-		.engine = &bench_devio, .rw = RW_READ, .rwmix_read = 50, .every = 1, .bs = { 4096, 4096 },
-		.size = UNSET, .size_pct = UNSET, .io_size = UNSET, .io_size_pct = UNSET, .filesize = UNSET,
-		.offset_pct = UNSET, .nrfiles = UNSET, .service_run = 1, .numjobs = 1, .loops = 1, .iodepth = UNSET,
-		.batch = 1, .batch_min = 1, .batch_max = UNSET, .depth_low = UNSET, .wait_spin = 1000, .direct = UNSET, .hugepage = 1, .invalidate = 1,
-		.create_fsync = 1, .do_verify = 1, .rand_repeat = 1, .mem = "auto", .clat_pct = 1, .log_ms = 500,
-		.pattern_len = 0, .nr_percentiles = sizeof(percentiles) / sizeof(*percentiles), .xfer = UNSET,
+		.engine = &bench_devio,
+		.rw = RW_READ,
+		.rwmix_read = 50,
+		.every = 1,
+		.bs = { 4096, 4096 },
+		.size = UNSET,
+		.size_pct = UNSET,
+		.io_size = UNSET,
+		.io_size_pct = UNSET,
+		.filesize = UNSET,
+		.offset_pct = UNSET,
+		.nrfiles = UNSET,
+		.service_run = 1,
+		.numjobs = 1,
+		.loops = 1,
+		.iodepth = UNSET,
+		.batch = 1,
+		.batch_min = 1,
+		.batch_max = UNSET,
+		.depth_low = UNSET,
+		.wait_spin = 1000,
+		.direct = UNSET,
+		.hugepage = 1,
+		.invalidate = 1,
+		.create_fsync = 1,
+		.do_verify = 1,
+		.rand_repeat = 1,
+		.mem = "auto",
+		.clat_pct = 1,
+		.log_ms = 500,
+		.pattern_len = 0,
+		.nr_percentiles = sizeof(percentiles) / sizeof(*percentiles),
+		.xfer = UNSET,
 	};
 	memcpy(job->percentile, percentiles, sizeof(percentiles));
 }
@@ -79,12 +60,12 @@ struct bench_job *bench_job_add(struct bench_jobs *jobs, const struct bench_job 
 	struct bench_job copy = *like, *more;
 
 	if (jobs->nr == MAX_JOBS) {
-		bench_fail(err, BENCH_USAGE, "more than %d jobs", MAX_JOBS);
+		bench_fail(err, TOOL_USAGE, "more than %d jobs", MAX_JOBS);
 		return NULL;
 	}
 	more = realloc(jobs->job, (jobs->nr + 1) * sizeof(*more));
 	if (!more) {
-		bench_fail(err, BENCH_FAILED, "no memory");
+		bench_fail(err, TOOL_FAILED, "out of memory");
 		return NULL;
 	}
 	jobs->job = more;
@@ -93,15 +74,15 @@ struct bench_job *bench_job_add(struct bench_jobs *jobs, const struct bench_job 
 	return &more[jobs->nr++];
 }
 
-/* What reads a job file. */
+/* State of reading a job file. */
 struct reader {
 	struct bench_jobs *jobs;
 	const char *file, *only;    /* --section */
-	struct bench_job *job;      /* that the section is about; NULL: left out */
+	struct bench_job *job;      /* of the section; NULL: skipped */
 	struct bench_err *err;
 };
 
-/* ${NAME} becomes the value of the environment. */
+/* Replaces ${NAME} by the value of the environment variable. */
 static int expand(const char *value, char *out, size_t size, struct bench_err *err)
 {
 	size_t n = 0;
@@ -118,14 +99,14 @@ static int expand(const char *value, char *out, size_t size, struct bench_err *e
 		snprintf(name, sizeof(name), "%.*s", (int)(end - value - 2), value + 2);
 		env = getenv(name);
 		if (!env)
-			return bench_fail(err, BENCH_USAGE, "${%s}: not in the environment", name);
+			return bench_fail(err, TOOL_USAGE, "${%s}: not set in the environment", name);
 		if (strlen(env) >= size - n)
 			break;
 		n += (size_t)snprintf(out + n, size - n, "%s", env);
 		value = end + 1;
 	}
 	out[n] = 0;
-	return *value ? bench_fail(err, BENCH_USAGE, "a value of more than %zu characters", size) : 0;
+	return *value ? bench_fail(err, TOOL_USAGE, "value longer than %zu characters", size) : 0;
 }
 
 static int on_line(void *arg, const char *section, const char *key, const char *value, unsigned int line)
@@ -144,7 +125,7 @@ static int on_line(void *arg, const char *section, const char *key, const char *
 			r->job = &r->jobs->global;
 		else if (name && (!r->only || !strcmp(r->only, section)))
 			return (r->job = bench_job_add(r->jobs, &r->jobs->global, name, r->err)) ? 0 : -1;
-		return name ? 0 : bench_fail(r->err, BENCH_FAILED, "no memory");
+		return name ? 0 : bench_fail(r->err, TOOL_FAILED, "out of memory");
 	}
 	if (!r->job)
 		return 0;
@@ -163,7 +144,7 @@ int bench_job_text(struct bench_jobs *jobs, char *text, const char *name, const 
 
 	if (!rc)
 		return 0;
-	return bench_fail(err, ini.error ? BENCH_USAGE : why.status, "%s, line %u: %s", name, ini.line,
+	return bench_fail(err, ini.error ? TOOL_USAGE : why.status, "%s, line %u: %s", name, ini.line,
 			  ini.error ? ini.error : why.text);
 }
 
@@ -192,12 +173,12 @@ int bench_job_file(struct bench_jobs *jobs, const char *name, const char *sectio
 	int rc;
 
 	if (!f)
-		return bench_fail(err, BENCH_USAGE, "%s: %s", name, strerror(errno));
+		return bench_fail(err, TOOL_FAILED, "%s: %s", name, strerror(errno));
 	text = read_all(f, &len);
 	if (!text)
-		rc = bench_fail(err, BENCH_USAGE, "%s: %s", name, strerror(errno));
+		rc = bench_fail(err, TOOL_FAILED, "%s: %s", name, strerror(errno));
 	else if (memchr(text, 0, len))
-		rc = bench_fail(err, BENCH_USAGE, "%s: not a text", name);
+		rc = bench_fail(err, TOOL_USAGE, "%s: not a text file", name);
 	else
 		rc = bench_job_text(jobs, text, name, section, err);
 	free(text);
@@ -233,7 +214,7 @@ void bench_job_defaults(struct bench_job *job)
 		job->batch = job->iodepth;
 	if (job->batch_min > job->iodepth)
 		job->batch_min = job->iodepth;
-	if (job->batch_max == UNSET)        /* as fio */
+	if (job->batch_max == UNSET)        /* like fio */
 		job->batch_max = job->batch_min ? job->batch_min : job->iodepth;
 	if (job->batch_max > job->iodepth)
 		job->batch_max = job->iodepth;
@@ -258,9 +239,9 @@ static int check_verify(const struct bench_job *job, struct bench_err *err)
 	if (!job->verify)
 		return 0;
 	if (job->nr_split[DIR_READ] || job->nr_split[DIR_WRITE] || job->bs[DIR_READ] != job->bs[DIR_WRITE])
-		return bench_fail(err, BENCH_USAGE, "%s: verify needs one block size for all", job->name);
+		return bench_fail(err, TOOL_USAGE, "%s: verify needs a single block size", job->name);
 	if (job->verify == VERIFY_XXHASH && job->bs[DIR_READ] < 64)
-		return bench_fail(err, BENCH_USAGE, "%s: verify=xxhash needs blocks of 64 bytes at least", job->name);
+		return bench_fail(err, TOOL_USAGE, "%s: verify=xxhash needs blocks of at least 64 bytes", job->name);
 	return 0;
 }
 
@@ -268,34 +249,40 @@ static int check_net(const struct bench_job *job, struct bench_err *err)
 {
 	if (!job->engine->net) {
 		if (job->hostname || job->port || job->listen)
-			return bench_fail(err, BENCH_USAGE, "%s: hostname, port and listen are for ioengine=net", job->name);
+			return bench_fail(err, TOOL_USAGE, "%s: hostname, port and listen are for ioengine=net",
+					  job->name);
 		return 0;
 	}
 	if (job->rw != RW_READ && job->rw != RW_WRITE)
-		return bench_fail(err, BENCH_USAGE, "%s: ioengine=net: rw is read (receive) or write (send): a connection has "
-				  "no places, and each direction is a job of its own", job->name);
+		return bench_fail(err, TOOL_USAGE,
+				  "%s: ioengine=net: rw must be read (receive) or write (send): a connection has "
+				  "no offsets, and each direction is a separate job",
+				  job->name);
 	if (!job->port || job->port + job->numjobs > 65536 || (!job->listen && !job->hostname))
-		return bench_fail(err, BENCH_USAGE, "%s: ioengine=net needs a port (numjobs of them), and hostname or listen",
+		return bench_fail(err, TOOL_USAGE,
+				  "%s: ioengine=net needs port (numjobs ports, up to 65535), and hostname or listen",
 				  job->name);
 	if (job->filename || job->directory || job->nrfiles != UNSET || job->hole)
-		return bench_fail(err, BENCH_USAGE, "%s: ioengine=net has no files and no holes", job->name);
+		return bench_fail(err, TOOL_USAGE, "%s: ioengine=net excludes filename, directory, nrfiles and holes",
+				  job->name);
 	if (job->size == UNSET && job->io_size == UNSET && !job->time_based)
-		return bench_fail(err, BENCH_USAGE, "%s: ioengine=net needs size, or time_based with runtime", job->name);
+		return bench_fail(err, TOOL_USAGE, "%s: ioengine=net needs size, or time_based with runtime",
+				  job->name);
 	return 0;
 }
 
 static int check(const struct bench_job *job, struct bench_err *err)
 {
 	if (job->time_based && !job->runtime)
-		return bench_fail(err, BENCH_USAGE, "%s: time_based without runtime would never end", job->name);
+		return bench_fail(err, TOOL_USAGE, "%s: time_based needs runtime", job->name);
 	if (job->iodepth * ((job->bs_max + 4095) & ~4095ull) > 1ull << 40)
-		return bench_fail(err, BENCH_USAGE, "%s: iodepth times bs is more than 1 TiB of memory", job->name);
+		return bench_fail(err, TOOL_USAGE, "%s: iodepth times bs is more than 1 TiB", job->name);
 	if (job->direct_only && job->engine->host)
-		return bench_fail(err, BENCH_USAGE, "%s: direct_only is for ioengine=devio", job->name);
+		return bench_fail(err, TOOL_USAGE, "%s: direct-only needs ioengine=devio or net", job->name);
 	if (job->path && job->engine->host)
-		return bench_fail(err, BENCH_USAGE, "%s: path is for ioengine=devio", job->name);
+		return bench_fail(err, TOOL_USAGE, "%s: path needs ioengine=devio or net", job->name);
 	if (job->filename && job->directory && job->filename[0] == '/')
-		return bench_fail(err, BENCH_USAGE, "%s: directory with a filename from the root", job->name);
+		return bench_fail(err, TOOL_USAGE, "%s: directory with an absolute filename", job->name);
 	return check_net(job, err) ? -1 : check_verify(job, err);
 }
 
@@ -304,7 +291,8 @@ int bench_jobs_finish(struct bench_jobs *jobs, struct bench_err *err)
 	unsigned int group = 0, wave = 0;
 
 	if (!jobs->nr)
-		return bench_fail(err, BENCH_USAGE, "no job: give --name=NAME with options, or a job file (--help lists them)");
+		return bench_fail(err, TOOL_USAGE,
+				  "no job: --name=NAME and options, or a job file, are needed (see --help)");
 	for (unsigned int i = 0; i < jobs->nr; i++) {
 		struct bench_job *job = &jobs->job[i];
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sections and keys of a job file, in fio's form: [section] lines, key=value or
- * key alone, comments after ; or # at the beginning of a line. Knows nothing of
- * the options.
+ * Sections and keys of a job file, in the form of fio: [section] lines, key=value
+ * or a key alone, and lines of comments that start with ; or #.
  */
 #include "config.h"
 #include <ctype.h>
@@ -29,17 +28,17 @@ static int wrong(struct bench_ini *ini, const char *error)
 	return -EINVAL;
 }
 
-/* ]: the last one of the line, so that names may have brackets. */
+/* The last ] of the line ends the name: it may have brackets. */
 static int begin_section(char *line, const char **section, struct bench_ini *ini)
 {
 	char *end = strrchr(line, ']');
 
 	if (!end || end[1])
-		return wrong(ini, "a section's name ends with ] and nothing follows");
+		return wrong(ini, "text after the ] of a section, or no ]");
 	*end = 0;
 	line = trim(line + 1);
 	if (!*line)
-		return wrong(ini, "a section without a name");
+		return wrong(ini, "section without a name");
 	*section = line;
 	return ini->fn(ini->arg, line, NULL, NULL, ini->line);
 }
@@ -54,7 +53,7 @@ static int one_line(char *line, const char **section, struct bench_ini *ini)
 	if (*line == '[')
 		return begin_section(line, section, ini);
 	if (!*section)
-		return wrong(ini, "an option before the first [section]");
+		return wrong(ini, "option before the first [section]");
 	value = strchr(line, '=');
 	if (value) {
 		*value = 0;
@@ -62,7 +61,7 @@ static int one_line(char *line, const char **section, struct bench_ini *ini)
 	}
 	line = trim(line);
 	if (!*line)
-		return wrong(ini, "a value without an option");
+		return wrong(ini, "value without an option");
 	return ini->fn(ini->arg, *section, line, value, ini->line);
 }
 

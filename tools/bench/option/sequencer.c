@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Values of the options that tell in which order offsets come. */
+/* Values of the options that define the order of offsets. */
 #include "config.h"
 #include <stdlib.h>
 #include <string.h>
 #include "bench/bench.h"
-#include "common/opts.h"
 
 static int not_a_zone(const char *value, const char *why, struct bench_err *err)
 {
-	return bench_fail(err, BENCH_USAGE, "random_distribution=%s: %s. Zones are SHARE/SIZE:SHARE/SIZE..., percentages of "
-			  "the I/O and of the file (zoned_abs: bytes), one after the other; a share that is left out is an even "
-			  "part of the rest", value, why);
+	return bench_fail(err, TOOL_USAGE, "random_distribution=%s: %s. Zones are SHARE/SIZE:SHARE/SIZE..., "
+			  "percentages of the I/O and of the file (zoned_abs: bytes), in order; zones without a SHARE "
+			  "share the rest evenly", value, why);
 }
 
-/* "60/10" or "/10": -1 for a share that is left out. */
+/* "60/10" or "/10": share -1 if there is none. */
 static int one_zone(char *word, bool bytes, double *share, double *size)
 {
 	char *slash = strchr(word, '/'), *end;
@@ -37,8 +36,8 @@ static int one_zone(char *word, bool bytes, double *share, double *size)
 	return *size > 0 ? 0 : -1;
 }
 
-/* Zones from their sizes and shares: where each ends, of the file and of 2^32 draws. */
-static void lay_zones(struct bench_job *job, const double *share, double rest, bool bytes)
+/* Computes the ends of the zones, in the file and in 2^32, from sizes and shares. */
+static void set_zones(struct bench_job *job, const double *share, double rest, bool bytes)
 {
 	double at = 0, sum = 0;
 
@@ -70,17 +69,17 @@ static int zones(struct bench_job *job, const char *value, const char *list, boo
 		if (nr == BENCH_ZONES)
 			return not_a_zone(value, "more than 256 zones", err);
 		if (one_zone(word, bytes, &share[nr], &job->zone[nr].to))
-			return not_a_zone(value, "there is something that is no zone", err);
+			return not_a_zone(value, "malformed zone", err);
 		all += job->zone[nr].to;
 		total += share[nr] < 0 ? 0 : share[nr];
 		open += share[nr++] < 0;
 	}
 	if (!nr || total > 100.0001 || (total < 99.9999 && !open))
-		return not_a_zone(value, "the shares do not make 100", err);
+		return not_a_zone(value, "the shares do not add up to 100", err);
 	if (!bytes && (all < 99.9999 || all > 100.0001))
-		return not_a_zone(value, "the sizes do not make 100", err);
+		return not_a_zone(value, "the sizes do not add up to 100", err);
 	job->nr_zones = nr;
-	lay_zones(job, share, open ? (100 - total) / open : 0, bytes);
+	set_zones(job, share, open ? (100 - total) / open : 0, bytes);
 	job->dist = bytes ? DIST_ZONED_ABS : DIST_ZONED;
 	return 0;
 }
@@ -115,12 +114,14 @@ int bench_call_dist(struct bench_job *job, const char *value, struct bench_err *
 		job->dist_arg = arg;
 		return 0;
 	}
-	return bench_fail(err, BENCH_USAGE, "random_distribution=%s: not random, zipf:THETA (above 0), pareto:H (above 0, below "
-			  "1), normal:DEVIATION (percent, below 100), zoned:ZONES or zoned_abs:ZONES", value);
+	return bench_fail(err, TOOL_USAGE,
+			  "random_distribution=%s: not random, zipf:THETA (above 0), pareto:H (above 0, below "
+			  "1), normal:DEVIATION (percent, below 100), zoned:ZONES or zoned_abs:ZONES",
+			  value);
 }
 
-/* What stands behind the colon of rw: I/Os for each random offset, or bytes that a sequential job passes over. */
-int bench_order_step(struct bench_job *job, const char *text, struct bench_err *err)
+/* The number after the colon of rw: I/Os at each random offset, or bytes that a sequential job skips. */
+int bench_rw_number(struct bench_job *job, const char *text, struct bench_err *err)
 {
 	unsigned int n = 0;
 
@@ -128,10 +129,11 @@ int bench_order_step(struct bench_job *job, const char *text, struct bench_err *
 	job->hole = 0;
 	if (job->rw & RW_RANDOM) {
 		if (opt_count(text, 1, 1u << 30, &n))
-			return bench_fail(err, BENCH_USAGE, "rw: '%s' is not the number of I/Os for each random offset", text);
+			return bench_fail(err, TOOL_USAGE, "rw: '%s' is not a number of I/Os at each random offset",
+					  text);
 		job->every = n;
 	} else if (bench_value_size(text, &job->hole)) {
-		return bench_fail(err, BENCH_USAGE, "rw: '%s' is not the size of the hole behind each I/O (0 or more)", text);
+		return bench_fail(err, TOOL_USAGE, "rw: '%s' is not a size of the hole after each I/O", text);
 	}
 	return 0;
 }

@@ -8,9 +8,8 @@
 #include <string.h>
 #include <strings.h>
 #include "bench/bench.h"
-#include "common/opts.h"
 
-/* As fio's by default: every suffix is of 1024, in small or capital letters, with or without b, ib, B, iB. */
+/* Like fio by default: suffixes are powers of 1024, in lower or upper case, with or without b or ib. */
 int bench_value_size(const char *text, uint64_t *bytes)
 {
 	static const char units[] = "kmgtp";
@@ -41,7 +40,7 @@ int bench_value_size(const char *text, uint64_t *bytes)
 	return opt_size(number, bytes);
 }
 
-/* Seconds, or with us, ms, s, m, h, d behind. */
+/* Seconds, or a number with us, ms, s, m, h or d. */
 int bench_value_time(const char *text, uint64_t *ns)
 {
 	static const struct { const char *unit; double s; } units[] = {
@@ -71,7 +70,7 @@ static const char *why(int rc)
 	return rc == -ERANGE ? "too large" : "not a size (such as 4096, 64k, 1m, 2g)";
 }
 
-/* "4k", "4k,8k": for reads, for writes. A third, for trims, is allowed and left alone. */
+/* "4k", "4k,8k": for reads, for writes. A third value, for trims, is allowed and ignored. */
 static int pair(const char *what, const char *value, uint64_t max, uint64_t out[DIR_NR], struct bench_err *err)
 {
 	char text[64], *save = NULL, *word;
@@ -79,7 +78,7 @@ static int pair(const char *what, const char *value, uint64_t max, uint64_t out[
 	unsigned int nr = 0;
 
 	if (strlen(value) >= sizeof(text))
-		return bench_fail(err, BENCH_USAGE, "%s=%s: too long", what, value);
+		return bench_fail(err, TOOL_USAGE, "%s=%s: too long", what, value);
 	strcpy(text, value);
 	for (word = strtok_r(text, ",", &save); word && nr < 3; word = strtok_r(NULL, ",", &save)) {
 		int rc = bench_value_size(word, &n[nr]);
@@ -87,11 +86,12 @@ static int pair(const char *what, const char *value, uint64_t max, uint64_t out[
 		if (!rc && n[nr] > max)
 			rc = -ERANGE;
 		if (rc)
-			return bench_fail(err, BENCH_USAGE, "%s=%s: '%s' is %s", what, value, word, why(rc));
+			return bench_fail(err, TOOL_USAGE, "%s=%s: '%s' is %s", what, value, word, why(rc));
 		nr++;
 	}
 	if (!nr || word)
-		return bench_fail(err, BENCH_USAGE, "%s=%s: one size, or one for reads and one for writes", what, value);
+		return bench_fail(err, TOOL_USAGE, "%s=%s: not one value, or one for reads and one for writes", what,
+				  value);
 	out[DIR_READ] = n[0];
 	out[DIR_WRITE] = nr > 1 ? n[1] : n[0];
 	return 0;
@@ -104,7 +104,7 @@ int bench_call_bs(struct bench_job *job, const char *value, struct bench_err *er
 	if (pair("bs", value, 1u << 30, bs, err))
 		return -1;
 	if (!bs[DIR_READ] || !bs[DIR_WRITE])
-		return bench_fail(err, BENCH_USAGE, "bs=%s: a block has at least one byte", value);
+		return bench_fail(err, TOOL_USAGE, "bs=%s: must not be 0", value);
 	memcpy(job->bs, bs, sizeof(bs));
 	job->nr_split[DIR_READ] = job->nr_split[DIR_WRITE] = 0;
 	return 0;
@@ -120,7 +120,7 @@ int bench_call_rate_iops(struct bench_job *job, const char *value, struct bench_
 	return pair("rate_iops", value, 1000000000, job->rate_iops, err);
 }
 
-/* "4k/60:64k/40", the percentages as fio: what is missing is shared out evenly. */
+/* "4k/60:64k/40". Like in fio, sizes without a percentage share the rest evenly. */
 static int one_split(struct bench_job *job, int dir, char *text, struct bench_err *err)
 {
 	struct { uint64_t bs; int pct; } e[BENCH_SPLITS];
@@ -133,19 +133,19 @@ static int one_split(struct bench_job *job, int dir, char *text, struct bench_er
 		unsigned int pct = 0;
 
 		if (nr == BENCH_SPLITS)
-			return bench_fail(err, BENCH_USAGE, "bssplit: more than %d sizes", BENCH_SPLITS);
+			return bench_fail(err, TOOL_USAGE, "bssplit: more than %d sizes", BENCH_SPLITS);
 		if (slash)
 			*slash++ = 0;
 		if (bench_value_size(word, &e[nr].bs) || !e[nr].bs || e[nr].bs > 1u << 30)
-			return bench_fail(err, BENCH_USAGE, "bssplit: '%s' is not a size from 1 to 1g", word);
+			return bench_fail(err, TOOL_USAGE, "bssplit: '%s' is not a size from 1 to 1g", word);
 		if (slash && *slash && opt_count(slash, 0, 100, &pct))
-			return bench_fail(err, BENCH_USAGE, "bssplit: '%s' is not a percentage", slash);
+			return bench_fail(err, TOOL_USAGE, "bssplit: '%s' is not a percentage", slash);
 		e[nr].pct = slash && *slash ? (int)pct : -1;
 		total += e[nr].pct < 0 ? 0 : e[nr].pct;
 		open += e[nr++].pct < 0;
 	}
 	if (!nr || total > 100 || (total < 100 && !open))
-		return bench_fail(err, BENCH_USAGE, "bssplit: the percentages make %d, not 100", total);
+		return bench_fail(err, TOOL_USAGE, "bssplit: the percentages add up to %d, not 100", total);
 	for (int i = 0; i < nr; i++) {
 		sum += e[i].pct < 0 ? (100.0 - total) / open : e[i].pct;
 		job->split[dir][i].bs = (uint32_t)e[i].bs;
@@ -160,7 +160,7 @@ int bench_call_bssplit(struct bench_job *job, const char *value, struct bench_er
 	char text[1024], *comma;
 
 	if (strlen(value) >= sizeof(text))
-		return bench_fail(err, BENCH_USAGE, "bssplit: longer than %zu characters", sizeof(text));
+		return bench_fail(err, TOOL_USAGE, "bssplit: longer than %zu characters", sizeof(text));
 	strcpy(text, value);
 	comma = strchr(text, ',');
 	if (comma)
@@ -174,7 +174,7 @@ int bench_call_bssplit(struct bench_job *job, const char *value, struct bench_er
 	return 0;
 }
 
-/* A size, or a percentage of what is there. */
+/* A size, or a percentage of the file. */
 static int size_or_percent(const char *what, const char *value, uint64_t *bytes, uint64_t *pct, struct bench_err *err)
 {
 	size_t len = strlen(value);
@@ -186,14 +186,14 @@ static int size_or_percent(const char *what, const char *value, uint64_t *bytes,
 		memcpy(number, value, len - 1);
 		number[len - 1] = 0;
 		if (opt_count(number, 0, 100, &n))
-			return bench_fail(err, BENCH_USAGE, "%s=%s: not from 0%% to 100%%", what, value);
+			return bench_fail(err, TOOL_USAGE, "%s=%s: not from 0%% to 100%%", what, value);
 		*pct = n;
 		*bytes = UNSET;
 		return 0;
 	}
 	rc = bench_value_size(value, bytes);
 	if (rc)
-		return bench_fail(err, BENCH_USAGE, "%s=%s: %s", what, value, why(rc));
+		return bench_fail(err, TOOL_USAGE, "%s=%s: %s", what, value, why(rc));
 	*pct = UNSET;
 	return 0;
 }
@@ -218,12 +218,12 @@ int bench_call_rwmixwrite(struct bench_job *job, const char *value, struct bench
 	unsigned int n;
 
 	if (opt_count(value, 0, 100, &n))
-		return bench_fail(err, BENCH_USAGE, "rwmixwrite=%s: not a percentage", value);
+		return bench_fail(err, TOOL_USAGE, "rwmixwrite=%s: not a percentage", value);
 	job->rwmix_read = 100 - n;
 	return 0;
 }
 
-/* "0xdeadbeef", "17", "text in quotes": bytes that repeat, the number's highest byte first. */
+/* "0xdeadbeef" (most significant byte first), "17", "text in quotes": bytes to repeat. */
 int bench_call_pattern(struct bench_job *job, const char *value, struct bench_err *err)
 {
 	size_t len = strlen(value), n = 0;
@@ -232,7 +232,8 @@ int bench_call_pattern(struct bench_job *job, const char *value, struct bench_er
 		char digits[2 * sizeof(job->pattern) + 2] = "0";
 
 		if (strspn(value + 2, "0123456789abcdefABCDEF") != len - 2 || len - 2 > 2 * sizeof(job->pattern))
-			return bench_fail(err, BENCH_USAGE, "verify_pattern=%s: not up to 512 bytes of hexadecimal", value);
+			return bench_fail(err, TOOL_USAGE, "verify_pattern=%s: not up to 512 bytes of hexadecimal",
+					  value);
 		strcpy(digits + (len & 1), value + 2);
 		for (; digits[2 * n]; n++) {
 			char byte[3] = { digits[2 * n], digits[2 * n + 1], 0 };
@@ -246,7 +247,7 @@ int bench_call_pattern(struct bench_job *job, const char *value, struct bench_er
 		unsigned int number;
 
 		if (opt_count(value, 0, 255, &number))
-			return bench_fail(err, BENCH_USAGE, "verify_pattern=%s: not 0xHEX, a byte, or \"text\"", value);
+			return bench_fail(err, TOOL_USAGE, "verify_pattern=%s: not 0xHEX, a byte, or \"text\"", value);
 		job->pattern[0] = (uint8_t)number;
 		n = 1;
 	}
@@ -266,13 +267,16 @@ int bench_call_percentiles(struct bench_job *job, const char *value, struct benc
 		char *end;
 
 		if (nr == BENCH_PERCENTILES)
-			return bench_fail(err, BENCH_USAGE, "percentile_list=%s: more than %d", value, BENCH_PERCENTILES);
+			return bench_fail(err, TOOL_USAGE, "percentile_list=%s: more than %d", value,
+					  BENCH_PERCENTILES);
 		p[nr] = strtod(at, &end);
 		if (end == at || (*end && (*end != ':' || !end[1])) || !(p[nr] > 0) || !(p[nr] <= 100))
-			return bench_fail(err, BENCH_USAGE, "percentile_list=%s: not numbers above 0 up to 100 with colons "
-					  "between", value);
+			return bench_fail(err, TOOL_USAGE,
+					  "percentile_list=%s: not a list of numbers from above 0 to 100, "
+					  "separated by colons",
+					  value);
 		if (nr && p[nr] <= p[nr - 1])
-			return bench_fail(err, BENCH_USAGE, "percentile_list=%s: they must rise", value);
+			return bench_fail(err, TOOL_USAGE, "percentile_list=%s: must be ascending", value);
 		nr++;
 		at = *end ? end + 1 : end;
 	} while (*at);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The live line, and samples over time for bw_min, iops_mean and the plot. */
+/* The progress line, and samples over time for bw_min, iops_mean and the plot. */
 #include "config.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "bench/run.h"
+#include "common/term.h"
 
 #define SAMPLE_NS 500000000u
-#define MAX_SAMPLES 2048            /* then every two become one */
+#define MAX_SAMPLES 2048            /* more are merged in pairs */
 
 struct sum {
 	uint64_t n[DIR_NR], bytes[DIR_NR], lat;
@@ -21,7 +22,7 @@ struct bench_live {
 	struct sum line_sum, sample_sum;
 	struct bench_sample *sample;
 	unsigned int nr, merged, per_point;
-	struct bench_sample open;           /* a point that is not full yet */
+	struct bench_sample open;           /* a point that is not complete yet */
 };
 
 struct bench_live *bench_live_new(const struct bench_cmd *cmd, struct bench_err *err)
@@ -32,7 +33,7 @@ struct bench_live *bench_live_new(const struct bench_cmd *cmd, struct bench_err 
 		l->sample = calloc(MAX_SAMPLES, sizeof(*l->sample));
 	if (!l || (cmd->plot && !l->sample)) {
 		free(l);
-		bench_fail(err, BENCH_FAILED, "no memory");
+		bench_fail(err, TOOL_FAILED, "out of memory");
 		return NULL;
 	}
 	l->cmd = cmd;
@@ -80,13 +81,13 @@ static void sum_up(const struct bench_run *run, struct sum *sum)
 		}
 }
 
-/* since: a counter may have gone back to 0 at the end of ramp_time. */
+/* A counter may have been reset at the end of ramp_time. */
 static uint64_t since(uint64_t now, uint64_t before)
 {
 	return now >= before ? now - before : now;
 }
 
-/* Which result takes the samples of a thread: its own, or the first of its group. */
+/* The result that gets the samples of a thread: its own, or the first of its group. */
 static struct bench_result *keeper(const struct bench_run *run, unsigned int i)
 {
 	struct bench_result *r = run->thread[i].res;
@@ -112,7 +113,7 @@ static void take_series(const struct bench_run *run, double seconds)
 					n += peek(&run->thread[k].res->dir[d].n);
 					bytes += peek(&run->thread[k].res->dir[d].bytes);
 				}
-			/* Not before it began: ramp_time and startdelay are not in the mean. */
+			/* ramp_time and startdelay are not in the mean. */
 			if (own->seen_n[d] && n >= own->seen_n[d]) {
 				bench_series_add(&own->bw[d], (double)(bytes - own->seen_bytes[d]) / 1024 / seconds);
 				bench_series_add(&own->iops[d], (double)(n - own->seen_n[d]) / seconds);
@@ -141,7 +142,7 @@ static void add_sample(struct bench_live *l, const struct bench_sample *s)
 	l->per_point *= 2;
 }
 
-/* Points become wider when there are many, so that the memory stays the same. */
+/* With many samples a point covers more of them: the memory stays the same. */
 static void keep_sample(struct bench_live *l, struct bench_sample *s)
 {
 	struct bench_sample *o = &l->open;
@@ -183,7 +184,7 @@ static void take_sample(struct bench_live *l, const struct bench_run *run, uint6
 		keep_sample(l, &s);
 }
 
-/* 0..1 of the whole and the ns that are left, of the slowest thread. */
+/* Progress from 0 to 1 and the ns left, of the slowest thread. */
 static double progress(const struct bench_run *run, uint64_t now, uint64_t *left)
 {
 	double least = 1;
@@ -220,7 +221,7 @@ static const char *path_now(const struct bench_run *run)
 		uint64_t n = 0;
 
 		for (unsigned int i = 0; i < run->nr; i++)
-			n += peek(&run->thread[i].res->ways.ops[p]);
+			n += peek(&run->thread[i].res->paths.ops[p]);
 		if (n > most) {
 			most = n;
 			best = p;
@@ -233,7 +234,7 @@ static void print_line(struct bench_live *l, const struct bench_run *run, uint64
 {
 	static const char letters[] = "?RWM?rwm";
 	double seconds = (double)(now - l->last_line) / 1e9, done;
-	char rate[2][BENCH_NUM], iops[2][BENCH_NUM], eta[BENCH_NUM];
+	char rate[2][BENCH_NUM], iops[2][BENCH_NUM], eta[BENCH_NUM], rates[4 * BENCH_NUM + 32];
 	struct sum sum;
 	uint64_t left;
 
@@ -243,22 +244,21 @@ static void print_line(struct bench_live *l, const struct bench_run *run, uint64
 		bench_text_count((double)(uint64_t)((double)since(sum.n[d], l->line_sum.n[d]) / seconds), iops[d]);
 	}
 	done = progress(run, now, &left);
-	fprintf(stderr, "\rJobs: %u (f=%u): [%c(%u)][%s][%.1f%%]", run->nr - run->nr_finished, run->thread[0].nr_files,
-		letters[run->thread[0].job->rw & 7], run->nr, path_now(run), 100 * done);
 	if (sum.n[DIR_WRITE] && sum.n[DIR_READ])
-		fprintf(stderr, "[r=%s/s,w=%s/s][r=%s,w=%s IOPS]", rate[0], rate[1], iops[0], iops[1]);
+		snprintf(rates, sizeof(rates), "[r=%s/s,w=%s/s][r=%s,w=%s IOPS]", rate[0], rate[1], iops[0], iops[1]);
 	else if (sum.n[DIR_WRITE])
-		fprintf(stderr, "[w=%s/s][w=%s IOPS]", rate[1], iops[1]);
+		snprintf(rates, sizeof(rates), "[w=%s/s][w=%s IOPS]", rate[1], iops[1]);
 	else
-		fprintf(stderr, "[r=%s/s][r=%s IOPS]", rate[0], iops[0]);
-	fprintf(stderr, "[eta %s]\033[K", bench_text_clock(left, eta));
-	fflush(stderr);
+		snprintf(rates, sizeof(rates), "[r=%s/s][r=%s IOPS]", rate[0], iops[0]);
+	progress_print("Jobs: %u (f=%u): [%c(%u)][%s][%.1f%%]%s[eta %s]", run->nr - run->nr_finished,
+		       run->thread[0].nr_files, letters[run->thread[0].job->rw & 7], run->nr, path_now(run), 100 * done,
+		       rates, bench_text_clock(left, eta));
 	l->shown = true;
 	l->line_sum = sum;
 	l->last_line = now;
 }
 
-uint64_t bench_live_look(struct bench_live *l, struct bench_run *run, bool last)
+uint64_t bench_live_poll(struct bench_live *l, struct bench_run *run, bool last)
 {
 	uint64_t now = bench_now(), due;
 
@@ -270,7 +270,7 @@ uint64_t bench_live_look(struct bench_live *l, struct bench_run *run, bool last)
 		l->next_sample = run->begin + SAMPLE_NS;
 		l->next_line = run->begin + l->cmd->eta_ms * 1000000;
 	}
-	due = bench_logs_look(l->logs, run, last);
+	due = bench_logs_poll(l->logs, run, last);
 	if (now >= l->next_sample && !last) {
 		take_sample(l, run, now);
 		l->next_sample = now + SAMPLE_NS - (now - l->next_sample) % SAMPLE_NS;

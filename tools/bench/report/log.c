@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * write_bw_log, write_iops_log, write_lat_log: a line for each interval, in
- * fio's form (ms, value, direction, block size, offset), written as it goes.
+ * write_bw_log, write_iops_log, write_lat_log: a line for each interval, in the
+ * form of fio (ms, value, direction, block size, offset), written during the run.
  */
 #include "config.h"
 #include <errno.h>
@@ -39,7 +39,7 @@ static int open_one(const struct bench_job *job, struct log *log, unsigned int n
 		snprintf(path, sizeof(path), "%s_%s.%u.log", prefix(job, k), names[k], number);
 		log->file[k] = fopen(path, "we");
 		if (!log->file[k])
-			return bench_fail(err, BENCH_FAILED, "%s: %s", path, strerror(errno));
+			return bench_fail(err, TOOL_FAILED, "%s: %s", path, strerror(errno));
 	}
 	return 0;
 }
@@ -70,7 +70,7 @@ int bench_logs_open(struct bench_logs **logs, struct bench_job *const *job, unsi
 		total += (unsigned int)job[j]->numjobs;
 	l = calloc(1, sizeof(*l) + total * sizeof(*l->log));
 	if (!l)
-		return bench_fail(err, BENCH_FAILED, "no memory");
+		return bench_fail(err, TOOL_FAILED, "out of memory");
 	bench_logs_close(*logs);
 	*logs = l;
 	l->nr = total;
@@ -105,7 +105,7 @@ static void one_line(struct log *log, const struct bench_stat *s, int dir, uint6
 	log->lat[dir] = lat;
 }
 
-static void look(struct log *log, const struct bench_thread *t, uint64_t begin, uint64_t now, bool last)
+static void poll_log(struct log *log, const struct bench_thread *t, uint64_t begin, uint64_t now, bool last)
 {
 	uint64_t interval = t->job->log_ms * 1000000;
 
@@ -123,12 +123,12 @@ static void look(struct log *log, const struct bench_thread *t, uint64_t begin, 
 		log->next = now + interval;
 }
 
-uint64_t bench_logs_look(struct bench_logs *logs, const struct bench_run *run, bool last)
+uint64_t bench_logs_poll(struct bench_logs *logs, const struct bench_run *run, bool last)
 {
 	uint64_t now = bench_now(), due = UINT64_MAX;
 
 	for (unsigned int i = 0; i < logs->nr && i < run->nr; i++) {
-		look(&logs->log[i], &run->thread[i], run->begin, now, last);
+		poll_log(&logs->log[i], &run->thread[i], run->begin, now, last);
 		due = logs->log[i].next < due ? logs->log[i].next : due;
 	}
 	if (last)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The report as fio writes it, so that people feel at home; with the path. */
+/* The report in the form of fio, with the path. */
 #include "config.h"
 #include <string.h>
 #include <time.h>
@@ -7,7 +7,7 @@
 
 static const char *const dir_name[] = { "read", "write" };
 
-/* The unit in which latencies are told: nsec, usec, msec. */
+/* The unit of latencies: nsec, usec, msec. */
 static double unit_of(const struct hist *h, const char **name)
 {
 	if (h->min > 2000000 && hist_stddev(h) > 99999) {
@@ -22,7 +22,7 @@ static double unit_of(const struct hist *h, const char **name)
 	return 1;
 }
 
-/* Up to a million as it is, then with five digits. */
+/* Up to a million in full, then in thousands. */
 static const char *text_lat(double n, char *buf)
 {
 	if (n < 1e6)
@@ -105,27 +105,27 @@ static void print_dir(FILE *out, const struct bench_result *r, int d)
 		fprintf(out, "   bw (  KiB/s): min=%.0f, max=%.0f, per=%.2f%%, avg=%.2f, stdev=%.2f, samples=%llu\n",
 			r->bw[d].min, r->bw[d].max, rate > 0 ? 100 * mean * 1024 / rate : 0, mean,
 			bench_series_stddev(&r->bw[d]), (unsigned long long)r->bw[d].n);
-		fprintf(out, "   iops        : min=%.0f, max=%.0f, avg=%.2f, stdev=%.2f, samples=%llu\n", r->iops[d].min,
-			r->iops[d].max, bench_series_mean(&r->iops[d]), bench_series_stddev(&r->iops[d]),
-			(unsigned long long)r->iops[d].n);
+		fprintf(out, "   iops        : min=%.0f, max=%.0f, avg=%.2f, stdev=%.2f, samples=%llu\n",
+			r->iops[d].min, r->iops[d].max, bench_series_mean(&r->iops[d]),
+			bench_series_stddev(&r->iops[d]), (unsigned long long)r->iops[d].n);
 	}
 }
 
-/* Where the bytes went, and why no better way. */
-static void print_ways(FILE *out, const struct bench_result *r)
+/* The paths of the bytes, and why no better ones. */
+static void print_paths(FILE *out, const struct bench_result *r)
 {
 	uint64_t total = r->dir[DIR_READ].bytes + r->dir[DIR_WRITE].bytes;
 	char bytes[BENCH_NUM], why[400];
 
 	fprintf(out, "  memory       : %s\n", r->mem);
 	for (unsigned int p = 1; p < BENCH_PATHS; p++) {
-		if (!r->ways.ops[p])
+		if (!r->paths.ops[p])
 			continue;
 		fprintf(out, "  path         : %s, %.1f%% of %s", devio_path_name(p),
-			total ? 100.0 * (double)r->ways.bytes[p] / (double)total : 0,
+			total ? 100.0 * (double)r->paths.bytes[p] / (double)total : 0,
 			bench_text_bytes((double)total, true, bytes));
-		fprintf(out, ", %s copied by way of host memory\n",
-			r->ways.copied[p] ? bench_text_bytes((double)r->ways.copied[p], true, bytes) : "nothing");
+		fprintf(out, "; copied through host memory: %s\n",
+			r->paths.copied[p] ? bench_text_bytes((double)r->paths.copied[p], true, bytes) : "nothing");
 		bench_result_why(r, p, why, sizeof(why));
 		if (*why)
 			fprintf(out, "      reason   : %s\n", why);
@@ -214,7 +214,7 @@ static void print_result(FILE *out, const struct bench_result *r)
 		r->error ? ")" : "", r->tid, when);
 	if (r->job->description)
 		fprintf(out, "  Description  : [%s]\n", r->job->description);
-	print_ways(out, r);
+	print_paths(out, r);
 	for (int d = 0; d < DIR_NR; d++)
 		print_dir(out, r, d);
 	print_ranges(out, r);
@@ -253,9 +253,10 @@ static void print_group_dir(FILE *out, const struct bench_results *results, unsi
 	if (!longest)
 		return;
 	agg = bytes * 1e9 / (double)longest;
-	fprintf(out, "%7s: bw=%s/s (%s/s), %s/s-%s/s (%s/s-%s/s), io=%s (%s), run=%llu-%llumsec\n", d ? "WRITE" : "READ",
-		bench_text_bytes(agg, true, t[0]), bench_text_bytes(agg, false, t[1]), bench_text_bytes(least, true, t[2]),
-		bench_text_bytes(most, true, t[3]), bench_text_bytes(least, false, t[4]), bench_text_bytes(most, false, t[5]),
+	fprintf(out, "%7s: bw=%s/s (%s/s), %s/s-%s/s (%s/s-%s/s), io=%s (%s), run=%llu-%llumsec\n",
+		d ? "WRITE" : "READ", bench_text_bytes(agg, true, t[0]), bench_text_bytes(agg, false, t[1]),
+		bench_text_bytes(least, true, t[2]), bench_text_bytes(most, true, t[3]),
+		bench_text_bytes(least, false, t[4]), bench_text_bytes(most, false, t[5]),
 		bench_text_bytes(bytes, true, t[6]), bench_text_bytes(bytes, false, t[7]),
 		(unsigned long long)shortest / 1000000, (unsigned long long)longest / 1000000);
 }

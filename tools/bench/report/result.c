@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sums of what threads counted, and what follows from them. */
+/* Sums of the threads, and values computed from them. */
 #include "config.h"
 #include <errno.h>
 #include <math.h>
@@ -12,7 +12,7 @@ struct bench_result *bench_result_new(const struct bench_job *job, struct bench_
 	struct bench_result *r = calloc(1, sizeof(*r));
 
 	if (!r) {
-		bench_fail(err, BENCH_FAILED, "no memory");
+		bench_fail(err, TOOL_FAILED, "out of memory");
 		return NULL;
 	}
 	r->job = job;
@@ -32,7 +32,7 @@ void bench_result_clear(struct bench_result *r)
 	for (int d = 0; d < DIR_NR; d++) {
 		struct bench_stat *s = &r->dir[d];
 
-		/* Those that the sampler reads meanwhile. */
+		/* The sampler may read these meanwhile. */
 		__atomic_store_n(&s->n, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&s->bytes, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&s->lat_sum, 0, __ATOMIC_RELAXED);
@@ -41,7 +41,7 @@ void bench_result_clear(struct bench_result *r)
 		hist_init(&s->clat, s->clat.keep);
 		hist_init(&s->lat, s->lat.keep);
 	}
-	memset(&r->ways, 0, sizeof(r->ways));
+	memset(&r->paths, 0, sizeof(r->paths));
 	memset(r->depth, 0, sizeof(r->depth));
 	memset(r->submit, 0, sizeof(r->submit));
 	memset(r->complete, 0, sizeof(r->complete));
@@ -100,12 +100,12 @@ void bench_result_merge(struct bench_result *r, const struct bench_result *from)
 		merge_series(&r->iops[d], &from->iops[d]);
 	}
 	for (int p = 0; p < BENCH_PATHS; p++) {
-		r->ways.ops[p] += from->ways.ops[p];
-		r->ways.bytes[p] += from->ways.bytes[p];
-		r->ways.copied[p] += from->ways.copied[p];
-		r->ways.why[p] = r->ways.why[p] ? r->ways.why[p] : from->ways.why[p];
+		r->paths.ops[p] += from->paths.ops[p];
+		r->paths.bytes[p] += from->paths.bytes[p];
+		r->paths.copied[p] += from->paths.copied[p];
+		r->paths.why[p] = r->paths.why[p] ? r->paths.why[p] : from->paths.why[p];
 	}
-	r->ways.fell_back += from->ways.fell_back;
+	r->paths.fell_back += from->paths.fell_back;
 	merge_cost(&r->cost, &from->cost);
 	for (int i = 0; i < BENCH_DEPTHS; i++) {
 		r->depth[i] += from->depth[i];
@@ -167,7 +167,7 @@ unsigned int bench_result_path(const struct bench_result *r)
 	unsigned int best = 0;
 
 	for (unsigned int p = 1; p < BENCH_PATHS; p++)
-		if (r->ways.bytes[p] > r->ways.bytes[best] || (!r->ways.ops[best] && r->ways.ops[p]))
+		if (r->paths.bytes[p] > r->paths.bytes[best] || (!r->paths.ops[best] && r->paths.ops[p]))
 			best = p;
 	return best;
 }
@@ -177,13 +177,13 @@ uint64_t bench_result_copied(const struct bench_result *r)
 	uint64_t sum = 0;
 
 	for (int p = 0; p < BENCH_PATHS; p++)
-		sum += r->ways.copied[p];
+		sum += r->paths.copied[p];
 	return sum;
 }
 
 void bench_result_why(const struct bench_result *r, unsigned int path, char *buf, size_t size)
 {
-	uint32_t why = r->ways.why[path];
+	uint32_t why = r->paths.why[path];
 
 	if (!size)
 		return;
@@ -194,31 +194,31 @@ void bench_result_why(const struct bench_result *r, unsigned int path, char *buf
 
 int bench_result_status(const struct bench_results *results)
 {
-	int status = BENCH_OK;
+	int status = TOOL_OK;
 
 	for (unsigned int i = 0; i < results->nr; i++) {
 		const struct bench_result *r = results->r[i];
 
 		if (r->verify_errors)
-			return BENCH_DIFFERS;
+			return TOOL_DIFFERS;
 		if (r->error == -EOPNOTSUPP && (r->job->path || r->job->direct_only))
-			status = BENCH_NO_PATH;
+			status = TOOL_NO_PATH;
 		else if ((r->error || r->total_errors) && !status)
-			status = BENCH_FAILED;
+			status = TOOL_FAILED;
 	}
 	return status;
 }
 
 int bench_results_add(struct bench_results *results, struct bench_result *r, struct bench_err *err)
 {
-	if (results->nr == results->room) {
-		unsigned int room = results->room ? 2 * results->room : 16;
-		struct bench_result **more = realloc(results->r, room * sizeof(*more));
+	if (results->nr == results->size) {
+		unsigned int size = results->size ? 2 * results->size : 16;
+		struct bench_result **more = realloc(results->r, size * sizeof(*more));
 
 		if (!more)
-			return bench_fail(err, BENCH_FAILED, "no memory");
+			return bench_fail(err, TOOL_FAILED, "out of memory");
 		results->r = more;
-		results->room = room;
+		results->size = size;
 	}
 	results->r[results->nr++] = r;
 	return 0;

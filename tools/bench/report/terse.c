@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The report in one line a job, with semicolons: fio's terse version 3, and the path as last field. */
+/* The report as one line per job: terse version 3 of fio, with the path as last field. */
 #include "config.h"
 #include "bench/run.h"
 
@@ -50,7 +50,7 @@ static void one_line(FILE *out, const struct bench_result *r)
 	for (unsigned int i = 1; i < BENCH_DEPTHS; i++)
 		fprintf(out, ";%.1f%%", depth[i]);
 	bench_ranges(r, share);
-	/* fio's version 3 knows no nanoseconds: they count as the first range of microseconds. */
+	/* Version 3 has no nanoseconds: they count as the first range of microseconds. */
 	for (unsigned int i = 0; i < 10; i++)
 		share[10] += share[i];
 	for (unsigned int i = 10; i < BENCH_RANGES; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers as fio writes them, and shares of ranges. */
+/* Numbers in the form of fio, and shares of ranges. */
 #include "config.h"
 #include <string.h>
 #include "bench/run.h"
@@ -8,7 +8,7 @@ static const char *scaled(double n, double base, const char *const *units, unsig
 {
 	unsigned int i = 0;
 
-	/* As it will be printed: 999.9 is 1.00k. */
+	/* As it is printed: 999.9 is 1.00k. */
 	while (i + 1 < nr && n >= base - 0.5) {
 		n /= base;
 		i++;
@@ -46,26 +46,26 @@ const char *bench_text_clock(uint64_t ns, char *buf)
 	return buf;
 }
 
-void bench_text_job(FILE *out, const struct bench_job *job)
+void bench_text_job(const struct bench_job *job, char *buf, size_t size)
 {
 	static const char *const names[] = {
 		"?", "read", "write", "rw", "?", "randread", "randwrite", "randrw",
 	};
+	size_t n = (size_t)snprintf(buf, size, "%.200s: (g=%u): rw=%s", job->name, job->group, names[job->rw & 7]);
 
-	fprintf(out, "%s: (g=%u): rw=%s", job->name, job->group, names[job->rw & 7]);
 	for (int d = 0; d < DIR_NR; d++) {
 		uint64_t most = job->bs_min[d];
 
 		for (unsigned int i = 0; i < job->nr_split[d]; i++)
 			most = job->split[d][i].bs > most ? job->split[d][i].bs : most;
-		fprintf(out, "%s(%c) %lluB-%lluB", d ? ", " : ", bs=", d ? 'W' : 'R', (unsigned long long)job->bs_min[d],
-			(unsigned long long)most);
+		n += (size_t)snprintf(buf + n, size - n, "%s(%c) %lluB-%lluB", d ? ", " : ", bs=", d ? 'W' : 'R',
+				      (unsigned long long)job->bs_min[d], (unsigned long long)most);
 	}
-	fprintf(out, ", ioengine=%s, iodepth=%llu", job->engine->name, (unsigned long long)job->iodepth);
+	n += (size_t)snprintf(buf + n, size - n, ", ioengine=%s, iodepth=%llu", job->engine->name,
+			      (unsigned long long)job->iodepth);
 	if (!job->engine->host)
-		fprintf(out, ", mem=%s, path=%s%s", job->mem, devio_path_name((unsigned int)job->path),
-			job->direct_only ? ", direct_only" : "");
-	fprintf(out, "\n%s", job->numjobs > 1 ? "...\n" : "");
+		snprintf(buf + n, size - n, ", mem=%.80s, path=%s%s", job->mem,
+			 devio_path_name((unsigned int)job->path), job->direct_only ? ", direct-only" : "");
 }
 
 const uint64_t bench_range_end[BENCH_RANGES] = {
