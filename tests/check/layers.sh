@@ -86,16 +86,38 @@ drawn() {
 verdict "docs/rooms.dot has the arrows of the table" \
 	"$(diff <(drawn) <(printf '%s\n' "${may[@]}" | grep -v ':$'))"
 
-# Of the objects: OBJECT SYMBOL OBJECT-THAT-HAS-IT for every symbol of lib/ that an object uses.
-symbols() {
-	find "$BUILD/lib" -name '*libdv*_la-*.o' -print0 | xargs -0 -r nm -A -P | awk '
-		{ f = $1; sub(/:$/, "", f); sub(/.*\/lib\//, "", f); sub(/\.libs\//, "", f); sub(/[a-z_]*lib[a-z]*_la-/, "", f) }
+# objects TOP [FOLDER...]: for each object below these folders of TOP whose source is in the tree, the symbols of the others
+# that it uses: OBJECT SYMBOL OBJECT-THAT-DEFINES-IT
+objects() {
+	local top=$1
+	shift
+	find "${@/#/$BUILD/$top/}" -name '*-*.o' -print0 | xargs -0 -r nm -A -P | awk -v top="$top" '
+		NR == FNR { sub(/\.c$/, ".o"); ours[$1]; next }
+		{ f = $1; sub(/:$/, "", f); sub(".*/" top "/(\\./)?", "", f); sub(/\.libs\//, "", f); sub(/[a-z_]*-/, "", f) }
+		!(f in ours) { next }
 		$3 == "U" { use[++u] = f; what[u] = $2 }
 		$3 ~ /^[TDBRVW]$/ { at[$2] = f }
-		END { for (i = 1; i <= u; i++) if (what[i] in at && at[what[i]] != use[i]) print use[i], what[i], at[what[i]] }' |
-		LC_ALL=C sort -u
+		END { for (i = 1; i <= u; i++) if (what[i] in at && at[what[i]] != use[i]) print use[i], what[i], at[what[i]] }' \
+		<(project_files | sed -n "s|^$top/||p" | grep '\.c$') - | LC_ALL=C sort -u
 }
-symbols >"$tmp/symbols"
+
+# Objects that reach themselves: those left when all that use nothing, or are used by nothing, have been removed in turn.
+circles() {
+	awk '$1 != $3 && !seen[$1, $3]++ { from[++n] = $1; to[n] = $3 }
+		END {
+			do {
+				delete out; delete in_; left = m = 0
+				for (i = 1; i <= n; i++) { out[from[i]]; in_[to[i]] }
+				for (i = 1; i <= n; i++)
+					if (from[i] in in_ && to[i] in out) { from[++m] = from[i]; to[m] = to[i] } else left = 1
+				n = m
+			} while (left)
+			for (i = 1; i <= n; i++) { c[from[i]]; c[to[i]] }
+			for (o in c) print o " is in a circle of objects"
+		}' "$1" | LC_ALL=C sort
+}
+
+objects lib . >"$tmp/symbols"
 verdict "the objects of lib/ were found" "$([[ $(wc -l <"$tmp/symbols") -gt 300 ]] || echo "hardly a symbol in $BUILD/lib")"
 awk -v may="$(printf '%s;' "${may[@]}")" '
 	BEGIN {
@@ -110,20 +132,7 @@ awk -v may="$(printf '%s;' "${may[@]}")" '
 	from == "load" && $2 ~ /^devio_/ { next }       # the public interface
 	!((from, to) in ok) { print $1 " uses " $2 " of " $3 }' "$tmp/symbols" >"$tmp/uses"
 verdict "no object uses a room that is not below it" "$(cat "$tmp/uses")"
-# Objects that reach themselves: what is left when all that use nothing, or are used by nothing, are taken away in turn.
-awk '$1 != $3 && !seen[$1, $3]++ { from[++n] = $1; to[n] = $3 }
-	END {
-		do {
-			delete out; delete in_; left = m = 0
-			for (i = 1; i <= n; i++) { out[from[i]]; in_[to[i]] }
-			for (i = 1; i <= n; i++)
-				if (from[i] in in_ && to[i] in out) { from[++m] = from[i]; to[m] = to[i] } else left = 1
-			n = m
-		} while (left)
-		for (i = 1; i <= n; i++) { c[from[i]]; c[to[i]] }
-		for (o in c) print o " is in a circle of objects"
-	}' "$tmp/symbols" | LC_ALL=C sort >"$tmp/circles"
-verdict "no circle of objects" "$(cat "$tmp/circles")"
+verdict "no circle of objects" "$(circles "$tmp/symbols")"
 
 # A tool uses common/ and its own folder; these files use more than <devio.h> and libc.
 tools='config\.h|include/devio\.h|tools/common/[a-z]+\.h|<json-c/.*'
@@ -138,6 +147,12 @@ rule "tools/nicd/caps.c drops capabilities" '^tools/nicd/caps\.c$' "$tools|tools
 rule "tools/bench/engine/uring.c, which is compared with, has an io_uring" '^tools/bench/engine/uring\.c$' \
 	"$tools|tools/bench/[a-z/]+\\.h|lib/kern/spin\\.h|<liburing\\.h>"
 rule "tools/bench/cpu.c counts with perf_event_open" '^tools/bench/cpu\.c$' "$tools|tools/bench/[a-z/]+\\.h|<linux/perf_event\\.h>"
+for name in bench common cp nc nicd probe serve; do
+	objects tools "$name" >"$tmp/$name"
+	verdict "no circle of objects in tools/$name/" "$(circles "$tmp/$name")"
+done
+verdict "the objects of tools/ were found" \
+	"$([[ $(cat "$tmp"/{bench,cp,nc,nicd,probe,serve} | wc -l) -gt 200 ]] || echo "hardly a symbol in $BUILD/tools")"
 verdict "every file of tools/ is in the folder of a tool" \
 	"$(project_files | grep -E '^tools/.*\.[ch]$' | grep -vE '^tools/(common|bench|cp|nc|nicd|probe|serve)/')"
 grep -vE '^examples/(own-ring|loader)\.c ' "$tmp/all" >"$tmp/rest"

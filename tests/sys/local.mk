@@ -34,7 +34,8 @@ sys_scripts = \
 	tests/sys/examples.sh \
 	tests/sys/devio-cp.sh \
 	tests/sys/devio-nc.sh \
-	tests/sys/devio-nc-link.sh
+	tests/sys/devio-nc-link.sh \
+	tests/sys/devio-tools.sh
 dist_check_SCRIPTS += $(sys_scripts)
 TESTS += $(sys_scripts)
 EXTRA_DIST += tests/sys/tool.bash tests/sys/nc-peer.py tests/sys/lossy-link.py

@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# What all tools have in common: help, version, mistyped options, the exit status
+# of a missing file, ports, the keys of JSON.
+# shellcheck source=../check/tap.bash
+. "$(dirname "$0")/../check/tap.bash"
+# shellcheck source=tool.bash
+. "$(dirname "$0")/tool.bash"
+cd "$tmp" || exit 1
+bin=$BUILD/tools
+tools=(devio-bench devio-cp devio-nc devio-nicd devio-probe devio-serve)
+head -c 100001 /dev/urandom >src
+
+# is STATUS TOOL ARGS, expect_of NAME STATUS PATTERN TOOL ARGS: tool_is and expect of that tool
+is() {
+	tool=$bin/$2
+	tool_is "$1" "${@:3}"
+}
+expect_of() {
+	tool=$bin/$4
+	expect "$1" "$2" "$3" "${@:5}"
+}
+
+bad='' wide=''
+for name in "${tools[@]}"; do
+	bad+=$(is 0 "$name" --help)
+	grep -q '^Usage: ' out && grep -qi 'exit status' out || bad+="$name --help "
+	mv out help
+	wide+=$(awk -v t="$name" 'length($0) > 80 { print t ": " $0 }' help)
+	bad+=$(is 0 "$name" -h)
+	cmp -s out help || bad+="$name -h is not --help "
+	for width in 60 132; do
+		COLUMNS=$width is 0 "$name" --help >status
+		wide+=$(cat status; awk -v t="$name" -v w=$width 'length($0) > w { print t " " w ": " $0 }' out)
+	done
+	for option in --version -V; do
+		bad+=$(is 0 "$name" $option)
+		grep -qE "^$name \(libdevio\) [0-9]+\.[0-9]+" out || bad+="$name $option: $(cat out) "
+	done
+done
+verdict "-h, --help, -V and --version" "$bad"
+verdict "help fits the terminal" "$wide"
+
+while read -r name wrong right; do
+	expect_of "$name $wrong" 2 "$name: unrecognized option '(--)?${wrong#--}'\. Did you mean $right\?\$" "$name" "$wrong"
+done <<'END'
+devio-bench --ioedpth --iodepth
+devio-bench --out-put --output
+devio-cp --verfy --verify
+devio-cp --block_size --block-size
+devio-cp --porgress=1 --progress
+devio-nc --lisen --listen
+devio-nc --direct-onyl --direct-only
+devio-nicd --scoket --socket
+devio-probe --jsno --json
+devio-serve --adress --address
+devio-serve --verison --version
+END
+for name in "${tools[@]}"; do
+	bad=$(is 2 "$name" --xyzzy-plugh=1)
+	verdict "$name: an option like none" "$bad$(grep -q 'xyzzy-plugh' err || cat err; grep 'Did you mean' err)"
+done
+verdict "the value of an option is none" "$(is 1 devio-cp --force --mem host nothing -- --verfy; is 2 devio-cp --mem --verfy src dst
+	grep 'Did you mean' err)"
+verdict "nor what follows --" "$(is 1 devio-cp -- --verfy dst; grep -q -- '--verfy' err || cat err; grep 'Did you mean' err)"
+
+expect_of "a missing file" 1 'nothing' devio-cp nothing dst
+expect_of "a missing file" 1 'nothing' devio-nc localhost 1 --in nothing
+expect_of "a missing file" 1 'nothing' devio-probe nothing
+expect_of "a missing file" 1 'nothing' devio-bench --name=r --filename=nothing
+expect_of "a missing job file" 1 'nothing' devio-bench nothing
+expect_of "a missing directory" 1 'nothing' devio-serve nothing 0
+expect_of "a missing interface" 1 'interface nothing0: No such device' devio-nicd --socket="$tmp/sock" lo nothing0
+verdict "and no socket for the others" "$(ls sock 2>/dev/null)"
+
+for port in 65536 70000 99999999999999999999; do
+	expect_of "port $port" 2 "port $port: not from 0 to 65535" devio-serve . $port
+	expect_of "port $port" 2 "port $port: not from 0 to 65535" devio-nc localhost $port
+done
+"$bin/devio-serve" . 0 2>err & pid=$!
+for ((i = 0; i < 500; i++)); do
+	grep -q ' port ' err && break
+	sleep 0.02
+done
+kill $pid
+wait $pid; rc=$?
+verdict "port 0 is a free one" "$([[ $rc = 0 ]] || echo "exit status $rc"; grep -qE "^devio-serve: serving \. at 127\.0\.0\.1 port [1-9][0-9]*\$" err || cat err)"
+
+# keys WHAT ARGS: the top of its JSON
+bench=(devio-bench --mem=host --name=r --filename=src --bs=4k --output-format=json)
+version=$("$bin/devio-cp" --version)
+version=${version##* }
+keys() {
+	local what=$1 bad
+	shift
+	bad=$(is "${status:-0}" "$@")
+	[[ -n $bad ]] || bad=$(grep -qE "^  \"devio_version\": ?\"$version\"" out || head -n 5 out)
+	verdict "devio_version of $what" "$bad"
+}
+keys devio-cp devio-cp src mem:host --json
+keys devio-probe devio-probe --json
+keys devio-bench "${bench[@]}"
+keys "devio-bench --compare" "${bench[@]}" --compare --rounds=1 --runtime=20ms --time_based
+keys "devio-bench --tune" "${bench[@]}" --tune=10ms
+status=1 keys devio-nc devio-nc --json localhost 1 --in src
+cd / || exit 1
+done_testing
