@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* TCP into and out of dma-bufs: what the headers of Debian 12 lack of linux/netdev.h, linux/uio.h and linux/ethtool_netlink.h. */
+/*
+ * Device memory TCP: definitions of linux/netdev.h, linux/uio.h and
+ * linux/ethtool_netlink.h that the headers of Debian 12 lack.
+ */
 #ifndef DV_KERN_DEVMEM_H
 #define DV_KERN_DEVMEM_H
 
@@ -20,8 +23,8 @@
 #define DV_RCVBUF_LOCK 2
 #define DV_SCM_DEVMEM_TX SO_DEVMEM_DMABUF
 
-#define DV_DONTNEED_TOKENS 128  /* ranges in one call; more is EINVAL */
-#define DV_DONTNEED_FRAGS 1024  /* fragments in one call; the kernel stops there without a word */
+#define DV_DONTNEED_TOKENS 128  /* ranges per call; EINVAL for more */
+#define DV_DONTNEED_FRAGS 1024  /* fragments per call; the kernel silently ignores the rest */
 
 struct dv_dmabuf_cmsg {
 	uint64_t frag_offset;
@@ -35,8 +38,8 @@ struct dv_dmabuf_token {
 enum { DV_NETDEV_PAGE_POOL_GET = 5, DV_NETDEV_QUEUE_GET = 10, DV_NETDEV_QSTATS_GET = 12, DV_NETDEV_BIND_RX = 13,
        DV_NETDEV_BIND_TX = 15 };
 enum { DV_DMABUF_IFINDEX = 1, DV_DMABUF_QUEUES, DV_DMABUF_FD, DV_DMABUF_ID, DV_DMABUF_RX_PAGE_SIZE };
-enum { DV_QUEUE_ID = 1, DV_QUEUE_IFINDEX, DV_QUEUE_TYPE, DV_QUEUE_NAPI_ID, DV_QUEUE_DMABUF, DV_QUEUE_IO_URING, DV_QUEUE_XSK,
-       DV_QUEUE_LEASE };
+enum { DV_QUEUE_ID = 1, DV_QUEUE_IFINDEX, DV_QUEUE_TYPE, DV_QUEUE_NAPI_ID, DV_QUEUE_DMABUF, DV_QUEUE_IO_URING,
+       DV_QUEUE_XSK, DV_QUEUE_LEASE };
 enum { DV_QSTATS_IFINDEX = 1, DV_QSTATS_QUEUE_TYPE, DV_QSTATS_QUEUE_ID, DV_QSTATS_SCOPE, DV_QSTATS_RX_PACKETS = 8,
        DV_QSTATS_RX_BYTES, DV_QSTATS_RX_ALLOC_FAIL = 12, DV_QSTATS_RX_HW_DROPS };
 enum { DV_POOL_ID = 1, DV_POOL_IFINDEX, DV_POOL_NAPI_ID, DV_POOL_INFLIGHT, DV_POOL_INFLIGHT_MEM, DV_POOL_DETACH_TIME,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dma-buf descriptors: what lseek, mmap and one ioctl can do with them. */
+/* Operations on dma-buf file descriptors: lseek, mmap and DMA_BUF_IOCTL_SYNC. */
 #include "config.h"
 #include <errno.h>
 #include <unistd.h>
@@ -27,7 +27,7 @@ int64_t dv_dmabuf_size(int fd)
 
 	if (size < 0)
 		return -errno;
-	/* The position is shared with whoever gave us the fd. */
+	/* The file position is shared with the caller's descriptor. */
 	(void)lseek(fd, 0, SEEK_SET);
 	return size;
 }
@@ -47,7 +47,7 @@ static int cpu_sync(int fd, uint64_t flags)
 	struct dma_buf_sync sync = { .flags = flags };
 	int rc;
 
-	/* The exporter may wait for the device: interrupted, it is asked again. */
+	/* The exporter may wait for the device: retry if interrupted. */
 	do
 		rc = ioctl(fd, DMA_BUF_IOCTL_SYNC, &sync);
 	while (rc < 0 && (errno == EINTR || errno == EAGAIN));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What ethtool(8) shows and sets: rings by netlink, the RSS table and steering rules by ioctl. */
+/* ethtool(8) settings: rings through netlink, the RSS table and flow rules through ioctl. */
 #include "config.h"
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 #include "kern/ethtool.h"
 #include "kern/devmem.h"
 
-static int call(const char *ifname, void *arg)
+static int ethtool_ioctl(const char *ifname, void *arg)
 {
 	struct ifreq req = { .ifr_data = arg };
 	int rc, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -43,8 +43,8 @@ static void on_rings(void *arg, const void *attrs, int len)
 	dv_ethtool_split_parse(attrs, len, arg);
 }
 
-/* A request about the interface's rings, open at its end for what is to be set. */
-static struct nl_msg *rings(struct dv_genl *g, uint8_t cmd, unsigned int ifindex)
+/* A request for the interface's rings; the caller may append attributes to set. */
+static struct nl_msg *rings_msg(struct dv_genl *g, uint8_t cmd, unsigned int ifindex)
 {
 	struct nl_msg *msg = dv_genl_msg(g, "ethtool", cmd, 0);
 	struct nlattr *head = msg ? nla_nest_start(msg, ETHTOOL_A_RINGS_HEADER | NLA_F_NESTED) : NULL;
@@ -66,12 +66,12 @@ int dv_ethtool_split_get(unsigned int ifindex, struct dv_split *s)
 	s->thresh = -1;
 	if (rc)
 		return rc;
-	rc = dv_genl_talk(&g, rings(&g, ETHTOOL_MSG_RINGS_GET, ifindex), on_rings, s);
+	rc = dv_genl_talk(&g, rings_msg(&g, ETHTOOL_MSG_RINGS_GET, ifindex), on_rings, s);
 	dv_genl_close(&g);
 	return rc;
 }
 
-int dv_ethtool_split_set(unsigned int ifindex, const struct dv_split *s, char *why, size_t size)
+int dv_ethtool_split_set(unsigned int ifindex, const struct dv_split *s, char *err_msg, size_t size)
 {
 	struct nl_msg *msg;
 	struct dv_genl g;
@@ -79,13 +79,13 @@ int dv_ethtool_split_set(unsigned int ifindex, const struct dv_split *s, char *w
 
 	if (rc)
 		return rc;
-	msg = rings(&g, ETHTOOL_MSG_RINGS_SET, ifindex);
+	msg = rings_msg(&g, ETHTOOL_MSG_RINGS_SET, ifindex);
 	if (msg && s->split >= 0)
 		(void)nla_put_u8(msg, ETHTOOL_A_RINGS_TCP_DATA_SPLIT, (uint8_t)s->split);
 	if (msg && s->thresh >= 0)
 		(void)nla_put_u32(msg, DV_RINGS_HDS_THRESH, (uint32_t)s->thresh);
 	rc = dv_genl_talk(&g, msg, NULL, NULL);
-	snprintf(why, size, "%s", g.why);
+	snprintf(err_msg, size, "%s", g.why);
 	dv_genl_close(&g);
 	return rc;
 }
@@ -94,19 +94,19 @@ uint32_t dv_ethtool_ring(const char *ifname)
 {
 	struct ethtool_ringparam r = { .cmd = ETHTOOL_GRINGPARAM };
 
-	return call(ifname, &r) ? 0 : r.rx_pending;
+	return ethtool_ioctl(ifname, &r) ? 0 : r.rx_pending;
 }
 
 int dv_ethtool_queues(const char *ifname)
 {
 	struct ethtool_channels ch = { .cmd = ETHTOOL_GCHANNELS };
-	struct ethtool_rxnfc rings_of = { .cmd = ETHTOOL_GRXRINGS };
-	int rc = call(ifname, &rings_of);
+	struct ethtool_rxnfc rx_rings = { .cmd = ETHTOOL_GRXRINGS };
+	int rc = ethtool_ioctl(ifname, &rx_rings);
 
-	/* Rings counts what can be received by; channels may name more kinds than that. */
+	/* GRXRINGS counts receive queues only; channels may include other kinds. */
 	if (!rc)
-		return (int)rings_of.data;
-	rc = call(ifname, &ch);
+		return (int)rx_rings.data;
+	rc = ethtool_ioctl(ifname, &ch);
 	return rc ? rc : (int)(ch.rx_count + ch.combined_count);
 }
 
@@ -126,13 +126,13 @@ int dv_ethtool_rss_get(const char *ifname, uint32_t *table)
 
 	if (!in)
 		return rc;
-	/* Without room it tells the size. */
-	rc = call(ifname, in);
+	/* With size 0 the ioctl returns the table size only. */
+	rc = ethtool_ioctl(ifname, in);
 	if (!rc && (!in->size || in->size > DV_RSS_MAX))
 		rc = in->size ? -E2BIG : -EOPNOTSUPP;
 	in->cmd = ETHTOOL_GRXFHINDIR;
 	if (!rc)
-		rc = call(ifname, in);
+		rc = ethtool_ioctl(ifname, in);
 	if (!rc) {
 		memcpy(table, in->ring_index, in->size * sizeof(*table));
 		rc = (int)in->size;
@@ -150,7 +150,7 @@ int dv_ethtool_rss_set(const char *ifname, const uint32_t *table, unsigned int n
 		return n > DV_RSS_MAX ? -E2BIG : -ENOMEM;
 	in->size = n;
 	memcpy(in->ring_index, table, n * sizeof(*table));
-	rc = call(ifname, in);
+	rc = ethtool_ioctl(ifname, in);
 	free(in);
 	return rc;
 }
@@ -172,85 +172,86 @@ bool dv_ethtool_rss_make(uint32_t *table, unsigned int size, unsigned int first,
 	return true;
 }
 
-static bool put_ends(struct ethtool_rx_flow_spec *fs, const struct sockaddr_storage *local, const struct sockaddr_storage *peer)
+static bool fill_ipv4(struct ethtool_rx_flow_spec *fs, const struct sockaddr_storage *local,
+		      const struct sockaddr_storage *peer)
 {
-	const struct sockaddr_in *here = (const struct sockaddr_in *)local, *there = (const struct sockaddr_in *)peer;
+	const struct sockaddr_in *dst = (const struct sockaddr_in *)local, *src = (const struct sockaddr_in *)peer;
 
 	fs->flow_type = TCP_V4_FLOW;
-	fs->h_u.tcp_ip4_spec.pdst = here->sin_port;
+	fs->h_u.tcp_ip4_spec.pdst = dst->sin_port;
 	fs->m_u.tcp_ip4_spec.pdst = 0xffff;
-	if (here->sin_addr.s_addr) {
-		fs->h_u.tcp_ip4_spec.ip4dst = here->sin_addr.s_addr;
+	if (dst->sin_addr.s_addr) {
+		fs->h_u.tcp_ip4_spec.ip4dst = dst->sin_addr.s_addr;
 		fs->m_u.tcp_ip4_spec.ip4dst = 0xffffffff;
 	}
-	if (there) {
-		fs->h_u.tcp_ip4_spec.ip4src = there->sin_addr.s_addr;
-		fs->h_u.tcp_ip4_spec.psrc = there->sin_port;
+	if (src) {
+		fs->h_u.tcp_ip4_spec.ip4src = src->sin_addr.s_addr;
+		fs->h_u.tcp_ip4_spec.psrc = src->sin_port;
 		fs->m_u.tcp_ip4_spec.ip4src = 0xffffffff;
 		fs->m_u.tcp_ip4_spec.psrc = 0xffff;
 	}
-	return here->sin_port;
+	return dst->sin_port;
 }
 
-static bool put_ends6(struct ethtool_rx_flow_spec *fs, const struct sockaddr_storage *local,
+static bool fill_ipv6(struct ethtool_rx_flow_spec *fs, const struct sockaddr_storage *local,
 		      const struct sockaddr_storage *peer)
 {
-	const struct sockaddr_in6 *here = (const struct sockaddr_in6 *)local, *there = (const struct sockaddr_in6 *)peer;
+	const struct sockaddr_in6 *dst = (const struct sockaddr_in6 *)local, *src = (const struct sockaddr_in6 *)peer;
 
 	fs->flow_type = TCP_V6_FLOW;
-	fs->h_u.tcp_ip6_spec.pdst = here->sin6_port;
+	fs->h_u.tcp_ip6_spec.pdst = dst->sin6_port;
 	fs->m_u.tcp_ip6_spec.pdst = 0xffff;
-	if (!IN6_IS_ADDR_UNSPECIFIED(&here->sin6_addr)) {
-		memcpy(fs->h_u.tcp_ip6_spec.ip6dst, &here->sin6_addr, 16);
+	if (!IN6_IS_ADDR_UNSPECIFIED(&dst->sin6_addr)) {
+		memcpy(fs->h_u.tcp_ip6_spec.ip6dst, &dst->sin6_addr, 16);
 		memset(fs->m_u.tcp_ip6_spec.ip6dst, 0xff, 16);
 	}
-	if (there) {
-		memcpy(fs->h_u.tcp_ip6_spec.ip6src, &there->sin6_addr, 16);
-		fs->h_u.tcp_ip6_spec.psrc = there->sin6_port;
+	if (src) {
+		memcpy(fs->h_u.tcp_ip6_spec.ip6src, &src->sin6_addr, 16);
+		fs->h_u.tcp_ip6_spec.psrc = src->sin6_port;
 		memset(fs->m_u.tcp_ip6_spec.ip6src, 0xff, 16);
 		fs->m_u.tcp_ip6_spec.psrc = 0xffff;
 	}
-	return here->sin6_port;
+	return dst->sin6_port;
 }
 
-/* An IPv4 address in IPv6's clothes comes by packets of IPv4. */
-static const struct sockaddr_storage *undress(const struct sockaddr_storage *a, struct sockaddr_storage *buf)
+/* IPv4-mapped IPv6 addresses arrive in IPv4 packets: convert them to IPv4. */
+static const struct sockaddr_storage *unmap_ipv4(const struct sockaddr_storage *a, struct sockaddr_storage *buf)
 {
-	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)a;
-	struct sockaddr_in *four = (struct sockaddr_in *)buf;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
+	struct sockaddr_in *in4 = (struct sockaddr_in *)buf;
 
-	if (!a || a->ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+	if (!a || a->ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
 		return a;
-	*four = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = six->sin6_port };
-	memcpy(&four->sin_addr, (const char *)&six->sin6_addr + 12, 4);
+	*in4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = in6->sin6_port };
+	memcpy(&in4->sin_addr, (const char *)&in6->sin6_addr + 12, 4);
 	return buf;
 }
 
-int dv_ethtool_rule_make(struct ethtool_rxnfc *r, const struct sockaddr_storage *local, const struct sockaddr_storage *peer,
-			 unsigned int queue)
+int dv_ethtool_rule_make(struct ethtool_rxnfc *r, const struct sockaddr_storage *local,
+			 const struct sockaddr_storage *peer, unsigned int queue)
 {
 	struct sockaddr_storage a, b;
-	bool good;
+	bool has_port;
 
-	local = undress(local, &a);
-	peer = undress(peer, &b);
+	local = unmap_ipv4(local, &a);
+	peer = unmap_ipv4(peer, &b);
 	memset(r, 0, sizeof(*r));
 	r->cmd = ETHTOOL_SRXCLSRLINS;
 	r->fs.ring_cookie = queue;
 	if (local->ss_family == AF_INET)
-		good = put_ends(&r->fs, local, peer);
+		has_port = fill_ipv4(&r->fs, local, peer);
 	else if (local->ss_family == AF_INET6)
-		good = put_ends6(&r->fs, local, peer);
+		has_port = fill_ipv6(&r->fs, local, peer);
 	else
 		return -EINVAL;
-	return good ? 0 : -EINVAL;
+	return has_port ? 0 : -EINVAL;
 }
 
 int dv_ethtool_rule_can(const char *ifname)
 {
 	struct ethtool_rxnfc count = { .cmd = ETHTOOL_GRXCLSRLCNT };
 
-	return call(ifname, &count);
+	return ethtool_ioctl(ifname, &count);
 }
 
 int dv_ethtool_rule_place(const char *ifname)
@@ -263,13 +264,13 @@ int dv_ethtool_rule_place(const char *ifname)
 		return rc;
 	r->cmd = ETHTOOL_GRXCLSRLALL;
 	r->rule_cnt = DV_RSS_MAX;
-	rc = call(ifname, r);
-	/* From the top, where rules are weakest and few look; data is the size of the table. */
+	rc = ethtool_ioctl(ifname, r);
+	/* Search from the top, where priority is lowest and rules are rare; data is the table size. */
 	at = r->data ? (uint32_t)r->data - 1 : 0;
 	for (uint32_t i = 0; !rc && i < r->rule_cnt; i++)
 		if (r->rule_locs[i] == at) {
 			rc = at-- ? 0 : -ENOSPC;
-			i = UINT32_MAX; /* from the beginning: they are in no order */
+			i = UINT32_MAX; /* start over: the list is not sorted */
 		}
 	if (!rc && !r->data)
 		rc = -ENOSPC;
@@ -284,12 +285,12 @@ int dv_ethtool_rule_add(const char *ifname, const struct sockaddr_storage *local
 	int rc = dv_ethtool_rule_make(&r, local, peer, queue);
 
 	r.fs.location = location;
-	return rc ? rc : call(ifname, &r);
+	return rc ? rc : ethtool_ioctl(ifname, &r);
 }
 
 int dv_ethtool_rule_del(const char *ifname, unsigned int location)
 {
 	struct ethtool_rxnfc r = { .cmd = ETHTOOL_SRXCLSRLDEL, .fs.location = location };
 
-	return call(ifname, &r);
+	return ethtool_ioctl(ifname, &r);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Generic netlink: one request, its answers, and the kernel's own words when it refuses. */
+/* Generic netlink: one request, its replies, and the kernel's extended ACK message on failure. */
 #include "config.h"
 #include <errno.h>
 #include <stdbool.h>
@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include "kern/genl.h"
 
-struct answer {
+struct reply {
 	struct dv_genl *g;
 	void (*fn)(void *arg, const void *attrs, int len);
 	void *arg;
@@ -55,7 +55,7 @@ void dv_genl_words(const struct nlmsghdr *h, char *buf, size_t size)
 
 static int on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 {
-	struct answer *a = arg;
+	struct reply *a = arg;
 
 	(void)from;
 	a->err = e->error;
@@ -67,14 +67,14 @@ static int on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 static int on_end(struct nl_msg *msg, void *arg)
 {
 	(void)msg;
-	((struct answer *)arg)->done = true;
+	((struct reply *)arg)->done = true;
 	return NL_STOP;
 }
 
 static int on_valid(struct nl_msg *msg, void *arg)
 {
 	const struct genlmsghdr *g = nlmsg_data(nlmsg_hdr(msg));
-	struct answer *a = arg;
+	struct reply *a = arg;
 
 	if (a->fn)
 		a->fn(a->arg, genlmsg_attrdata(g, 0), genlmsg_attrlen(g, 0));
@@ -117,7 +117,7 @@ struct nl_msg *dv_genl_msg(struct dv_genl *g, const char *family, uint8_t cmd, i
 
 int dv_genl_talk(struct dv_genl *g, struct nl_msg *msg, void (*fn)(void *arg, const void *attrs, int len), void *arg)
 {
-	struct answer a = { .g = g, .fn = fn, .arg = arg };
+	struct reply a = { .g = g, .fn = fn, .arg = arg };
 	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
 	int rc = 0;
 

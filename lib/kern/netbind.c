@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The netdev family: dma-bufs bound to queues, and how the queues are. */
+/* The netdev netlink family: binding dma-bufs to queues, and the state of the queues. */
 #include "config.h"
 #include <errno.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static int put_queues(struct nl_msg *msg, unsigned int first, unsigned int n)
 	return 0;
 }
 
-static int bind_it(struct dv_netbind *b, uint8_t cmd, unsigned int ifindex, int fd, unsigned int first, unsigned int n,
+static int do_bind(struct dv_netbind *b, uint8_t cmd, unsigned int ifindex, int fd, unsigned int first, unsigned int n,
 		   uint32_t buffer)
 {
 	struct nl_msg *msg;
@@ -38,7 +38,8 @@ static int bind_it(struct dv_netbind *b, uint8_t cmd, unsigned int ifindex, int 
 	if (rc)
 		return rc;
 	msg = dv_genl_msg(&b->nl, "netdev", cmd, 0);
-	if (msg && (nla_put_u32(msg, DV_DMABUF_IFINDEX, ifindex) < 0 || nla_put_u32(msg, DV_DMABUF_FD, (uint32_t)fd) < 0 ||
+	if (msg && (nla_put_u32(msg, DV_DMABUF_IFINDEX, ifindex) < 0 ||
+		    nla_put_u32(msg, DV_DMABUF_FD, (uint32_t)fd) < 0 ||
 		    (buffer && nla_put_u32(msg, DV_DMABUF_RX_PAGE_SIZE, buffer) < 0) || put_queues(msg, first, n))) {
 		nlmsg_free(msg);
 		msg = NULL;
@@ -54,12 +55,12 @@ static int bind_it(struct dv_netbind *b, uint8_t cmd, unsigned int ifindex, int 
 int dv_netbind_rx(struct dv_netbind *b, unsigned int ifindex, int fd, unsigned int first, unsigned int n,
 		  uint32_t buffer)
 {
-	return bind_it(b, DV_NETDEV_BIND_RX, ifindex, fd, first, n, buffer);
+	return do_bind(b, DV_NETDEV_BIND_RX, ifindex, fd, first, n, buffer);
 }
 
 int dv_netbind_tx(struct dv_netbind *b, unsigned int ifindex, int fd)
 {
-	return bind_it(b, DV_NETDEV_BIND_TX, ifindex, fd, 0, 0, 0);
+	return do_bind(b, DV_NETDEV_BIND_TX, ifindex, fd, 0, 0, 0);
 }
 
 void dv_netbind_close(struct dv_netbind *b)
@@ -111,7 +112,8 @@ static void on_stats(void *arg, const void *attrs, int len)
 {
 	const struct wanted *w = arg;
 
-	if (dv_genl_num(attrs, len, DV_QSTATS_QUEUE_TYPE, 9) || dv_genl_num(attrs, len, DV_QSTATS_QUEUE_ID, UINT64_MAX) != w->queue)
+	if (dv_genl_num(attrs, len, DV_QSTATS_QUEUE_TYPE, 9) ||
+	    dv_genl_num(attrs, len, DV_QSTATS_QUEUE_ID, UINT64_MAX) != w->queue)
 		return;
 	w->c->packets = dv_genl_num(attrs, len, DV_QSTATS_RX_PACKETS, UINT64_MAX);
 	w->c->bytes = dv_genl_num(attrs, len, DV_QSTATS_RX_BYTES, UINT64_MAX);
@@ -142,7 +144,7 @@ int dv_netcount_get(unsigned int ifindex, unsigned int queue, uint32_t binding, 
 	memset(c, 0xff, sizeof(*c));
 	if (rc)
 		return rc;
-	/* Scope 1: queue by queue. */
+	/* Scope 1: per queue. */
 	msg = dv_genl_msg(&g, "netdev", DV_NETDEV_QSTATS_GET, NLM_F_DUMP);
 	if (msg && (nla_put_u32(msg, DV_QSTATS_IFINDEX, ifindex) < 0 || nla_put_u32(msg, DV_QSTATS_SCOPE, 1) < 0)) {
 		nlmsg_free(msg);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The interface of a connection: rtnetlink for the route, ethtool and the netdev family for its abilities. */
+/* The interface of a connection: rtnetlink for the route, ethtool and the netdev family for its capabilities. */
 #include "config.h"
 #include <errno.h>
 #include <string.h>
@@ -25,10 +25,10 @@
 /* linux/netdev.h, which the headers of Debian 12 lack. */
 #define NETDEV_CMD_BIND_RX 13
 #define NETDEV_CMD_BIND_TX 15
-#define FIRST_USER_NS 0xEFFFFFFDU /* PROC_USER_INIT_INO of linux/nsfs.h */
+#define INIT_USER_NS_INO 0xEFFFFFFDU /* PROC_USER_INIT_INO of linux/nsfs.h */
 
-/* Sends msg, which is freed, and gives each answer to fn. 0 or a negative error. */
-static int ask(struct nl_sock *sk, struct nl_msg *msg, nl_recvmsg_msg_cb_t fn, void *arg)
+/* Sends and frees msg, and passes each reply to fn. 0 or a negative error. */
+static int request(struct nl_sock *sk, struct nl_msg *msg, nl_recvmsg_msg_cb_t fn, void *arg)
 {
 	int rc = nl_send_auto(sk, msg);
 
@@ -49,22 +49,22 @@ static int on_route(struct nl_msg *msg, void *arg)
 	return NL_OK;
 }
 
-/* An IPv4 address in IPv6's clothes is routed as what it is. */
-static int address(const struct sockaddr_storage *peer, const void **addr, unsigned int *scope)
+/* The destination as the routing table knows it: an IPv4-mapped IPv6 address is routed as IPv4. */
+static int route_dst(const struct sockaddr_storage *peer, const void **addr, unsigned int *scope)
 {
-	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)peer;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)peer;
 
 	*scope = 0;
 	if (peer->ss_family == AF_INET) {
 		*addr = &((const struct sockaddr_in *)peer)->sin_addr;
 		return AF_INET;
 	}
-	if (IN6_IS_ADDR_V4MAPPED(&six->sin6_addr)) {
-		*addr = (const char *)&six->sin6_addr + 12;
+	if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+		*addr = (const char *)&in6->sin6_addr + 12;
 		return AF_INET;
 	}
-	*addr = &six->sin6_addr;
-	*scope = six->sin6_scope_id;
+	*addr = &in6->sin6_addr;
+	*scope = in6->sin6_scope_id;
 	return AF_INET6;
 }
 
@@ -78,14 +78,14 @@ static unsigned int route_of(const struct sockaddr_storage *peer)
 
 	if (!sk)
 		return 0;
-	rt.rtm_family = address(peer, &addr, &scope);
+	rt.rtm_family = route_dst(peer, &addr, &scope);
 	rt.rtm_dst_len = rt.rtm_family == AF_INET ? 32 : 128;
 	msg = nlmsg_alloc_simple(RTM_GETROUTE, 0);
 	if (!msg || nl_connect(sk, NETLINK_ROUTE) < 0 || nlmsg_append(msg, &rt, sizeof(rt), NLMSG_ALIGNTO) < 0 ||
 	    nla_put(msg, RTA_DST, rt.rtm_dst_len / 8, addr) < 0 || (scope && nla_put_u32(msg, RTA_OIF, scope) < 0))
 		nlmsg_free(msg);
 	else
-		(void)ask(sk, msg, on_route, &ifindex);
+		(void)request(sk, msg, on_route, &ifindex);
 	nl_socket_free(sk);
 	return ifindex;
 }
@@ -107,8 +107,8 @@ int dv_netdev_find(int fd, struct dv_netdev *d)
 	return 0;
 }
 
-/* The bus of the loopback interface and of veth, bond, VLAN, ... is empty. */
-static void ask_driver(struct dv_netdev *d)
+/* bus_info is empty for loopback, veth, bond, VLAN, ... */
+static void query_driver(struct dv_netdev *d)
 {
 	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
 	struct ifreq req = { .ifr_data = (void *)&info };
@@ -142,7 +142,7 @@ static int on_family(struct nl_msg *msg, void *arg)
 	return NL_OK;
 }
 
-static void ask_family(struct nl_sock *sk, struct dv_netdev *d)
+static void query_family(struct nl_sock *sk, struct dv_netdev *d)
 {
 	struct nl_msg *msg = nlmsg_alloc();
 
@@ -150,7 +150,7 @@ static void ask_family(struct nl_sock *sk, struct dv_netdev *d)
 	    nla_put_string(msg, CTRL_ATTR_FAMILY_NAME, "netdev") < 0)
 		nlmsg_free(msg);
 	else
-		(void)ask(sk, msg, on_family, d);
+		(void)request(sk, msg, on_family, d);
 }
 
 static int on_rings(struct nl_msg *msg, void *arg)
@@ -164,7 +164,7 @@ static int on_rings(struct nl_msg *msg, void *arg)
 	return NL_OK;
 }
 
-static void ask_split(struct nl_sock *sk, struct dv_netdev *d)
+static void query_split(struct nl_sock *sk, struct dv_netdev *d)
 {
 	int family = genl_ctrl_resolve(sk, "ethtool");
 	struct nl_msg *msg = family < 0 ? NULL : nlmsg_alloc();
@@ -179,11 +179,11 @@ static void ask_split(struct nl_sock *sk, struct dv_netdev *d)
 		return;
 	}
 	nla_nest_end(msg, head);
-	(void)ask(sk, msg, on_rings, &d->split);
+	(void)request(sk, msg, on_rings, &d->split);
 }
 
-/* Effective here; the namespace of the interface is the kernel's to judge. */
-static bool may_bind(void)
+/* Whether the capability is effective; only the kernel can check it against the interface's namespace. */
+static bool has_net_admin(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
@@ -192,28 +192,28 @@ static bool may_bind(void)
 	return !syscall(SYS_capget, &head, data) && data[0].effective & (1u << CAP_NET_ADMIN);
 }
 
-static bool in_first_user_ns(void)
+static bool in_init_user_ns(void)
 {
 	struct stat st;
 
-	return !stat("/proc/self/ns/user", &st) && st.st_ino == FIRST_USER_NS;
+	return !stat("/proc/self/ns/user", &st) && st.st_ino == INIT_USER_NS_INO;
 }
 
 void dv_netdev_ask(struct dv_netdev *d)
 {
 	struct nl_sock *sk = nl_socket_alloc();
 
-	ask_driver(d);
-	d->right = may_bind();
-	d->first_user_ns = in_first_user_ns();
+	query_driver(d);
+	d->right = has_net_admin();
+	d->first_user_ns = in_init_user_ns();
 	if (sk && !genl_connect(sk)) {
-		ask_family(sk, d);
-		ask_split(sk, d);
+		query_family(sk, d);
+		query_split(sk, d);
 	}
 	nl_socket_free(sk);
 }
 
-/* There is no way to ask for queue management operations but to bind. */
+/* The kernel reports queue management operations only through an attempt to bind. */
 static bool known_driver(const char *driver)
 {
 	static const char *const known[] = { "bnxt_en", "mlx5_core", "gve", "fbnic", "igb" };
@@ -234,7 +234,7 @@ enum devio_reason dv_netdev_why(const struct dv_netdev *d, bool send)
 		return DEVIO_REASON_NET_KERNEL;
 	if (!known_driver(d->driver))
 		return DEVIO_REASON_NET_DRIVER;
-	/* What is sent needs no queue of its own, and no right. */
+	/* Sending requires neither a queue of its own nor a capability. */
 	if (!send && d->split != 1)
 		return DEVIO_REASON_NET_SPLIT;
 	if (!send && !d->right)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel tells about the interface of a connection. Nothing here changes anything. */
+/* The interface of a connection and its capabilities. Read-only. */
 #ifndef DV_KERN_NETDEV_H
 #define DV_KERN_NETDEV_H
 
@@ -9,21 +9,21 @@
 struct dv_netdev {
 	unsigned int ifindex;      /* 0: not found */
 	char name[16];
-	char driver[32];           /* "" if it does not say */
-	bool on_bus;               /* a device, not a construct of the kernel's */
+	char driver[32];           /* "" if not reported */
+	bool on_bus;               /* a hardware device, not a virtual interface */
 	bool bind_rx, bind_tx;     /* the kernel's netdev family can bind dma-bufs */
-	int split;                 /* headers apart from payload: 1 on, 0 off, -1 not known or not possible */
-	bool right;                /* this process may bind queues */
-	bool first_user_ns;        /* ... and this is the user namespace in which the kernel wants the right for a ring's */
+	int split;                 /* header-data split: 1 on, 0 off, -1 unknown or not supported */
+	bool right;                /* CAP_NET_ADMIN is effective: this process may bind queues */
+	bool first_user_ns;        /* in the initial user namespace, as binding to an io_uring requires */
 };
 
-/* The interface by which the peer of the connected socket fd is reached: name and ifindex alone. 0 or -errno. */
+/* The interface that routes to the peer of the connected socket fd: sets name and ifindex only. 0 or -errno. */
 int dv_netdev_find(int fd, struct dv_netdev *d);
 
-/* The rest of it; what cannot be asked counts as absent. */
+/* Fills the other fields; what cannot be queried counts as missing. */
 void dv_netdev_ask(struct dv_netdev *d);
 
-/* The first thing that stands in the way of payload in device memory; NET_SETUP if nothing does. */
+/* The first obstacle to placing payload in device memory; NET_SETUP if there is none. */
 enum devio_reason dv_netdev_why(const struct dv_netdev *d, bool send);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What ip(8) shows of an interface. Nothing here changes anything. */
+/* Interface flags and MTU. Read-only. */
 #ifndef DV_KERN_NETIF_H
 #define DV_KERN_NETIF_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* It is up and has a link. */
+/* The interface is up and has a link. */
 bool dv_netif_running(const char *ifname);
-/* Bytes of a packet; 0: not known. */
+/* The MTU in bytes; 0 if unknown. */
 uint32_t dv_netif_mtu(const char *ifname);
 
 #endif

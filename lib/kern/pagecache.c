@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The border to the page cache: what is in it already? */
+/* Page cache queries. */
 #include "config.h"
 #include <errno.h>
 #include <unistd.h>
@@ -19,7 +19,7 @@
 struct cachestat_range { uint64_t off, len; };
 struct cachestat_result { uint64_t cache, dirty, writeback, evicted, recently_evicted; };
 
-/* One byte that is there without waiting. A byte beyond the end counts as there. */
+/* Can the byte be read without blocking? A byte past the end of the file counts as cached. */
 static bool sample(int fd, uint64_t off)
 {
 	char c;
@@ -34,10 +34,10 @@ bool dv_pagecache_holds(int fd, uint64_t off, uint64_t len)
 	struct cachestat_range range = { off, len };
 	struct cachestat_result res;
 	off_t end;
-	int keep = errno;
-	bool held;
+	int saved_errno = errno;
+	bool cached;
 
-	/* Pages past the end are not missing. */
+	/* Pages past the end of the file do not count as missing. */
 	end = lseek(fd, 0, SEEK_END);
 	if (end >= 0 && off + len > (uint64_t)end) {
 		if (off >= (uint64_t)end)
@@ -47,12 +47,12 @@ bool dv_pagecache_holds(int fd, uint64_t off, uint64_t len)
 	if (!syscall(__NR_cachestat, fd, &range, &res, 0)) {
 		uint64_t pages = (off + len + page - 1) / page - off / page;
 
-		held = res.cache * 4 >= pages * 3;
+		cached = res.cache * 4 >= pages * 3;
 	} else {
-		held = sample(fd, off) && sample(fd, off + len / 2) && sample(fd, off + len - 1);
+		cached = sample(fd, off) && sample(fd, off + len / 2) && sample(fd, off + len - 1);
 	}
-	errno = keep;
-	return held;
+	errno = saved_errno;
+	return cached;
 }
 
 bool dv_pagecache_only(int fd)

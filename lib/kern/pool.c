@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads that call pread and pwrite, where io_uring is forbidden. */
+/* A thread pool for pread and pwrite, used where io_uring is not available. */
 #include "config.h"
 #include <errno.h>
 #include <pthread.h>
@@ -24,24 +24,24 @@ struct job {
 	bool canceled;
 };
 
-/* One circular array: [reaped, done-or-running) in the order of taking, then waiting, then queued. */
+/* A circular array of jobs in submission order: finished or running, then submitted, then queued. */
 struct dv_pool {
 	pthread_mutex_t lock;
 	pthread_cond_t work, ready;
-	struct job *jobs;          /* `size` of them, in FIFO order of submission */
+	struct job *jobs;          /* `size` entries, in FIFO order of submission */
 	unsigned int size;         /* a power of two */
-	unsigned int queued;       /* next free entry (counts on, index modulo size) */
-	unsigned int submitted;    /* entries before it may be taken by threads */
+	unsigned int queued;       /* next free entry (free-running, index modulo size) */
+	unsigned int submitted;    /* threads may take entries before this one */
 	unsigned int taken;
-	unsigned int *done;        /* indices of finished jobs, FIFO of size `size` */
+	unsigned int *done;        /* indices of finished jobs, a FIFO of `size` entries */
 	unsigned int done_head, done_tail;
-	unsigned char *busy;       /* entry not yet reaped */
+	unsigned char *busy;       /* per entry: not yet reaped */
 	pthread_t threads[MAX_THREADS];
 	unsigned int nr_threads;
 	int event_fd;
 	bool stop;
-	struct dv_poolnet *net;    /* made when needed */
-	struct result { void *user_data; int res; } *results; /* of connections, FIFO of size `size` */
+	struct dv_poolnet *net;    /* created on demand */
+	struct result { void *user_data; int res; } *results; /* of connections, a FIFO of `size` entries */
 	unsigned int result_head, result_tail;
 };
 
@@ -62,10 +62,10 @@ static void raise_fd(struct dv_pool *p)
 	uint64_t one = 1;
 
 	if (p->event_fd >= 0 && write(p->event_fd, &one, sizeof(one)) < 0)
-		return; /* full counter: readable already */
+		return; /* counter full: already readable */
 }
 
-/* Takes the next job and does it; the lock is held, but not meanwhile. */
+/* Takes the next job and runs it. Called with the lock held; drops it while the job runs. */
 static void work(struct dv_pool *p)
 {
 	unsigned int i = p->taken++ % p->size;
@@ -102,8 +102,8 @@ int dv_pool_open(unsigned int entries, struct dv_pool **out)
 	pthread_condattr_t attr;
 
 	if (!p)
-		return dv_err(-ENOMEM, "ring: no memory for the thread pool");
-	/* A power of two: the counters may wrap. */
+		return dv_err(-ENOMEM, "ring: cannot allocate the thread pool");
+	/* A power of two, so that the counters may wrap. */
 	for (p->size = 1; p->size < entries; p->size *= 2)
 		;
 	p->jobs = calloc(p->size, sizeof(*p->jobs));
@@ -115,7 +115,7 @@ int dv_pool_open(unsigned int entries, struct dv_pool **out)
 		free(p->done);
 		free(p->busy);
 		free(p);
-		return dv_err(-ENOMEM, "ring: no memory for the thread pool");
+		return dv_err(-ENOMEM, "ring: cannot allocate the thread pool");
 	}
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);
@@ -171,7 +171,7 @@ int dv_pool_queue(struct dv_pool *p, bool write, int fd, void *addr, uint32_t le
 	return 0;
 }
 
-/* There is always room: a part has one step at a time. */
+/* There is always room: a part has one step in flight at a time. */
 static void net_result(void *arg, void *user_data, int res)
 {
 	struct dv_pool *p = arg;
@@ -199,7 +199,7 @@ unsigned int dv_pool_ready(struct dv_pool *p)
 	return p->queued - p->submitted;
 }
 
-/* One more thread for each waiting job, up to the limit. The signals stay with the application's threads. */
+/* One thread per waiting job, up to the limit. Signals are blocked: they go to the application's threads. */
 static void spawn(struct dv_pool *p)
 {
 	unsigned int want = p->submitted - p->taken;
@@ -214,7 +214,7 @@ static void spawn(struct dv_pool *p)
 			p->nr_threads++;
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	/* No thread can be had (RLIMIT_NPROC, cgroup): the caller's does it, at once. */
+	/* No thread can be created (RLIMIT_NPROC, cgroup): run the jobs here, synchronously. */
 	while (!p->nr_threads && p->taken != p->submitted)
 		work(p);
 }
@@ -288,5 +288,7 @@ int dv_pool_fd(struct dv_pool *p)
 	if (p->event_fd < 0)
 		p->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_unlock(&p->lock);
-	return p->event_fd < 0 ? dv_err(-errno, "ring: no eventfd for the pollable descriptor") : p->event_fd;
+	if (p->event_fd < 0)
+		return dv_err(-errno, "ring: cannot create an eventfd for the pollable descriptor");
+	return p->event_fd;
 }

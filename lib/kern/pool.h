@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads that call pread and pwrite: the engine where io_uring is forbidden
+ * A thread pool for pread and pwrite: the fallback where io_uring is not available
  * (seccomp, kernel.io_uring_disabled, old kernels).
  */
 #ifndef DV_KERN_POOL_H
@@ -18,29 +18,29 @@ int dv_pool_open(unsigned int entries, struct dv_pool **pool);
 /* Everything queued must have been reaped. Joins the threads. */
 void dv_pool_close(struct dv_pool *pool);
 
-/* In a forked child, where the threads are not: memory and descriptor alone. */
+/* In a forked child, which has no copy of the threads: frees memory and descriptor only. */
 void dv_pool_forget(struct dv_pool *pool);
 
-/* Queues one transfer; runs from dv_pool_submit() on. -EAGAIN when full. */
+/* Queues one transfer, started by the next dv_pool_enter(). -EAGAIN if the queue is full. */
 int dv_pool_queue(struct dv_pool *pool, bool write, int fd, void *addr, uint32_t len, uint64_t off,
 		  void *user_data);
 
-/* A step on a connection, which begins at once. -EAGAIN when full, -ENOMEM. */
+/* Starts a step on a connection immediately. -EAGAIN if the queue is full, -ENOMEM. */
 int dv_pool_net(struct dv_pool *pool, const struct dv_net *n, void *user_data);
 
-/* Hands over what is queued, waits for wait_nr results: 0, -ETIME or -errno. */
+/* Submits the queued transfers and waits for wait_nr results: 0, -ETIME or -errno. */
 int dv_pool_enter(struct dv_pool *pool, unsigned int wait_nr, int64_t timeout_ns);
 
-/* How many are queued and not handed over. */
+/* The number of queued transfers not yet submitted. */
 unsigned int dv_pool_ready(struct dv_pool *pool);
 
-/* Takes one result. 1: taken, 0: none. */
+/* Takes one result. 1, or 0 if there is none. */
 int dv_pool_reap(struct dv_pool *pool, void **user_data, int *res);
 
-/* Drops a transfer that no thread has taken yet; it completes with -ECANCELED. */
+/* Cancels a transfer that no thread has taken yet; it completes with -ECANCELED. */
 void dv_pool_cancel(struct dv_pool *pool, void *user_data);
 
-/* An eventfd that each result raises; -errno. */
+/* An eventfd that becomes readable with each result, or -errno. */
 int dv_pool_fd(struct dv_pool *pool);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One thread that polls connections and moves what can be moved. */
+/* One thread that polls connections and transfers data as they become ready. */
 #include "config.h"
 #include <errno.h>
 #include <poll.h>
@@ -30,8 +30,8 @@ struct dv_poolnet {
 	bool started, stop;
 	int wake;                  /* eventfd */
 	unsigned int size, count;
-	struct job *jobs;          /* the first `count` are under way */
-	struct pollfd *polls;      /* the thread's; [0] is `wake` */
+	struct job *jobs;          /* the first `count` are in progress */
+	struct pollfd *polls;      /* used by the thread only; [0] is `wake` */
 };
 
 static bool is_poll(const struct job *j)
@@ -44,7 +44,7 @@ static bool is_msg(const struct job *j)
 	return j->n.what == DV_NET_RECVMSG || j->n.what == DV_NET_SENDMSG;
 }
 
-static ssize_t move_msg(struct job *j)
+static ssize_t transfer_msg(struct job *j)
 {
 	struct msghdr *msg = (struct msghdr *)(uintptr_t)j->n.addr;
 
@@ -52,15 +52,15 @@ static ssize_t move_msg(struct job *j)
 					     sendmsg(j->n.fd, msg, j->n.flags | MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* Moves what can be moved at once. True: the job has ended with *res. */
-static bool move(struct job *j, int *res)
+/* Transfers what it can without blocking. True if the job has ended, with *res. */
+static bool transfer(struct job *j, int *res)
 {
 	char *at = (char *)(uintptr_t)j->n.addr + j->done;
 	size_t left = j->n.len - j->done;
 	ssize_t n;
 
 	do {
-		n = is_msg(j) ? move_msg(j) :
+		n = is_msg(j) ? transfer_msg(j) :
 		    j->n.what == DV_NET_RECV ? recv(j->n.fd, at, left, MSG_DONTWAIT | MSG_NOSIGNAL) :
 					       send(j->n.fd, at, left, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
@@ -76,12 +76,12 @@ static bool move(struct job *j, int *res)
 	return n <= 0 || j->done == j->n.len || !(j->n.flags & MSG_WAITALL);
 }
 
-/* As io_uring does: what was moved counts more than why it ends. */
-static bool look(struct job *j, short revents, int64_t now, int *res)
+/* True if the job has ended. As with io_uring, bytes already transferred take precedence over the reason it ends. */
+static bool advance(struct job *j, short revents, int64_t now, int *res)
 {
 	if (revents && !j->canceled) {
 		*res = revents;
-		return is_poll(j) || move(j, res);
+		return is_poll(j) || transfer(j, res);
 	}
 	*res = j->done ? (int)j->done : -ECANCELED;
 	return j->canceled || (j->end && now >= j->end);
@@ -94,8 +94,8 @@ static short events_of(enum dv_net_what what)
 	return what == DV_NET_POLL_ERR ? 0 : POLLOUT; /* errors are always reported */
 }
 
-/* Fills polls; the lock is held. Returns the time of the first that times out. */
-static int64_t gather(struct dv_poolnet *net)
+/* Fills polls. Called with the lock held. Returns the earliest deadline, 0 if none. */
+static int64_t fill_polls(struct dv_poolnet *net)
 {
 	int64_t first = 0;
 
@@ -124,7 +124,7 @@ static void wait_any(struct dv_poolnet *net, unsigned int count, int64_t end)
 		for (unsigned int i = 0; i <= count; i++)
 			net->polls[i].revents = 0;
 	if (net->polls[0].revents && read(net->wake, &n, sizeof(n)) < 0)
-		return; /* somebody else's doing: nothing to take back */
+		return; /* spurious wakeup: nothing to drain */
 }
 
 static void *worker(void *arg)
@@ -134,18 +134,18 @@ static void *worker(void *arg)
 	pthread_mutex_lock(&net->lock);
 	while (!net->stop) {
 		unsigned int count = net->count, kept = 0;
-		int64_t end = gather(net), now;
+		int64_t end = fill_polls(net), now;
 
 		pthread_mutex_unlock(&net->lock);
 		wait_any(net, count, end);
 		now = dv_now_ns();
 		pthread_mutex_lock(&net->lock);
-		/* Those that came meanwhile stand behind the others. */
+		/* Jobs queued in the meantime follow the polled ones. */
 		for (unsigned int i = 0; i < net->count; i++) {
 			struct job *j = &net->jobs[i];
 			int res;
 
-			if (look(j, i < count ? net->polls[i + 1].revents : 0, now, &res))
+			if (advance(j, i < count ? net->polls[i + 1].revents : 0, now, &res))
 				net->result(net->arg, j->user_data, res);
 			else
 				net->jobs[kept++] = *j;
@@ -192,7 +192,7 @@ static void wake(struct dv_poolnet *net)
 	uint64_t one = 1;
 
 	if (write(net->wake, &one, sizeof(one)) < 0)
-		return; /* the counter is full: awake already */
+		return; /* counter full: a wakeup is already pending */
 }
 
 void dv_poolnet_close(struct dv_poolnet *net)
@@ -207,7 +207,7 @@ void dv_poolnet_close(struct dv_poolnet *net)
 	dv_poolnet_forget(net);
 }
 
-/* Signals stay with the application's threads. */
+/* Signals are blocked in the thread: they go to the application's threads. */
 static int start(struct dv_poolnet *net)
 {
 	sigset_t all, old;
@@ -229,7 +229,7 @@ int dv_poolnet_queue(struct dv_poolnet *net, const struct dv_net *n, void *user_
 	int res, rc = -EAGAIN;
 
 	if (n->flags & MSG_DONTWAIT) {
-		(void)move(&j, &res);
+		(void)transfer(&j, &res);
 		net->result(net->arg, user_data, res);
 		return 0;
 	}
@@ -243,7 +243,7 @@ int dv_poolnet_queue(struct dv_poolnet *net, const struct dv_net *n, void *user_
 	}
 	pthread_mutex_unlock(&net->lock);
 	if (res) {
-		/* No thread can be had: the operation fails rather than waits for one. */
+		/* The thread cannot be created: fail the operation. */
 		net->result(net->arg, user_data, res == -EAGAIN ? -ENOMEM : res);
 		return 0;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading sysfs and its like below a root that tests can inject. */
+/* Reading sysfs and procfs files below a root directory that tests can replace. */
 #include "config.h"
 #include <ctype.h>
 #include <dirent.h>
@@ -23,7 +23,7 @@ static int vpath(char *path, const char *root, const char *fmt, va_list ap)
 	return m < 0 || m >= PATH_MAX - n ? -ENAMETOOLONG : 0;
 }
 
-/* Each entry point below formats its path first; this is that line. */
+/* Formats the path; the first statement of each entry point below. */
 #define PATH_OR_RETURN(path, root, fmt) do {			\
 		va_list ap_;					\
 		int rc_;					\
@@ -36,14 +36,14 @@ static int vpath(char *path, const char *root, const char *fmt, va_list ap)
 
 static ssize_t read_all(const char *path, void *buf, size_t size)
 {
-	/* O_NONBLOCK: a capture may hold a FIFO where a file should be. */
+	/* O_NONBLOCK: a captured tree may contain a FIFO where a file is expected. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), err = 0;
-	size_t got = 0;
+	size_t done = 0;
 
 	if (fd < 0)
 		return -errno;
-	while (got < size) {
-		ssize_t n = read(fd, (char *)buf + got, size - got);
+	while (done < size) {
+		ssize_t n = read(fd, (char *)buf + done, size - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -51,10 +51,10 @@ static ssize_t read_all(const char *path, void *buf, size_t size)
 			err = -errno;
 		if (n <= 0)
 			break;
-		got += n;
+		done += n;
 	}
 	close(fd);
-	return err && !got ? err : (ssize_t)got;
+	return err && !done ? err : (ssize_t)done;
 }
 
 static size_t rtrim(char *s, size_t n)
@@ -201,7 +201,6 @@ int dv_sysfs_real(const char *root, char *buf, size_t size, const char *fmt, ...
 int dv_sysfs_exists(const char *root, const char *fmt, ...)
 {
 	char path[PATH_MAX];
-
 	va_list ap;
 	int rc;
 

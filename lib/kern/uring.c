@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The border to io_uring: set-up, the registered buffer table, waiting. */
+/* Interface to io_uring: setup, the registered buffer table, waiting. */
 #include "config.h"
 #include <errno.h>
 #include <poll.h>
@@ -20,7 +20,7 @@
 #define IORING_SETUP_DEFER_TASKRUN (1U << 13)
 #endif
 
-/* The sets of flags, best first; an older kernel says -EINVAL to what it lacks. */
+/* Sets of setup flags, best first; an older kernel returns -EINVAL for flags it does not support. */
 static const unsigned int setup_own[] = {
 	IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED,
 	IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
@@ -29,17 +29,20 @@ static const unsigned int setup_own[] = {
 
 #define ZCRX_SETUP (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG | \
 		    IORING_SETUP_R_DISABLED | IORING_SETUP_CQE32 | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP)
-#define ZCRX_CQES 16384 /* one for each packet: where there is no room the kernel stops and begins again */
+#define ZCRX_CQES 16384 /* one per packet: the kernel ends the multishot request if the CQ is full */
 
 static int setup_zcrx(struct dv_queue *q, unsigned int entries)
 {
-	struct io_uring_params p = { .flags = ZCRX_SETUP, .cq_entries = entries < ZCRX_CQES / 4 ? ZCRX_CQES : 4 * entries };
+	struct io_uring_params p = {
+		.flags = ZCRX_SETUP,
+		.cq_entries = entries < ZCRX_CQES / 4 ? ZCRX_CQES : 4 * entries,
+	};
 	int rc = io_uring_queue_init_params(2 * entries, &q->own, &p);
 
 	if (rc)
-		return dv_err(rc == -EINVAL || rc == -ENOSYS ? -EOPNOTSUPP : rc, "ring: DEVIO_RING_ZCRX: io_uring of this kernel "
-			      "or for this process does not go so far (%s): Linux 6.16, kernel.io_uring_disabled=0",
-			      dv_errno_name(rc));
+		return dv_err(rc == -EINVAL || rc == -ENOSYS ? -EOPNOTSUPP : rc,
+			      "ring: DEVIO_RING_ZCRX: io_uring_setup: not supported by this kernel or not allowed for "
+			      "this process (%s): needs Linux 6.16 and kernel.io_uring_disabled=0", dv_errno_name(rc));
 	q->uring = &q->own;
 	q->disabled = q->big = true;
 	return 0;
@@ -65,17 +68,20 @@ static int setup(struct dv_queue *q, unsigned int entries, unsigned int flags)
 
 int dv_queue_init(struct dv_queue *q, unsigned int entries, unsigned int flags)
 {
-	int rc = flags & DV_QUEUE_NO_URING ? -ENOSYS : flags & DV_QUEUE_ZCRX ? setup_zcrx(q, entries) : setup(q, entries, flags);
+	int rc = flags & DV_QUEUE_NO_URING ? -ENOSYS :
+		 flags & DV_QUEUE_ZCRX ? setup_zcrx(q, entries) : setup(q, entries, flags);
 
 	q->event_fd = -1;
 	q->entries = entries;
 	if (!rc)
 		return 0;
+	if (flags & DV_QUEUE_ZCRX && rc == -ENOSYS)
+		return dv_err(-EOPNOTSUPP, "ring: DEVIO_RING_ZCRX needs io_uring, which is disabled for this context");
 	if (flags & DV_QUEUE_ZCRX)
-		return rc == -ENOSYS ? dv_err(-EOPNOTSUPP, "ring: DEVIO_RING_ZCRX takes io_uring, which the context does not use") : rc;
-	/* Descriptors used up: threads would hide a problem that the caller can solve. */
+		return rc;
+	/* Out of descriptors: falling back to threads would hide a problem that the caller can solve. */
 	if (rc == -EMFILE || rc == -ENFILE)
-		return dv_err(rc, "ring: io_uring_setup: no descriptor is free (see RLIMIT_NOFILE)");
+		return dv_err(rc, "ring: io_uring_setup: no free file descriptor (see RLIMIT_NOFILE)");
 	q->no_uring = rc;
 	return dv_pool_open(entries, &q->pool);
 }
@@ -92,7 +98,7 @@ void dv_queue_borrow(struct dv_queue *q, struct io_uring *uring, uint32_t first,
 void dv_queue_exit(struct dv_queue *q)
 {
 	if (q->pool) {
-		dv_pool_close(q->pool); /* with its descriptor */
+		dv_pool_close(q->pool); /* closes event_fd, too */
 		return;
 	}
 	if (q->uring && !q->borrowed)
@@ -143,7 +149,7 @@ static int update_extended(struct dv_queue *q, uint32_t slot, const struct dv_ur
 
 int dv_queue_register_dmabuf(struct dv_queue *q, uint32_t slot, int dmabuf_fd, int target_fd, bool any_file)
 {
-	/* The kernel takes the whole dma-buf and wants a size of 0. */
+	/* The kernel registers the entire dma-buf and requires a size of 0. */
 	struct dv_uring_regbuf_desc desc = {
 		.type = DV_REGBUF_DMABUF, .flags = any_file ? DV_REGBUF_DMABUF_ANY_FILE : 0,
 		.dmabuf_fd = dmabuf_fd, .target_fd = target_fd,
@@ -168,7 +174,7 @@ bool dv_queue_has_dmabuf(struct dv_queue *q)
 	if (!q->uring || !q->table_count)
 		return false;
 	rc = update_extended(q, q->table_count - 1, &empty);
-	/* Any other error is this ring's own (lent slots that do not exist, no memory): nothing is learnt. */
+	/* Any other error is specific to this ring (invalid slots, no memory) and proves nothing. */
 	if (!rc || rc == -EINVAL)
 		atomic_store_explicit(&known, rc ? 2 : 1, memory_order_relaxed);
 	return !rc;
@@ -176,7 +182,7 @@ bool dv_queue_has_dmabuf(struct dv_queue *q)
 
 bool dv_queue_has_any_file(struct dv_queue *q)
 {
-	static _Atomic int known; /* as above */
+	static _Atomic int known; /* 0: not tried, 1: yes, 2: no */
 	struct dv_uring_regbuf_desc none = {
 		.type = DV_REGBUF_DMABUF, .flags = DV_REGBUF_DMABUF_ANY_FILE, .dmabuf_fd = -1, .target_fd = -1,
 	};
@@ -184,7 +190,7 @@ bool dv_queue_has_any_file(struct dv_queue *q)
 
 	if (k)
 		return k == 1;
-	/* No descriptor is -1: a kernel that knows the flag says so, another one does not like the flag. */
+	/* -1 is no descriptor: a kernel that knows the flag returns -EBADF, an older one -EINVAL for the flag. */
 	rc = update_extended(q, q->table_count - 1, &none);
 	if (rc == -EBADF || rc == -EINVAL)
 		atomic_store_explicit(&known, rc == -EBADF ? 1 : 2, memory_order_relaxed);
@@ -197,10 +203,10 @@ static int enable(struct dv_queue *q)
 
 	if (!q->disabled)
 		return 0;
-	/* Not by liburing: the library of 2.3 does not export its function for it. */
+	/* Raw system call: liburing 2.3 does not export io_uring_enable_rings(). */
 	rc = syscall(__NR_io_uring_register, q->uring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 	if (rc)
-		return dv_err(-errno, "ring: io_uring cannot be enabled");
+		return dv_err(-errno, "ring: cannot enable the io_uring: IORING_REGISTER_ENABLE_RINGS failed");
 	q->disabled = false;
 	return 0;
 }
@@ -216,18 +222,18 @@ int dv_queue_enter(struct dv_queue *q, unsigned int wait_nr, int64_t timeout_ns)
 	rc = enable(q);
 	if (rc)
 		return rc;
-	/* What has to be submitted goes in the call that waits. */
+	/* With entries to submit, submission and wait are one system call, without polling. */
 	if (wait_nr && !io_uring_sq_ready(q->uring))
 		dv_spin(&q->spin, q->uring, wait_nr, timeout_ns);
 	if (!wait_nr)
 		rc = io_uring_submit_and_get_events(q->uring);
 	else
 		rc = io_uring_submit_and_wait_timeout(q->uring, &cqe, wait_nr, timeout_ns < 0 ? NULL : &ts, NULL);
-	if (rc == -EBUSY || rc == -EAGAIN) /* completions must be reaped first: that is our caller's next step */
+	if (rc == -EBUSY || rc == -EAGAIN) /* completions must be reaped first, which the caller does next */
 		return 0;
 	if (rc < 0 && rc != -ETIME && rc != -EINTR)
-		return dv_err(rc, rc == -EEXIST ? "ring: io_uring_enter: another thread than the ring's own; see DEVIO_RING_SHARED" :
-			      "ring: io_uring_enter");
+		return dv_err(rc, rc == -EEXIST ? "ring: io_uring_enter: called from another thread than the ring's; "
+			      "see DEVIO_RING_SHARED" : "ring: io_uring_enter failed");
 	return rc < 0 ? rc : 0;
 }
 
@@ -249,7 +255,7 @@ unsigned int dv_queue_unsent(struct dv_queue *q)
 	return n;
 }
 
-/* Are n entries free, besides those that reads and writes will take without a look? */
+/* Are n entries free, beyond those that reads and writes take without checking? */
 static bool has_room(struct dv_queue *q, unsigned int n)
 {
 	if (q->borrowed)
@@ -293,11 +299,11 @@ static void prepare(struct io_uring_sqe *sqe, const struct dv_net *n)
 	}
 }
 
-int dv_queue_net(struct dv_queue *q, const struct dv_net *n, void *user_data, void *answer, unsigned int *answers)
+int dv_queue_net(struct dv_queue *q, const struct dv_net *n, void *user_data, void *done_data, unsigned int *nr_cqes)
 {
 	struct io_uring_sqe *sqe;
 
-	*answers = 1;
+	*nr_cqes = 1;
 	if (!q->uring)
 		return dv_pool_net(q->pool, n, user_data);
 	if (!has_room(q, n->timeout ? 2 : 1))
@@ -310,12 +316,12 @@ int dv_queue_net(struct dv_queue *q, const struct dv_net *n, void *user_data, vo
 	sqe->flags |= IOSQE_IO_LINK;
 	sqe = io_uring_get_sqe(q->uring);
 	io_uring_prep_link_timeout(sqe, n->timeout, 0);
-	sqe->user_data = (uintptr_t)answer;
-	*answers = 2;
+	sqe->user_data = (uintptr_t)done_data;
+	*nr_cqes = 2;
 	return 0;
 }
 
-int dv_queue_cancel(struct dv_queue *q, void *user_data, void *answer)
+int dv_queue_cancel(struct dv_queue *q, void *user_data, void *done_data)
 {
 	struct io_uring_sqe *sqe;
 
@@ -323,23 +329,23 @@ int dv_queue_cancel(struct dv_queue *q, void *user_data, void *answer)
 		dv_pool_cancel(q->pool, user_data);
 		return 0;
 	}
-	/* Entries for reads and writes are taken without a look: as many as may come stay free. */
+	/* Reads and writes take entries without checking: leave enough for all of them. */
 	if (!has_room(q, 1))
 		return -EAGAIN;
 	sqe = io_uring_get_sqe(q->uring);
 	io_uring_prep_cancel(sqe, user_data, 0);
-	sqe->user_data = (uintptr_t)answer;
+	sqe->user_data = (uintptr_t)done_data;
 	return 0;
 }
 
-int dv_queue_timer(struct dv_queue *q, struct __kernel_timespec *ts, void *answer)
+int dv_queue_timer(struct dv_queue *q, struct __kernel_timespec *ts, void *done_data)
 {
 	struct io_uring_sqe *sqe = q->uring ? io_uring_get_sqe(q->uring) : NULL;
 
 	if (!sqe)
 		return -EAGAIN;
 	io_uring_prep_timeout(sqe, ts, 0, 0);
-	sqe->user_data = (uintptr_t)answer;
+	sqe->user_data = (uintptr_t)done_data;
 	return 0;
 }
 
@@ -350,7 +356,7 @@ int dv_queue_fd(struct dv_queue *q)
 	if (!q->uring)
 		return q->event_fd = dv_pool_fd(q->pool);
 	if (q->borrowed)
-		return dv_err(-EOPNOTSUPP, "ring: poll the descriptor of your own io_uring");
+		return dv_err(-EOPNOTSUPP, "ring: an attached ring has no descriptor: poll the application's io_uring");
 	if (q->event_fd >= 0)
 		return q->event_fd;
 	rc = enable(q);
@@ -358,11 +364,11 @@ int dv_queue_fd(struct dv_queue *q)
 		return rc;
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
-		return dv_err(-errno, "ring: no eventfd for the pollable descriptor");
+		return dv_err(-errno, "ring: cannot create an eventfd for the pollable descriptor");
 	rc = io_uring_register_eventfd(q->uring, fd);
 	if (rc) {
 		close(fd);
-		return dv_err(rc, "ring: io_uring does not take an eventfd");
+		return dv_err(rc, "ring: IORING_REGISTER_EVENTFD failed");
 	}
 	return q->event_fd = fd;
 }
@@ -372,7 +378,7 @@ void dv_queue_fd_drain(struct dv_queue *q)
 	uint64_t n;
 
 	if (q->event_fd >= 0 && read(q->event_fd, &n, sizeof(n)) < 0)
-		return; /* nothing was raised */
+		return; /* it was not readable */
 }
 
 void dv_queue_fd_raise(struct dv_queue *q)
@@ -380,5 +386,5 @@ void dv_queue_fd_raise(struct dv_queue *q)
 	uint64_t one = 1;
 
 	if (q->event_fd >= 0 && write(q->event_fd, &one, sizeof(one)) < 0)
-		return; /* the counter is full: readable already */
+		return; /* counter full: already readable */
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The border to io_uring: a queue of reads and writes. It is an io_uring of
- * ours, one that the application lent, or (where io_uring is forbidden) a few
- * threads that call preadv (pool.h); callers see no difference but in
- * dv_queue_fixed().
+ * Interface to io_uring: a queue of reads, writes and steps on connections. It is an
+ * io_uring of our own, the application's, or, where io_uring is not available, a
+ * thread pool (pool.h).
  */
 #ifndef DV_KERN_URING_H
 #define DV_KERN_URING_H
@@ -16,22 +15,22 @@
 #include "kern/spin.h"
 
 struct dv_queue {
-	struct io_uring *uring;    /* NULL: the pool works instead */
+	struct io_uring *uring;    /* NULL: the thread pool is used instead */
 	struct dv_pool *pool;
 	struct io_uring own;
-	bool borrowed;             /* the application's: it submits and reaps */
-	bool disabled;             /* made with R_DISABLED: enable before the first submission */
-	bool plain, big;           /* ours, with completions of 16 bytes; with those of 32 */
-	int no_uring;              /* -errno of io_uring_setup where the pool works */
+	bool borrowed;             /* the application's ring: it submits and reaps */
+	bool disabled;             /* created with R_DISABLED: enable before the first submission */
+	bool plain, big;           /* our own ring with 16-byte completions; with 32-byte ones (CQE32) */
+	int no_uring;              /* -errno of io_uring_setup if the thread pool is used */
 	unsigned int entries;      /* I/Os in flight at most */
-	struct dv_spin spin;       /* .ns: set by who opens the queue */
-	int event_fd;              /* registered eventfd, -1 until asked for */
-	uint32_t table_first;      /* our slots of the registered buffer table */
-	uint32_t table_count;      /* 0: none (yet) */
+	struct dv_spin spin;       /* .ns: set by the ring that owns the queue */
+	int event_fd;              /* registered eventfd, created on demand; -1: none yet */
+	uint32_t table_first;      /* our first slot in the registered buffer table */
+	uint32_t table_count;      /* number of slots, 0: none (yet) */
 	uint32_t table_want;
 };
 
-/* One transfer. buf >= 0: a registered buffer, addr then as READ_FIXED wants it. */
+/* One transfer. buf >= 0: a registered buffer, and addr as READ_FIXED expects it. */
 struct dv_rw {
 	bool write;
 	int fd;
@@ -41,39 +40,39 @@ struct dv_rw {
 	uint64_t off;
 };
 
-#define DV_QUEUE_NO_URING (1u << 0)  /* do not even try io_uring */
+#define DV_QUEUE_NO_URING (1u << 0)  /* do not try io_uring */
 #define DV_QUEUE_SHARED   (1u << 1)  /* several threads take turns */
-#define DV_QUEUE_ZCRX     (1u << 2)  /* as zero-copy receive wants it, or -EOPNOTSUPP */
+#define DV_QUEUE_ZCRX     (1u << 2)  /* set up for zero-copy receive, or -EOPNOTSUPP */
 
 /*
- * entries: I/Os in flight at most, 32002 at most; the submission queue has room
- * for more, twice that if it can, for cancellations. 0 or -errno with its sentence.
+ * entries: I/Os in flight at most, up to 32002; the submission queue is larger, twice
+ * that if possible, to have room for cancellations. 0, or -errno with an error message.
  */
 int dv_queue_init(struct dv_queue *q, unsigned int entries, unsigned int flags);
 void dv_queue_borrow(struct dv_queue *q, struct io_uring *uring, uint32_t first, uint32_t count);
 void dv_queue_exit(struct dv_queue *q);
 
-/* Makes the buffer table of table_want empty slots if there is none yet. */
+/* Registers a sparse buffer table of table_want slots if there is none yet. */
 int dv_queue_table(struct dv_queue *q);
 
-/* Registers [addr, addr + len) as slot (0-based of ours). */
+/* Registers [addr, addr + len) in a slot, counted from our first. */
 int dv_queue_register(struct dv_queue *q, uint32_t slot, void *addr, size_t len);
 
 /*
- * Linux 7.4: a dma-buf as slot, for I/O on target_fd; with any_file (see
+ * Linux 7.4: registers a dma-buf in a slot, for I/O on target_fd; with any_file (see
  * dv_queue_has_any_file()) on every file of its disk.
  */
 int dv_queue_register_dmabuf(struct dv_queue *q, uint32_t slot, int dmabuf_fd, int target_fd, bool any_file);
 int dv_queue_unregister(struct dv_queue *q, uint32_t slot);
 
-/* Does this kernel take dma-bufs as fixed buffers? Tried once per process. */
+/* Does this kernel support dma-bufs as fixed buffers? Probed once per process. */
 bool dv_queue_has_dmabuf(struct dv_queue *q);
-/* Does one registration serve all files of a disk? With the series in kernel/. */
+/* Does one registration serve all files of a disk? Needs the patches in kernel/. */
 bool dv_queue_has_any_file(struct dv_queue *q);
 
 /*
- * Submits what is queued, waits for wait_nr completions or the time-out
- * (timeout_ns < 0: for ever). 0, -ETIME, -EINTR or -errno.
+ * Submits what is queued, then waits for wait_nr completions or the timeout
+ * (timeout_ns < 0: none). 0, -ETIME, -EINTR or -errno.
  */
 int dv_queue_enter(struct dv_queue *q, unsigned int wait_nr, int64_t timeout_ns);
 
@@ -83,31 +82,32 @@ static inline bool dv_queue_has_events(const struct dv_queue *q)
 	return q->uring && dv_spin_sees(q->uring, 1);
 }
 
-/* How much is queued that the kernel has not seen. */
+/* The number of queued entries not yet submitted. */
 unsigned int dv_queue_ready(struct dv_queue *q);
 
-/* How many of these will be counted as I/O: all but cancellations and the timer. */
+/* The number of these that count as I/O: all except cancellations and the timer. */
 unsigned int dv_queue_unsent(struct dv_queue *q);
 
-/* Asks the kernel to cancel the I/O with that user_data; its own answer comes as `answer`. */
-int dv_queue_cancel(struct dv_queue *q, void *user_data, void *answer);
+/* Queues the cancellation of the I/O with that user_data; its own completion has user_data done_data. */
+int dv_queue_cancel(struct dv_queue *q, void *user_data, void *done_data);
 
 /*
- * 0, or -EAGAIN when no queue entry is free. With a timeout a second answer
- * comes, with user_data `answer`, if *answers is then 2.
+ * Queues a step on a connection. 0, or -EAGAIN if no queue entry is free. *nr_cqes is
+ * the number of completions to expect: 2 with a linked timeout, whose own one has
+ * user_data done_data.
  */
-int dv_queue_net(struct dv_queue *q, const struct dv_net *n, void *user_data, void *answer, unsigned int *answers);
+int dv_queue_net(struct dv_queue *q, const struct dv_net *n, void *user_data, void *done_data, unsigned int *nr_cqes);
 
-/* A completion with user_data `answer` after ns: wakes those who poll the descriptor. */
-int dv_queue_timer(struct dv_queue *q, struct __kernel_timespec *ts, void *answer);
+/* Queues a timer: its completion, with user_data done_data, wakes up pollers of the descriptor. */
+int dv_queue_timer(struct dv_queue *q, struct __kernel_timespec *ts, void *done_data);
 
-/* A pollable descriptor, made on first use. >= 0 or -errno. */
+/* A pollable descriptor, created on first use. >= 0 or -errno. */
 int dv_queue_fd(struct dv_queue *q);
 void dv_queue_fd_drain(struct dv_queue *q);
-/* Makes the descriptor readable by hand, where one exists. */
+/* Makes the descriptor readable, if there is one. */
 void dv_queue_fd_raise(struct dv_queue *q);
 
-/* What entries of one kind have in common, in the kernel's layout. */
+/* The constant parts of a submission queue entry, in the kernel's layout. */
 struct dv_frame {
 	uint64_t head;             /* opcode, flags, ioprio, fd */
 	uint64_t tail;             /* buf_index, personality, file_index */
@@ -131,7 +131,7 @@ static inline struct dv_frame dv_queue_frame(const struct dv_queue *q, bool writ
 	return f;
 }
 
-/* All 64 bytes, in as few stores as can be. */
+/* Writes all 64 bytes with as few stores as possible. */
 static inline void dv_queue_fill(struct io_uring_sqe *sqe, const struct dv_frame *f, uint64_t addr, uint32_t len,
 				 uint64_t off, void *user_data)
 {
@@ -147,7 +147,7 @@ static inline void dv_queue_fill(struct io_uring_sqe *sqe, const struct dv_frame
 }
 
 /*
- * An entry of a submission queue of ours, which is made so large that there
+ * A free entry of a submission queue of our own, which is sized so that there
  * always is one for each part (dv_queue_init()).
  */
 static inline struct io_uring_sqe *dv_queue_own_sqe(struct dv_queue *q)
@@ -163,13 +163,13 @@ static inline struct io_uring_sqe *dv_queue_sqe(struct dv_queue *q)
 	return q->borrowed ? io_uring_get_sqe(q->uring) : dv_queue_own_sqe(q);
 }
 
-/* The next completion of a queue of ours, before `tail`. */
+/* The completion at head in a queue of our own; head must be before the tail. */
 static inline const struct io_uring_cqe *dv_queue_cqe(const struct dv_queue *q, unsigned int head)
 {
 	return &q->own.cq.cqes[head & q->own.cq.ring_mask];
 }
 
-/* The same of a big one, which has 16 bytes more. */
+/* The same with CQE32, whose completions are 16 bytes longer. */
 static inline const struct io_uring_cqe *dv_queue_big_cqe(const struct dv_queue *q, unsigned int head, uint64_t *more)
 {
 	const struct io_uring_cqe *cqe = &q->own.cq.cqes[(head & q->own.cq.ring_mask) << 1];
@@ -178,7 +178,7 @@ static inline const struct io_uring_cqe *dv_queue_big_cqe(const struct dv_queue 
 	return cqe;
 }
 
-/* 0, or -EAGAIN when no queue entry is free. */
+/* Queues a transfer. 0, or -EAGAIN if no queue entry is free. */
 static inline int dv_queue_rw(struct dv_queue *q, const struct dv_rw *rw, void *user_data)
 {
 	struct dv_frame frame = dv_queue_frame(q, rw->write, rw->fd, rw->buf);

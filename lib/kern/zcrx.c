@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Zero-copy receive: registration, and the refill ring, which must lose no buffer. */
+/* Zero-copy receive: registration, and the refill ring, which must not lose buffers. */
 #include "config.h"
 #include <errno.h>
 #include <stdatomic.h>
@@ -13,12 +13,12 @@
 
 #define MIN_ENTRIES 256u
 #define MAX_ENTRIES 32768u
-#define TRIES 60           /* the queue of a ring that was closed comes free a little later */
-#define PAUSE_US 50000
+#define RETRIES 60         /* the kernel releases a closed ring's queue asynchronously */
+#define RETRY_US 50000
 
-static int reg(int ring_fd, unsigned int what, void *arg, unsigned int n)
+static int reg(int ring_fd, unsigned int opcode, void *arg, unsigned int n)
 {
-	return syscall(__NR_io_uring_register, ring_fd, what, arg, n) < 0 ? -errno : 0;
+	return syscall(__NR_io_uring_register, ring_fd, opcode, arg, n) < 0 ? -errno : 0;
 }
 
 bool dv_zcrx_known(struct dv_queue *q)
@@ -38,7 +38,7 @@ bool dv_zcrx_known(struct dv_queue *q)
 	return k == 1;
 }
 
-/* A buffer of a page may come in several pieces, each of which goes back by itself. */
+/* A page-sized buffer may hold several fragments, each of which is returned separately. */
 static uint32_t entries_for(uint64_t size)
 {
 	uint32_t n = MIN_ENTRIES;
@@ -58,7 +58,7 @@ static int make_region(struct dv_zcrx *z)
 		z->region = NULL;
 		return -ENOMEM;
 	}
-	/* A child would share the pages copy-on-write with what the kernel has pinned. */
+	/* The kernel has pinned the pages: they must not become copy-on-write at fork(). */
 	(void)madvise(z->region, z->region_size, MADV_DONTFORK);
 	return 0;
 }
@@ -77,14 +77,14 @@ int dv_zcrx_open(struct dv_zcrx *z, struct dv_queue *q, unsigned int ifindex, un
 		return rc;
 	region.user_addr = (uintptr_t)z->region;
 	region.size = z->region_size;
-	for (int i = 0; i < TRIES; i++) {
+	for (int i = 0; i < RETRIES; i++) {
 		r = (struct dv_zcrx_reg){ .if_idx = ifindex, .if_rxq = queue, .rq_entries = z->entries,
 					  .area_ptr = (uintptr_t)&area, .region_ptr = (uintptr_t)&region,
 					  .rx_buf_len = buffer };
 		rc = reg(z->ring_fd, DV_IORING_REGISTER_ZCRX_IFQ, &r, 1);
 		if (rc != -EEXIST)
 			break;
-		usleep(PAUSE_US);
+		usleep(RETRY_US);
 	}
 	if (rc) {
 		dv_zcrx_close(z, false);
@@ -121,24 +121,24 @@ static bool put(struct dv_zcrx *z, const struct dv_zcrx_rqe *e)
 	return true;
 }
 
-static void show(struct dv_zcrx *z)
+static void publish_tail(struct dv_zcrx *z)
 {
 	__atomic_store_n(z->ktail, z->tail, __ATOMIC_RELEASE);
 }
 
-/* The kernel looks into the ring when the NIC wants buffers; newer ones (6.19) also when they are told to. */
+/* The kernel reads the refill ring when the NIC needs buffers; since Linux 6.19 also on request. */
 static bool flush(struct dv_zcrx *z)
 {
 	struct dv_zcrx_ctrl c = { .zcrx_id = z->id, .op = DV_ZCRX_CTRL_FLUSH_RQ };
 
 	if (z->no_flush)
 		return false;
-	show(z);
+	publish_tail(z);
 	z->no_flush = reg(z->ring_fd, DV_IORING_REGISTER_ZCRX_CTRL, &c, 0) != 0;
 	return !z->no_flush;
 }
 
-static int keep(struct dv_zcrx *z, const struct dv_zcrx_rqe *e)
+static int save(struct dv_zcrx *z, const struct dv_zcrx_rqe *e)
 {
 	if (z->nr_kept == z->max_kept) {
 		uint32_t n = z->max_kept ? 2 * z->max_kept : MIN_ENTRIES;
@@ -157,13 +157,13 @@ int dv_zcrx_back(struct dv_zcrx *z, uint64_t off, uint32_t len)
 {
 	const struct dv_zcrx_rqe e = { .off = off, .len = len };
 
-	return put(z, &e) || (flush(z) && put(z, &e)) ? 0 : keep(z, &e);
+	return put(z, &e) || (flush(z) && put(z, &e)) ? 0 : save(z, &e);
 }
 
 bool dv_zcrx_publish(struct dv_zcrx *z)
 {
 	while (z->nr_kept && (put(z, &z->kept[z->nr_kept - 1]) || (flush(z) && put(z, &z->kept[z->nr_kept - 1]))))
 		z->nr_kept--;
-	show(z);
+	publish_tail(z);
 	return !z->nr_kept;
 }

@@ -16,7 +16,7 @@ static bool is_ours(const struct cmsghdr *c)
 		(c->cmsg_level == SOL_IPV6 && c->cmsg_type == IPV6_RECVERR));
 }
 
-/* Other news (time stamps) are skipped. */
+/* Other messages (timestamps) are skipped. */
 int dv_zerocopy_next(int fd, uint32_t *lo, uint32_t *hi)
 {
 	for (;;) {

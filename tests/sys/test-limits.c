@@ -213,7 +213,7 @@ static void uring_no_register(void)
 	child_must(devio_file_read(f, m, 1, SIZE - 7, 5, NULL) == SIZE - 7);
 	child_must(!devio_ring_open(ctx, NULL, &r));
 	child_must(!devio_ring_read(r, f, m, 0, 65536, 0, 0));
-	child_must(devio_ring_wait(r, &c, 1, 1, -1) == 1 || strstr(devio_errmsg(), "enabled"));
+	child_must(devio_ring_wait(r, &c, 1, 1, -1) == 1 || strstr(devio_errmsg(), "ENABLE_RINGS"));
 	devio_ring_close(r);
 	devio_file_close(f);
 	devio_mem_free(m);

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What Linux 7.4 adds to <linux/io_uring.h> for dma-bufs as fixed buffers.
- * Own declarations: the distribution's headers lack them.
+ * Additions of Linux 7.4 to <linux/io_uring.h> for dma-bufs as fixed buffers,
+ * declared here because distributions' headers lack them.
  */
 #ifndef DV_UAPI_URING_DMABUF_H
 #define DV_UAPI_URING_DMABUF_H
 
 #include <stdint.h>
 
-/* io_uring_rsrc_update2.flags (the second u32, `resv` before) */
+/* io_uring_rsrc_update2.flags (the second u32, formerly `resv`) */
 #define DV_IORING_RSRC_UPDATE_EXTENDED (1u << 1)
 
 enum { DV_REGBUF_EMPTY = 0, DV_REGBUF_UADDR = 1, DV_REGBUF_DMABUF = 2 };
 
 /*
- * dv_uring_regbuf_desc.flags, with the series in kernel/ only (Linux 7.4 says
- * -EINVAL): the registration serves every file of the disk that target_fd
- * lies on, and does not need target_fd afterwards.
+ * dv_uring_regbuf_desc.flags, only with the patches in kernel/ (Linux 7.4 returns
+ * -EINVAL): the registration serves every file on target_fd's disk, and target_fd
+ * is not needed afterwards.
  */
 #define DV_REGBUF_DMABUF_ANY_FILE (1u << 31)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What <linux/vfio.h> of Linux 6.1 (Debian 12) lacks: the character device per
- * VFIO device (6.6) and BARs as dma-bufs (6.19). Layouts from the interface.
+ * Definitions that <linux/vfio.h> of Linux 6.1 (Debian 12) lacks: the character
+ * device per VFIO device (6.6) and BARs as dma-bufs (6.19).
  */
 #ifndef DV_UAPI_VFIO_H
 #define DV_UAPI_VFIO_H

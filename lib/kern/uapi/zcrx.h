@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Zero-copy receive of io_uring (Linux 6.15, dma-bufs 6.16): what the headers
- * of Debian 12 lack of <linux/io_uring.h>. Own declarations.
+ * io_uring zero-copy receive (Linux 6.15, dma-bufs 6.16): definitions of
+ * <linux/io_uring.h> that the headers of Debian 12 lack.
  */
 #ifndef DV_UAPI_ZCRX_H
 #define DV_UAPI_ZCRX_H
@@ -14,7 +14,7 @@
 
 #define DV_REGION_TYPE_USER 1u
 #define DV_ZCRX_AREA_DMABUF 1u
-#define DV_ZCRX_AREA_SHIFT 48 /* an offset's bits from here on are the area's number */
+#define DV_ZCRX_AREA_SHIFT 48 /* the upper bits of an offset are the area number */
 #define DV_ZCRX_CTRL_FLUSH_RQ 0u
 
 struct dv_zcrx_region {
@@ -40,7 +40,7 @@ struct dv_zcrx_reg {
 	uint64_t event_desc, resv[2];
 };
 
-/* A buffer that is given back. */
+/* A refill ring entry: a returned buffer. */
 struct dv_zcrx_rqe {
 	uint64_t off;
 	uint32_t len, pad;
@@ -51,7 +51,8 @@ struct dv_zcrx_ctrl {
 	uint64_t resv[2], arg[6];
 };
 
-_Static_assert(sizeof(struct dv_zcrx_region) == 64 && sizeof(struct dv_zcrx_area) == 48 && sizeof(struct dv_zcrx_reg) == 96 &&
-	       sizeof(struct dv_zcrx_rqe) == 16 && sizeof(struct dv_zcrx_ctrl) == 72, "kernel ABI");
+_Static_assert(sizeof(struct dv_zcrx_region) == 64 && sizeof(struct dv_zcrx_area) == 48 &&
+	       sizeof(struct dv_zcrx_reg) == 96 && sizeof(struct dv_zcrx_rqe) == 16 &&
+	       sizeof(struct dv_zcrx_ctrl) == 72, "kernel ABI");
 
 #endif
