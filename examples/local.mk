@@ -10,4 +10,5 @@ examples_loader_SOURCES = examples/loader.c
 examples_loader_LDADD = lib/libdevio-load.la lib/libdevio.la
 examples_tcp_to_gpu_SOURCES = examples/tcp-to-gpu.c
 examples_tcp_to_gpu_LDADD = lib/libdevio.la
-EXTRA_DIST += examples/train.py
+exampledir = $(docdir)/examples
+dist_example_DATA = examples/file-to-gpu.c examples/own-ring.c examples/loader.c examples/tcp-to-gpu.c examples/train.py

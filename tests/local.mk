@@ -19,7 +19,8 @@ check_scripts = \
 	tests/check/man.sh \
 	tests/check/paths.sh \
 	tests/check/shell.sh \
-	tests/check/install.sh
+	tests/check/install.sh \
+	tests/check/completions.sh
 dist_check_SCRIPTS += $(check_scripts)
 TESTS += $(check_scripts)
 EXTRA_DIST += .shellcheckrc \

@@ -121,6 +121,16 @@ else
 fi
 verdict "devio-cp is installed and runs" "$("$tmp/root$prefix/bin/devio-cp" --version 2>&1 >"$tmp/out" || echo "exit status $?")"
 
+data=$tmp/root$prefix/share
+verdict "bash finds the completions by the tools' names" "$(for tool in "$tmp/root$prefix"/{bin,sbin}/devio-*; do
+	bash -c '. "$1" && complete -p "$2"' bash "$data/bash-completion/completions/${tool##*/}" "${tool##*/}" 2>&1 >"$tmp/out" ||
+		echo "${tool##*/}"
+	head -n 1 "$data/zsh/site-functions/_devio" | grep -qw "${tool##*/}" || echo "zsh: ${tool##*/}"
+done)"
+examples=$(cd "$SRC/examples" && ls ./*.c ./*.py)
+verdict "the examples are installed" "$(for file in $examples; do
+	cmp "$SRC/examples/$file" "$data/doc/libdevio/examples/$file" 2>&1
+done)"
 man=$(find "$tmp/root" -type d -name man)
 bad=$(api_names | while read -r name; do
 	[[ -s $man/man3/$name.3 ]] || echo "$name"
