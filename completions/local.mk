@@ -8,8 +8,8 @@ EXTRA_DIST += completions/devio.bash
 
 install-data-local:
 	$(MKDIR_P) "$(DESTDIR)$(bashcompletiondir)"
-	$(INSTALL_DATA) $(srcdir)/completions/devio.bash "$(DESTDIR)$(bashcompletiondir)/devio-cp"
-	cd "$(DESTDIR)$(bashcompletiondir)" && \
-		for tool in $(completed); do test $$tool = devio-cp || $(LN_S) -f devio-cp $$tool || exit 1; done
+	for tool in $(completed); do \
+		$(INSTALL_DATA) $(srcdir)/completions/devio.bash "$(DESTDIR)$(bashcompletiondir)/$$tool" || exit 1; \
+	done
 uninstall-local:
 	cd "$(DESTDIR)$(bashcompletiondir)" && rm -f $(completed)

@@ -25,6 +25,7 @@ dist_check_SCRIPTS += $(check_scripts)
 TESTS += $(check_scripts)
 EXTRA_DIST += .shellcheckrc \
 	tests/check/tap.bash \
+	tests/check/files.bash \
 	tests/check/packages.bash \
 	tests/check/stage.bash \
 	tests/check/run-stages \

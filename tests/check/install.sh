@@ -36,6 +36,7 @@ version=$(pkg-config --modversion devio)
 verdict "DEVIO_VERSION is that of configure.ac" "$(printf '%s\n' '#include <devio.h>' 'version DEVIO_VERSION' \
 	'numbers DEVIO_VERSION_MAJOR.DEVIO_VERSION_MINOR.DEVIO_VERSION_PATCH' |
 	"${cc[@]}" -I"$SRC/include" -E -P - | sed -n 's/^version "\(.*\)"/\1/p; s/^numbers //;/^[0-9. ]*$/s/ //gp' | grep -vxF "$version")"
+verdict "and so is that of the Debian packages" "$(sed -n '1s/.*(\(.*\)).*/\1/p' "$SRC/debian/changelog" | grep -vxF "$version")"
 
 head -c 3000001 /dev/urandom >"$tmp/data"
 head -c 300000 "$tmp/data" >"$tmp/short"

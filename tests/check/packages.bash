@@ -10,6 +10,7 @@ packages_check=(ccache g++ clang libclang-rt-dev valgrind shellcheck groff man-d
 # that use them run where they are installed.
 packages_lab=(python3 ccache flex bison bc patch cpio rsync perl libelf-dev libssl-dev dmsetup
 	netcat-openbsd socat)
+packages_deb=(build-essential debhelper dh-python lintian)
 stages=(gcc clang asan valgrind fuzz distcheck job lab)
 
 missing_packages() {

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# TAP for the check scripts, and the list of the project's files.
+# TAP for the check scripts.
 #
 # A check is shown to work by breaking its rule: run it by hand, for example
 #   tests/check/spdx.sh            (the sources alone)
 #   DEVIO_BUILD=build tests/check/install.sh
 # shellcheck disable=SC2034  # used by the scripts that source this file
+# shellcheck source=files.bash
+. "$(dirname "${BASH_SOURCE[0]}")/files.bash"
 SRC=${DEVIO_SRC:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 BUILD=${DEVIO_BUILD:-$SRC/build}
 [[ $BUILD = /* ]] || BUILD=$PWD/$BUILD
@@ -43,19 +45,6 @@ done_testing() {
 	echo "1..$tap_count"
 	[[ -n ${DEVIO_UNDER_MAKE:-} ]] && exit 0    # else automake counts one failure more
 	exit "$tap_failed"
-}
-
-# The project's files, relative to SRC: what git knows or would take, or in an
-# unpacked release all that is not generated.
-project_files() {
-	if [[ $(git -C "$SRC" rev-parse --show-toplevel 2>/dev/null) = "$(cd "$SRC" && pwd -P)" ]]; then
-		git -C "$SRC" ls-files --cached --others --exclude-standard | while read -r f; do
-			[[ -e $SRC/$f ]] && echo "$f"
-		done
-	else
-		(cd "$SRC" && find . -type f -printf '%P\n' | grep -vE \
-			'^(\.git|build[^/]*|_build|_inst|autom4te.cache|m4)/|^(aclocal\.m4|configure|config\.h\.in|Makefile\.in)$|\.(o|lo|la|log|trs)$|(^|/)\.(deps|libs)/')
-	fi | LC_ALL=C sort -u
 }
 
 # Names that these headers declare.
