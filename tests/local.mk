@@ -26,6 +26,8 @@ TESTS += $(check_scripts)
 EXTRA_DIST += .shellcheckrc \
 	tests/check/tap.bash \
 	tests/check/files.bash \
+	tests/check/debian.bash \
+	tests/check/debian-installed \
 	tests/check/packages.bash \
 	tests/check/stage.bash \
 	tests/check/run-stages \
@@ -36,6 +38,7 @@ EXTRA_DIST += .shellcheckrc \
 	tests/check/stage-valgrind.sh \
 	tests/check/stage-distcheck.sh \
 	tests/check/stage-job.sh \
+	tests/check/stage-debian.sh \
 	tests/check/stage-lab.sh \
 	tests/check/stage-fuzz.sh
 
