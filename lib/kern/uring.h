@@ -79,7 +79,7 @@ int dv_queue_enter(struct dv_queue *q, unsigned int wait_nr, int64_t timeout_ns)
 /* Is there a completion to take, in the queue or at the next dv_queue_enter()? */
 static inline bool dv_queue_has_events(const struct dv_queue *q)
 {
-	return q->uring && dv_spin_sees(q->uring, 1);
+	return q->uring && dv_spin_ready(q->uring, 1);
 }
 
 /* The number of queued entries not yet submitted. */
