@@ -292,12 +292,17 @@ static unsigned int take(struct devio_ring *r, struct devio_completion *done, un
 /* Nothing that is with the kernel will wake those who poll the descriptor, and there is something to do. */
 static bool must_raise(struct devio_ring *r)
 {
+	if (ready(r))
+		return true;
+	/* The late answers to timers and cancellations are nobody's: an idle ring does not wake for them. */
+	if (!dv_ring_active(r))
+		return false;
 	/*
 	 * An io_uring_enter() that failed or was interrupted leaves entries in the
 	 * submission queue and completions with the kernel; reaping stops after many
 	 * copies and leaves some in the completion queue.
 	 */
-	if (ready(r) || dv_queue_ready(&r->q) || dv_queue_has_events(&r->q))
+	if (dv_queue_ready(&r->q) || dv_queue_has_events(&r->q))
 		return true;
 	return (r->stalled || r->wait_head) && !r->nr_io && !r->copying;
 }
