@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Laying out a batch. A run begins and ends at a multiple of `align` in the
- * file and in the memory: then it is read directly, without edges that are
- * copied. Nothing here allocates.
+ * The layout of a batch. A run begins and ends at a multiple of `align` in the
+ * file and in the memory, so that it is read directly and no head or tail has to
+ * be copied. Nothing here allocates.
  */
 #include "config.h"
 #include <string.h>
@@ -26,7 +26,7 @@ uint64_t dv_batch_need(const struct dv_layout *l, uint64_t item)
 	uint64_t sum = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
-		struct dv_span p = dv_source_piece(l->source, item, i);
+		struct dv_span p = dv_source_span(l->source, item, i);
 
 		if (p.len)
 			sum += up(l, p.off + p.len) - down(l, p.off) + (sum ? l->gap : 0);
@@ -34,7 +34,7 @@ uint64_t dv_batch_need(const struct dv_layout *l, uint64_t item)
 	return sum;
 }
 
-/* Makes the last run longer: false if it cannot bring the piece. */
+/* Extends the last run by the span. False: the span needs a run of its own. */
 static bool extend(const struct dv_layout *l, struct dv_batch_slot *s, const struct dv_span *p, bool *full)
 {
 	struct dv_run *run = s->nr_runs ? &s->runs[s->nr_runs - 1] : NULL;
@@ -55,7 +55,7 @@ static bool extend(const struct dv_layout *l, struct dv_batch_slot *s, const str
 	return true;
 }
 
-/* false: the slot is full. */
+/* False: the slot is full. */
 static bool place(const struct dv_layout *l, struct dv_batch_slot *s, const struct dv_span *p, uint32_t field)
 {
 	struct dv_place *to = &s->places[s->nr_places];
@@ -92,7 +92,7 @@ static bool place_item(const struct dv_layout *l, struct dv_batch_slot *s, uint6
 	if (runs)
 		last = s->runs[runs - 1];
 	for (unsigned int i = 0; i < n; i++) {
-		struct dv_span p = dv_source_piece(l->source, item, i);
+		struct dv_span p = dv_source_span(l->source, item, i);
 
 		if (place(l, s, &p, i))
 			continue;
@@ -113,12 +113,15 @@ bool dv_batch_plan(const struct dv_layout *l, struct dv_batch_slot *s, struct dv
 
 	s->used = 0;
 	s->nr_runs = s->nr_places = s->nr_samples = 0;
-	s->begun = s->inflight = 0;
+	s->submitted = s->inflight = 0;
 	while (s->nr_samples < l->batch && dv_cursor_peek(c, &item) && place_item(l, s, item))
 		dv_cursor_take(c);
 	if (!s->nr_samples || (drop_last && s->nr_samples < l->batch && !dv_cursor_peek(c, &item)))
 		return false;
-	/* Neighbours were read together; they are not delivered so. By place, not by seq: a resumed epoch is the same. */
+	/*
+	 * Neighbours were read together, but are not delivered in that order. The key is the position in the epoch,
+	 * not seq, so that a resumed epoch is the same.
+	 */
 	if (c->shuffle && c->block > 1)
 		dv_order_fill(s->perm, s->nr_samples, dv_order_mix(c->order.key + at));
 	else
@@ -127,7 +130,7 @@ bool dv_batch_plan(const struct dv_layout *l, struct dv_batch_slot *s, struct dv
 	return true;
 }
 
-static void tell(const struct dv_batch_slot *s, const struct dv_place *p, struct devio_item *to)
+static void fill_item(const struct dv_batch_slot *s, const struct dv_place *p, struct devio_item *to)
 {
 	const struct dv_run *run;
 
@@ -157,7 +160,7 @@ uint32_t dv_batch_finish(struct dv_batch_slot *s, uint64_t *bytes)
 
 		for (uint32_t p = s->samples[k].first; p < end; p++, to++) {
 			to->id = s->samples[k].id;
-			tell(s, &s->places[p], to);
+			fill_item(s, &s->places[p], to);
 			failed += to->error != 0;
 			*bytes += to->len;
 		}

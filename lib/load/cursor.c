@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whose turn it is: an epoch is an order of blocks, a part of it some of them in a row. */
+/* The position in an epoch: an epoch is an order of blocks, a part of it a consecutive range of them. */
 #include "config.h"
 #include "load/batch.h"
 
@@ -8,7 +8,7 @@ static uint64_t blocks(const struct dv_cursor *c)
 	return c->items / c->block + (c->items % c->block != 0);
 }
 
-/* total * part / parts without an overflow. */
+/* total * part / parts without overflow. */
 static uint64_t share(uint64_t total, uint64_t part, uint64_t parts)
 {
 	return (uint64_t)((unsigned __int128)total * part / parts);
@@ -25,8 +25,8 @@ void dv_cursor_start(struct dv_cursor *c, uint64_t seed, uint64_t epoch, uint64_
 	c->item = c->end = c->taken = 0;
 }
 
-/* The last block of the source may be short: is it still to come? */
-static bool short_to_come(const struct dv_cursor *c)
+/* Whether the last block of the source, which may be short, is still to come. */
+static bool last_block_left(const struct dv_cursor *c)
 {
 	uint64_t last = blocks(c) - 1, at = c->shuffle ? dv_order_find(&c->order, last) : last;
 
@@ -37,12 +37,12 @@ uint64_t dv_cursor_left(const struct dv_cursor *c)
 {
 	uint64_t n = (c->stop - c->pos) * c->block;
 
-	if (n && c->items % c->block && short_to_come(c))
+	if (n && c->items % c->block && last_block_left(c))
 		n -= c->block - c->items % c->block;
 	return n + (c->end - c->item);
 }
 
-/* The next block's items become the ones to take; false: there is none. */
+/* Makes the next block current. False: there is none. */
 static bool next_block(struct dv_cursor *c)
 {
 	uint64_t block;

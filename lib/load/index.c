@@ -30,11 +30,11 @@ static int check_name(const struct index *x, struct json_object *o)
 	const char *name;
 
 	if (!json_object_is_type(o, json_type_string))
-		return dv_err(-EBADMSG, "index %s: weight_map is no map of file names: get it anew", x->path);
+		return dv_err(-EBADMSG, "index %s: weight_map is not a map of file names: get a new copy", x->path);
 	name = json_object_get_string(o);
 	if (!*name || !strcmp(name, ".") || !strcmp(name, "..") || strchr(name, '/'))
-		return dv_err(-EBADMSG, "index %.200s: '%.80s' is not the name of a file beside it: shards lie in the "
-			      "directory of their index", x->path, name);
+		return dv_err(-EBADMSG, "index %.200s: '%.80s' is not a file name: shards must be in the directory of "
+			      "the index", x->path, name);
 	return 0;
 }
 
@@ -44,7 +44,7 @@ static int list_files(struct index *x)
 
 	x->files = calloc(json_object_object_length(x->map) + 1, sizeof(*x->files));
 	if (!x->files)
-		return dv_err(-ENOMEM, "index %s: no memory for its files", x->path);
+		return dv_err(-ENOMEM, "index %s: cannot allocate the list of files", x->path);
 	json_object_object_foreach(x->map, key, value) {
 		int rc = check_name(x, value);
 
@@ -68,8 +68,8 @@ static int check_tensors(const struct index *x, const struct devio_source *s, ui
 		struct json_object *o = NULL;
 
 		if (!json_object_object_get_ex(x->map, name, &o) || strcmp(json_object_get_string(o), file))
-			return dv_err(-EBADMSG, "index %.140s: it does not say that tensor '%.60s' is in %.80s, where it is: "
-				      "index and files do not belong together", x->path, name, file);
+			return dv_err(-EBADMSG, "index %.140s: it does not map tensor '%.60s' to %.80s, which has it: "
+				      "index and files do not match", x->path, name, file);
 	}
 	return 0;
 }
@@ -82,7 +82,7 @@ static int add_shard(const struct index *x, struct devio_source *s, const char *
 	char *path;
 
 	if (asprintf(&path, "%.*s%s", dir, x->path, file) < 0)
-		return dv_err(-ENOMEM, "index %s: no memory", x->path);
+		return dv_err(-ENOMEM, "index %s: cannot allocate a path", x->path);
 	rc = dv_safetensors_add(s, path);
 	free(path);
 	return rc ? rc : check_tensors(x, s, first, file);
@@ -100,10 +100,10 @@ static int check_all(const struct index *x, struct devio_source *s)
 		return rc;
 	json_object_object_foreach(x->map, key, value) {
 		if (devio_source_find(s, key) < 0)
-			return dv_err(-EBADMSG, "index %.140s: tensor '%.60s' is not in %.80s: index and files do not belong "
-				      "together", x->path, key, json_object_get_string(value));
+			return dv_err(-EBADMSG, "index %.140s: tensor '%.60s' is not in %.80s: index and files do not "
+				      "match", x->path, key, json_object_get_string(value));
 	}
-	return dv_err(-EBADMSG, "index %s: two of its files have the same tensor", x->path);
+	return dv_err(-EBADMSG, "index %s: two of its files contain the same tensor", x->path);
 }
 
 static int add_all(struct index *x, struct json_object *top, struct devio_source *s)
@@ -111,7 +111,7 @@ static int add_all(struct index *x, struct json_object *top, struct devio_source
 	int rc;
 
 	if (!json_object_object_get_ex(top, "weight_map", &x->map) || !json_object_is_type(x->map, json_type_object))
-		return dv_err(-EBADMSG, "index %s: it has no weight_map: name the index of a sharded safetensors model",
+		return dv_err(-EBADMSG, "index %s: it has no weight_map: use the index of a sharded safetensors model",
 			      x->path);
 	rc = list_files(x);
 	for (size_t i = 0; i < x->nr && !rc; i++)
@@ -122,11 +122,11 @@ static int add_all(struct index *x, struct json_object *top, struct devio_source
 static int read_text(const struct dv_input *in, char **text, size_t *len)
 {
 	if (in->size > DV_JSON_MAX)
-		return dv_err(-EBADMSG, "index %s: it has more than 100 MiB", in->path);
+		return dv_err(-EBADMSG, "index %s: it is larger than 100 MiB", in->path);
 	*len = in->size;
 	*text = malloc(*len + 1);
 	if (!*text)
-		return dv_err(-ENOMEM, "index %s: no memory for %zu bytes", in->path, *len);
+		return dv_err(-ENOMEM, "index %s: cannot allocate %zu bytes", in->path, *len);
 	(*text)[*len] = '\0';
 	return dv_input_read(in, *text, *len, 0);
 }
@@ -160,7 +160,7 @@ DEVIO_API int devio_source_open_safetensors(const char *path, struct devio_sourc
 	struct devio_source *s;
 
 	if (!path || !out)
-		return dv_err(-EINVAL, "safetensors: the name or the place for the source is NULL");
+		return dv_err(-EINVAL, "safetensors: the path or the pointer for the new source is NULL");
 	s = dv_source_new(DEVIO_SOURCE_SAFETENSORS);
 	if (!s)
 		return -ENOMEM;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JSON by json-c, which takes more than JSON: of a key that is there twice it
- * keeps the last, a NUL ends a string early, and single quotes are quotes. What
- * two readers could understand differently is refused here.
+ * JSON, parsed by json-c, which accepts more than JSON: of duplicate keys it keeps
+ * the last, a NUL ends a string, and strings may have single quotes. Whatever two
+ * parsers could understand differently is rejected here.
  */
 #include "config.h"
 #include <string.h>
@@ -11,7 +11,7 @@
 
 #define DEPTH 32
 
-/* The text's members, counted by their colons outside strings; -1: not to be taken. */
+/* The number of members in the text, which is the number of colons outside strings; -1: rejected. */
 static int64_t count_members(const char *p, const char *end)
 {
 	int64_t n = 0;
@@ -33,26 +33,26 @@ static int64_t count_members(const char *p, const char *end)
 	return n;
 }
 
-/* As json-c kept them. The depth is bounded by the parser's. */
-static int64_t kept_members(struct json_object *o)
+/* The number of members after parsing. The parser limits the depth of the recursion. */
+static int64_t parsed_members(struct json_object *o)
 {
 	int64_t n = 0;
 
 	if (json_object_is_type(o, json_type_object)) {
 		json_object_object_foreach(o, key, value) {
 			(void)key;
-			n += 1 + kept_members(value);
+			n += 1 + parsed_members(value);
 		}
 	} else if (json_object_is_type(o, json_type_array)) {
 		for (size_t i = 0; i < json_object_array_length(o); i++)
-			n += kept_members(json_object_array_get_idx(o, i));
+			n += parsed_members(json_object_array_get_idx(o, i));
 	}
 	return n;
 }
 
-static int no_json(const char *path, const char *why)
+static int json_error(const char *path, const char *why)
 {
-	return dv_err(-EBADMSG, "source %s: its JSON cannot be read: %s: get the file anew", path, why);
+	return dv_err(-EBADMSG, "source %s: invalid JSON: %s: get a new copy of the file", path, why);
 }
 
 static int parse(struct json_tokener *tok, const char *path, const char *text, size_t len, struct json_object **out)
@@ -62,18 +62,18 @@ static int parse(struct json_tokener *tok, const char *path, const char *text, s
 	const char *why = NULL;
 
 	if (err == json_tokener_continue)
-		why = "it ends too early";
+		why = "unexpected end";
 	else if (err != json_tokener_success)
 		why = json_tokener_error_desc(err);
 	else if (!json_object_is_type(o, json_type_object))
-		why = "it is no object";
+		why = "not an object";
 	else if (strspn(text + json_tokener_get_parse_end(tok), " \t\r\n") < len - json_tokener_get_parse_end(tok))
-		why = "something follows behind the object";
-	else if (count_members(text, text + len) != kept_members(o))
-		why = "a key is there twice, or a string has a NUL or the wrong quotes";
+		why = "trailing characters after the object";
+	else if (count_members(text, text + len) != parsed_members(o))
+		why = "a duplicate key, or a string with a NUL or single quotes";
 	if (why) {
 		json_object_put(o);
-		return no_json(path, why);
+		return json_error(path, why);
 	}
 	*out = o;
 	return 0;
@@ -85,10 +85,10 @@ int dv_json_parse(const char *path, const char *text, size_t len, struct json_ob
 	int rc;
 
 	if (len > DV_JSON_MAX)
-		return no_json(path, "it has more than 100 MiB");
+		return json_error(path, "larger than 100 MiB");
 	tok = json_tokener_new_ex(DEPTH);
 	if (!tok)
-		return dv_err(-ENOMEM, "source %s: no memory to parse its JSON", path);
+		return dv_err(-ENOMEM, "source %s: cannot allocate the JSON parser", path);
 	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	rc = parse(tok, path, text, len, out);
 	json_tokener_free(tok);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers come in the order of the requests and are as long as was asked for:
- * so where the next bytes go is known before they come, and the operations that
- * receive them wait in the ring. A stream that is not as it should be has lost
- * its place, and its connection ends with all that is in flight on it.
+ * Answers arrive in the order of the requests and have the requested length. The
+ * destination of every byte is thus known in advance, and the receives are queued
+ * on the ring ahead of time. After a protocol error the position in the stream is
+ * unknown: the connection is shut down, and all reads in flight on it fail.
  */
 #include "config.h"
 #include <poll.h>
@@ -19,24 +19,24 @@
 #include "load/peer.h"
 
 #define REQUEST (2 * DV_WIRE_HEAD + DV_WIRE_PATH + 1) /* OPEN, path, READ */
-#define ROOM (REQUEST + 2 * DV_WIRE_HEAD)             /* and the heads of both answers */
-#define AGAIN_NS 1000000000LL
+#define ROOM (REQUEST + 2 * DV_WIRE_HEAD)             /* and the headers of both answers */
+#define RETRY_NS 1000000000LL
 
-enum { OP_REQUEST, OP_HEADS, OP_BYTES };
+enum { OP_REQUEST, OP_HEADERS, OP_BYTES };
 
 struct link {
 	struct devio_sock *sock;
-	int error;                       /* it ends: -errno ... */
-	char why[200];                   /* ... and why */
-	uint32_t inflight;                 /* reads */
-	uint32_t shard[DV_WIRE_FILES];   /* + 1, by the number of the file; 0: none */
+	int error;                       /* shut down: -errno, and the reason */
+	char why[200];
+	uint32_t inflight;               /* reads */
+	uint32_t shard[DV_WIRE_FILES];   /* number of the shard open as this file, + 1; 0: none */
 };
 
 struct server {
 	struct link link[DV_LINKS];
-	int error;                       /* no connection could be had: -errno ... */
+	int error;                       /* of the last connect, with its message and the time of the next attempt */
 	char why[400];
-	int64_t again;                   /* ... and when to try again */
+	int64_t retry_ns;
 };
 
 struct read {
@@ -44,18 +44,19 @@ struct read {
 	struct link *link;
 	uint32_t shard, len;
 	uint8_t pending;                 /* operations in flight */
-	bool opens, lost;                /* lost: one of them failed, and with it the link */
-	int error;                       /* the server's answer */
+	bool opens;                      /* an OPEN goes before the READ */
+	bool failed;                     /* one of the operations failed, and with it the link */
+	int error;                       /* status of the server's answer */
 	struct devio_completion bytes;
-	struct read *next;               /* free one */
+	struct read *next;               /* in the list of free ones */
 };
 
 struct dv_links {
 	struct devio_ctx *ctx;
 	struct devio_ring *ring;
 	const struct devio_source *source;
-	struct devio_mem *mem;           /* ROOM bytes for each read */
-	unsigned char *buf;              /* its bytes */
+	struct devio_mem *mem;           /* ROOM bytes per read */
+	unsigned char *buf;              /* mem, mapped */
 	struct server *servers;
 	struct read *reads, *free;
 	int path;
@@ -63,16 +64,16 @@ struct dv_links {
 	char cause[300];
 };
 
-int dv_links_open(struct devio_ctx *ctx, struct devio_ring *ring, const struct devio_source *s, uint32_t depth, int path,
-		  unsigned int flags, struct dv_links **out)
+int dv_links_open(struct devio_ctx *ctx, struct devio_ring *ring, const struct devio_source *s, uint32_t depth,
+		  int path, unsigned int flags, struct dv_links **out)
 {
 	struct dv_links *l = calloc(1, sizeof(*l));
 	void *buf = NULL;
 	int rc;
 
 	if (!l)
-		return dv_err(-ENOMEM, "load: no memory for connections");
-	*out = l; /* the caller closes it, after failures too */
+		return dv_err(-ENOMEM, "load: cannot allocate the list of servers");
+	*out = l; /* the caller closes it, also after an error */
 	l->ctx = ctx;
 	l->ring = ring;
 	l->source = s;
@@ -81,7 +82,8 @@ int dv_links_open(struct devio_ctx *ctx, struct devio_ring *ring, const struct d
 	l->servers = calloc(s->servers.nr, sizeof(*l->servers));
 	l->reads = calloc(depth, sizeof(*l->reads));
 	if (!l->servers || !l->reads)
-		return dv_err(-ENOMEM, "load: no memory for the connections to %llu servers", (unsigned long long)s->servers.nr);
+		return dv_err(-ENOMEM, "load: cannot allocate the connections to %llu servers",
+			      (unsigned long long)s->servers.nr);
 	rc = devio_mem_alloc(ctx, "host", (uint64_t)depth * ROOM, NULL, &l->mem);
 	if (!rc)
 		rc = devio_mem_map(l->mem, &buf);
@@ -102,7 +104,7 @@ static void for_each(struct dv_links *l, void (*fn)(struct link *k))
 
 static void shut(struct link *k)
 {
-	/* It may be gone already: not by devio_sock_shutdown(), which would say so over the sentence that counts. */
+	/* Not devio_sock_shutdown(): if the connection has ended already, it would replace the error message. */
 	if (k->sock)
 		(void)shutdown(devio_sock_fd(k->sock), SHUT_RDWR);
 }
@@ -130,8 +132,8 @@ void dv_links_close(struct dv_links *l)
 	free(l);
 }
 
-/* The link ends; the first reason is what is told. */
-static void end(struct link *k, int error, const char *why)
+/* Shuts the link down. The first reason is kept. */
+static void fail_link(struct link *k, int error, const char *why)
 {
 	if (k->error)
 		return;
@@ -140,31 +142,31 @@ static void end(struct link *k, int error, const char *why)
 	shut(k);
 }
 
-/* Nothing is in flight on it: has the server ended it meanwhile, or sent what nobody asked for? */
-static bool is_over(const struct link *k)
+/* For an idle link: whether the server has closed it or sent unexpected bytes. */
+static bool is_closed(const struct link *k)
 {
 	struct pollfd p = { .fd = devio_sock_fd(k->sock), .events = POLLIN | POLLRDHUP };
 
 	return k->error || poll(&p, 1, 0) != 0;
 }
 
-/* After a failure not at once again: each attempt may last as long as the patience does. */
+/* After a failure there is a pause before the next attempt, as each may take the whole timeout. */
 static int connect_link(struct dv_links *l, uint32_t number, struct server *v, struct link *k)
 {
 	const struct dv_server *to = dv_source_server(l->source, number);
 	int64_t begin = dv_now_ns();
 
-	if (v->error && begin < v->again)
+	if (v->error && begin < v->retry_ns)
 		return dv_err_plain(v->error, v->why);
 	v->error = dv_peer_connect(l->ctx, to->host, to->port, &k->sock);
 	if (!v->error)
 		return 0;
 	snprintf(v->why, sizeof(v->why), "%s", devio_errmsg());
-	v->again = dv_now_ns() + AGAIN_NS + (dv_now_ns() - begin);
+	v->retry_ns = dv_now_ns() + RETRY_NS + (dv_now_ns() - begin);
 	return dv_err_plain(v->error, v->why);
 }
 
-/* The link with least to do, connected. 0, -EAGAIN: all are ending; or -errno with a sentence. */
+/* Connects the link with the fewest reads in flight. 0, -EAGAIN: all are shut down; or -errno with an error message. */
 static int take_link(struct dv_links *l, uint32_t number, struct link **out)
 {
 	struct server *v = &l->servers[number];
@@ -179,7 +181,7 @@ static int take_link(struct dv_links *l, uint32_t number, struct link **out)
 	if (!k)
 		return -EAGAIN;
 	*out = k;
-	if (k->sock && !k->inflight && is_over(k))
+	if (k->sock && !k->inflight && is_closed(k))
 		drop(k);
 	return k->sock ? 0 : connect_link(l, number, v, k);
 }
@@ -223,7 +225,7 @@ static int post_all(struct dv_links *l, struct read *q, const struct devio_range
 	int rc = post(l, q, OP_REQUEST, &(struct devio_range){ l->mem, at, write_request(l, q, from) });
 
 	if (!rc)
-		rc = post(l, q, OP_HEADS, &(struct devio_range){ l->mem, at + REQUEST, DV_WIRE_HEAD << q->opens });
+		rc = post(l, q, OP_HEADERS, &(struct devio_range){ l->mem, at + REQUEST, DV_WIRE_HEAD << q->opens });
 	return rc ? rc : post(l, q, OP_BYTES, to);
 }
 
@@ -241,37 +243,37 @@ int dv_links_read(struct dv_links *l, uint32_t shard, const struct devio_range *
 	rc = post_all(l, q, to, from);
 	if (!rc)
 		return 0;
-	end(k, rc, devio_errmsg());
-	q->lost = true;
+	fail_link(k, rc, devio_errmsg());
+	q->failed = true;
 	if (q->pending)
-		return 0; /* it ends with what is posted */
+		return 0; /* reported when the posted operations have completed */
 	k->inflight--;
 	q->next = l->free;
 	l->free = q;
 	return rc;
 }
 
-static const unsigned char *heads_of(const struct dv_links *l, const struct read *q)
+static const unsigned char *headers_of(const struct dv_links *l, const struct read *q)
 {
 	return l->buf + (q - l->reads) * ROOM + REQUEST;
 }
 
-/* Instead of an answer: does the server say why it ends the connection? */
-static bool refuses(struct read *q, const unsigned char *head)
+/* Whether the server sent REFUSE instead of an answer. */
+static bool is_refusal(struct read *q, const unsigned char *header)
 {
 	struct dv_wire_answer a;
 
-	if (!dv_wire_get_answer(head, DV_WIRE_OPEN, 0, &a) || a.op != DV_WIRE_REFUSE)
+	if (!dv_wire_get_answer(header, DV_WIRE_OPEN, 0, &a) || a.op != DV_WIRE_REFUSE)
 		return false;
-	end(q->link, dv_wire_errno(a.status), a.status == dv_wire_status(EBUSY) ?
-	    "the server has as many connections as it takes" : "the server refuses the connection");
+	fail_link(q->link, dv_wire_errno(a.status), a.status == dv_wire_status(EBUSY) ?
+		  "the server has reached its connection limit" : "the server refused the connection");
 	return true;
 }
 
-/* The heads of the answers to a read's requests. */
-static void take_heads(struct dv_links *l, struct read *q)
+/* Checks the headers of the answers to a read's requests. */
+static void check_headers(struct dv_links *l, struct read *q)
 {
-	const unsigned char *at = heads_of(l, q);
+	const unsigned char *at = headers_of(l, q);
 	const struct dv_shard *sh = dv_source_shard(l->source, q->shard);
 	struct dv_wire_answer a = { 0 };
 	bool ok = true;
@@ -284,46 +286,46 @@ static void take_heads(struct dv_links *l, struct read *q)
 	}
 	ok = ok && dv_wire_get_answer(at, DV_WIRE_READ, q->len, &a) && a.op == DV_WIRE_READ;
 	if (!ok) {
-		q->lost = true;
-		if (!refuses(q, at))
-			end(q->link, -EPROTO, "what answers is no devio-serve of this version");
+		q->failed = true;
+		if (!is_refusal(q, at))
+			fail_link(q->link, -EPROTO, "invalid answer: the server is not a devio-serve of this version");
 		return;
 	}
 	if (a.status)
 		q->error = dv_wire_errno(a.status);
 	if (q->error && q->link->shard[q->shard % DV_WIRE_FILES] == q->shard + 1)
-		q->link->shard[q->shard % DV_WIRE_FILES] = 0; /* opened anew the next time */
+		q->link->shard[q->shard % DV_WIRE_FILES] = 0; /* opened again by the next read */
 }
 
-static bool is_whole(const struct read *q, int op, const struct devio_completion *c)
+static bool is_complete(const struct read *q, int op, const struct devio_completion *c)
 {
 	if (c->result < 0)
 		return false;
 	return op == OP_REQUEST || c->result == (op == OP_BYTES ? q->len : DV_WIRE_HEAD << q->opens);
 }
 
-/* head: what came of the answers, if it is a head at least. */
-static void lose(struct read *q, const struct devio_completion *c, const unsigned char *head)
+/* An operation of the read failed. header: of the answer, if it was received; NULL: not. */
+static void fail_read(struct read *q, const struct devio_completion *c, const unsigned char *header)
 {
 	char text[180];
 
-	q->lost = true;
-	if (head && refuses(q, head))
+	q->failed = true;
+	if (header && is_refusal(q, header))
 		return;
-	if (c->result >= 0 || c->result == -EPIPE) { /* whether the request or the answer met the end */
-		end(q->link, -ECONNRESET, "the server ended the connection");
+	if (c->result >= 0 || c->result == -EPIPE) { /* the end of the stream, seen by a receive or a send */
+		fail_link(q->link, -ECONNRESET, "the server closed the connection");
 		return;
 	}
 	devio_completion_text(c, text, sizeof(text));
-	end(q->link, (int)c->result, text);
+	fail_link(q->link, (int)c->result, text);
 }
 
-static void tell(struct dv_links *l, const struct read *q, int error)
+static void set_cause(struct dv_links *l, const struct read *q, int error)
 {
-	if (q->lost)
+	if (q->failed)
 		snprintf(l->cause, sizeof(l->cause), "%s", q->link->why);
 	else if (error == -ESTALE)
-		snprintf(l->cause, sizeof(l->cause), "the server's file is not the one that was indexed, or was written since: "
+		snprintf(l->cause, sizeof(l->cause), "the server's file was replaced or modified since it was indexed: "
 			 "open the source again");
 	else
 		snprintf(l->cause, sizeof(l->cause), "the server cannot read it: %s", strerrordesc_np(-error));
@@ -337,20 +339,20 @@ bool dv_links_done(struct dv_links *l, struct devio_completion *c)
 	q->pending--;
 	if (op == OP_BYTES)
 		q->bytes = *c;
-	if (!is_whole(q, op, c))
-		lose(q, c, op == OP_HEADS && c->good >= DV_WIRE_HEAD ? heads_of(l, q) : NULL);
-	else if (op == OP_HEADS)
-		take_heads(l, q);
+	if (!is_complete(q, op, c))
+		fail_read(q, c, op == OP_HEADERS && c->good >= DV_WIRE_HEAD ? headers_of(l, q) : NULL);
+	else if (op == OP_HEADERS)
+		check_headers(l, q);
 	if (q->pending)
 		return false;
-	error = q->lost ? q->link->error : q->error;
+	error = q->failed ? q->link->error : q->error;
 	*c = q->bytes;
 	c->cookie = q->cookie;
 	if (error) {
 		c->result = error;
-		c->good = 0; /* zeroes, or bytes of which nothing is known */
-		c->reason = q->lost && q->bytes.result < 0 ? q->bytes.reason : DEVIO_REASON_NET;
-		tell(l, q, error);
+		c->good = 0; /* the bytes are zeroes or undefined */
+		c->reason = q->failed && q->bytes.result < 0 ? q->bytes.reason : DEVIO_REASON_NET;
+		set_cause(l, q, error);
 	}
 	q->link->inflight--;
 	q->next = l->free;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loader: slots go from the list of free ones through the queue of loading
- * ones to the caller and back. Whatever the caller does, the disk gets its next
- * reads first.
+ * The loader: a slot moves from the list of free slots through the queue of loading
+ * slots to the caller and back. Every call that moves a slot also submits the next
+ * reads, so that the drive stays busy while the caller computes.
  */
 #include "config.h"
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 #define GAP 4096u
 #define ALIGN_MAX (1u << 20)
 #define PLACES_MAX (1u << 24)
-#define TAKE 64u
+#define REAP 64u
 #define OWN_FLAGS (DEVIO_LOADER_SHUFFLE | DEVIO_LOADER_UNORDERED | DEVIO_LOADER_DROP_LAST)
 
 struct devio_loader {
@@ -28,13 +28,13 @@ struct devio_loader {
 	struct devio_loader_opts o;
 	struct dv_batch_slot *slots;
 	struct dv_batch_slot *free;          /* list */
-	struct dv_batch_slot *head, **tail;  /* queue of loading ones, by seq */
-	struct dv_batch_slot *begin;         /* the first with reads that are not begun */
+	struct dv_batch_slot *head, **tail;  /* queue of loading slots, by seq */
+	struct dv_batch_slot *submit;        /* the first of them with reads left to submit */
 	uint64_t seq, epoch_items;
 	uint64_t batches, item_bytes;
 };
 
-static void defaults(struct devio_loader_opts *o)
+static void set_defaults(struct devio_loader_opts *o)
 {
 	o->slots = o->slots ? o->slots : SLOTS;
 	o->batch = o->batch ? o->batch : BATCH;
@@ -50,20 +50,20 @@ static void defaults(struct devio_loader_opts *o)
 static int check_opts(const struct devio_loader_opts *o, const struct devio_source *s)
 {
 	if (o->slots > SLOTS_MAX || o->align > ALIGN_MAX || o->align & (o->align - 1))
-		return dv_err(-EINVAL, "loader: slots %u (at most %u) or align %u (a power of two, at most 1 MiB) are out of "
-			      "range", o->slots, SLOTS_MAX, o->align);
-	/* slots * batch alone has at most 44 bits, and an item at most 1024 fields. */
+		return dv_err(-EINVAL, "loader: slots %u (at most %u) or align %u (a power of two, at most 1 MiB) is "
+			      "out of range", o->slots, SLOTS_MAX, o->align);
+	/* No overflow: slots * batch has at most 44 bits, and an item at most 1024 fields. */
 	if ((uint64_t)o->slots * o->batch * (s->max_fields ? s->max_fields : 1) > PLACES_MAX)
-		return dv_err(-EINVAL, "loader: %u slots of %u items with up to %u fields are more than %u fields", o->slots,
-			      o->batch, s->max_fields, PLACES_MAX);
+		return dv_err(-EINVAL, "loader: %u slots of %u items with up to %u fields exceed %u fields: use fewer "
+			      "slots or smaller batches", o->slots, o->batch, s->max_fields, PLACES_MAX);
 	if (o->rank >= o->world_size || o->worker >= o->num_workers)
-		return dv_err(-EINVAL, "loader: rank %u of %u or worker %u of %u: they count from 0", o->rank, o->world_size,
-			      o->worker, o->num_workers);
+		return dv_err(-EINVAL, "loader: rank %u of %u or worker %u of %u is out of range: both start at 0",
+			      o->rank, o->world_size, o->worker, o->num_workers);
 	return 0;
 }
 
-/* What of the memory is the loader's: its begin in *from. */
-static int take_budget(struct devio_loader *l, struct devio_mem *mem, uint64_t *from)
+/* Sets the size of the slots, which start at *from in the memory. */
+static int set_budget(struct devio_loader *l, struct devio_mem *mem, uint64_t *from)
 {
 	struct devio_mem_info info = DEVIO_OPTS(info);
 	uint64_t align = l->o.align, end;
@@ -72,7 +72,7 @@ static int take_budget(struct devio_loader *l, struct devio_mem *mem, uint64_t *
 	if (rc)
 		return rc;
 	if (l->o.mem_off > info.size || l->o.budget > info.size - l->o.mem_off)
-		return dv_err(-ERANGE, "loader: a budget of %llu bytes at %llu leaves the memory of %llu",
+		return dv_err(-ERANGE, "loader: a budget of %llu bytes at %llu exceeds the memory of %llu bytes",
 			      (unsigned long long)l->o.budget, (unsigned long long)l->o.mem_off,
 			      (unsigned long long)info.size);
 	end = l->o.budget ? l->o.mem_off + l->o.budget : info.size;
@@ -81,7 +81,7 @@ static int take_budget(struct devio_loader *l, struct devio_mem *mem, uint64_t *
 	return 0;
 }
 
-/* Records lie at multiples of a power of two, of which the last before a block's end needs most. */
+/* Records start at multiples of a power of two; the last one before the end of a block needs the most bytes. */
 static uint64_t record_need(const struct dv_layout *l)
 {
 	uint64_t step = l->source->record | l->source->header | l->align;
@@ -106,12 +106,12 @@ static int check_room(const struct devio_loader *l)
 	}
 	if (most <= l->layout.slot_bytes)
 		return 0;
-	return dv_err(-EMSGSIZE, "loader: item %llu takes up to %llu bytes, and a slot has %llu: give a budget of %u times "
-		      "as much, or fewer slots", (unsigned long long)which, (unsigned long long)most,
+	return dv_err(-EMSGSIZE, "loader: item %llu needs up to %llu bytes, but a slot has %llu: use a budget of %u "
+		      "times as much, or fewer slots", (unsigned long long)which, (unsigned long long)most,
 		      (unsigned long long)l->layout.slot_bytes, l->o.slots);
 }
 
-static int slot_memory(struct devio_loader *l, struct dv_batch_slot *s)
+static int alloc_slot(struct devio_loader *l, struct dv_batch_slot *s)
 {
 	uint32_t n = l->layout.places;
 
@@ -121,15 +121,15 @@ static int slot_memory(struct devio_loader *l, struct dv_batch_slot *s)
 	s->samples = malloc((size_t)l->o.batch * sizeof(*s->samples));
 	s->perm = malloc((size_t)l->o.batch * sizeof(*s->perm));
 	if (!s->runs || !s->places || !s->items || !s->samples || !s->perm)
-		return dv_err(-ENOMEM, "loader: no memory for batches of %u items", l->o.batch);
+		return dv_err(-ENOMEM, "loader: cannot allocate the state of batches of %u items", l->o.batch);
 	return 0;
 }
 
-static int make_slots(struct devio_loader *l, uint64_t from)
+static int alloc_slots(struct devio_loader *l, uint64_t from)
 {
 	l->slots = calloc(l->o.slots, sizeof(*l->slots));
 	if (!l->slots)
-		return dv_err(-ENOMEM, "loader: no memory for %u slots", l->o.slots);
+		return dv_err(-ENOMEM, "loader: cannot allocate %u slots", l->o.slots);
 	for (uint32_t i = l->o.slots; i-- > 0;) {
 		struct dv_batch_slot *s = &l->slots[i];
 
@@ -137,20 +137,20 @@ static int make_slots(struct devio_loader *l, uint64_t from)
 		s->base = from + i * l->layout.slot_bytes;
 		s->next = l->free;
 		l->free = s;
-		if (slot_memory(l, s))
+		if (alloc_slot(l, s))
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static void push(struct devio_loader *l, struct dv_batch_slot *s)
+static void enqueue(struct devio_loader *l, struct dv_batch_slot *s)
 {
 	s->state = DV_SLOT_LOADING;
 	s->next = NULL;
 	*l->tail = s;
 	l->tail = &s->next;
-	if (!l->begin)
-		l->begin = s;
+	if (!l->submit)
+		l->submit = s;
 }
 
 static void plan(struct devio_loader *l)
@@ -163,22 +163,22 @@ static void plan(struct devio_loader *l)
 			return;
 		l->free = s->next;
 		l->seq++;
-		push(l, s);
+		enqueue(l, s);
 	}
 }
 
-/* As many reads as the ring takes, in the order of the batches. */
-static void begin_reads(struct devio_loader *l)
+/* Submits as many reads as the ring has room for, in the order of the batches. */
+static void submit_reads(struct devio_loader *l)
 {
-	for (; l->begin; l->begin = l->begin->next) {
-		struct dv_batch_slot *s = l->begin;
+	for (; l->submit; l->submit = l->submit->next) {
+		struct dv_batch_slot *s = l->submit;
 
-		for (; s->begun < s->nr_runs; s->begun++) {
-			struct dv_run *run = &s->runs[s->begun];
-			uint32_t before = run->started;
-			bool all = dv_reads_begin(&l->reads, run, s->number * l->layout.places + s->begun);
+		for (; s->submitted < s->nr_runs; s->submitted++) {
+			struct dv_run *run = &s->runs[s->submitted];
+			uint32_t before = run->submitted;
+			bool all = dv_reads_submit(&l->reads, run, s->number * l->layout.places + s->submitted);
 
-			s->inflight += run->started - before;
+			s->inflight += run->submitted - before;
 			if (!all)
 				return;
 		}
@@ -188,24 +188,24 @@ static void begin_reads(struct devio_loader *l)
 static void pump(struct devio_loader *l)
 {
 	plan(l);
-	begin_reads(l);
+	submit_reads(l);
 }
 
 static bool is_loaded(const struct dv_batch_slot *s)
 {
-	return s->begun == s->nr_runs && !s->inflight;
+	return s->submitted == s->nr_runs && !s->inflight;
 }
 
-static int take(struct devio_loader *l, unsigned int min, int64_t timeout_ns)
+static int reap(struct devio_loader *l, unsigned int min, int64_t timeout_ns)
 {
-	struct devio_completion done[TAKE];
-	int n = devio_ring_wait(l->reads.ring, done, min, TAKE, timeout_ns);
+	struct devio_completion done[REAP];
+	int n = devio_ring_wait(l->reads.ring, done, min, REAP, timeout_ns);
 
 	for (int i = 0; i < n; i++) {
 		uint32_t number;
 		struct dv_batch_slot *s;
 
-		if (!dv_reads_ended(&l->reads, &done[i]))
+		if (!dv_reads_complete(&l->reads, &done[i]))
 			continue;
 		number = dv_reads_number(&done[i]);
 		s = &l->slots[number / l->layout.places];
@@ -215,7 +215,7 @@ static int take(struct devio_loader *l, unsigned int min, int64_t timeout_ns)
 	return n;
 }
 
-/* Out of the queue: the next batch for the caller, or NULL. */
+/* Removes the next loaded slot for the caller from the queue, or returns NULL. */
 static struct dv_batch_slot *pop_loaded(struct devio_loader *l)
 {
 	for (struct dv_batch_slot **at = &l->head; *at; at = &(*at)->next) {
@@ -247,19 +247,19 @@ static void deliver(struct devio_loader *l, struct dv_batch_slot *s, struct devi
 	b->seq = s->seq;
 	b->slot = s->number;
 	b->failed = dv_batch_finish(s, &l->item_bytes);
-	s->state = DV_SLOT_OUT;
+	s->state = DV_SLOT_DELIVERED;
 	l->batches++;
 	if (b->failed)
-		dv_err_plain(-EIO, l->reads.sentence);
+		dv_err_plain(-EIO, l->reads.errmsg);
 }
 
-/* Several completions in one system call, but never so many that the disk runs dry. */
-static unsigned int worth_waiting_for(const struct devio_loader *l)
+/* How many completions to wait for in one system call: not so many that the drive runs idle. */
+static unsigned int wait_min(const struct devio_loader *l)
 {
 	unsigned int n = l->head->inflight, most = l->o.depth / 4;
 
 	n = n < most ? n : most;
-	n = n < TAKE ? n : TAKE;
+	n = n < REAP ? n : REAP;
 	return n ? n : 1;
 }
 
@@ -267,7 +267,7 @@ static unsigned int worth_waiting_for(const struct devio_loader *l)
 static int wait_loaded(struct devio_loader *l, int64_t timeout_ns, struct dv_batch_slot **out)
 {
 	int64_t end = timeout_ns > 0 ? dv_end_ns(timeout_ns) : 0, left = timeout_ns;
-	int n = take(l, 0, 0);
+	int n = reap(l, 0, 0);
 	uint64_t item;
 
 	for (;;) {
@@ -280,12 +280,14 @@ static int wait_loaded(struct devio_loader *l, int64_t timeout_ns, struct dv_bat
 		if (!l->head && (l->free || !dv_cursor_peek(&l->cursor, &item)))
 			return 0;
 		if (!l->head)
-			return dv_err_plain(-EAGAIN, "loader: all slots are with the caller: release a batch");
+			return dv_err_plain(-EAGAIN, "loader: the caller has all slots: release a batch "
+					    "[EAGAIN: Resource temporarily unavailable]");
 		if (timeout_ns > 0)
 			left = end - dv_now_ns();
 		if (timeout_ns >= 0 && left <= 0)
-			return dv_err_plain(-ETIMEDOUT, "loader: no batch is there yet: call again");
-		n = take(l, worth_waiting_for(l), left);
+			return dv_err_plain(-ETIMEDOUT, "loader: no batch was loaded within the timeout: call again "
+					    "[ETIMEDOUT: Connection timed out]");
+		n = reap(l, wait_min(l), left);
 	}
 }
 
@@ -309,26 +311,26 @@ DEVIO_API int devio_loader_next(struct devio_loader *l, struct devio_batch *batc
 	if (rc != 1)
 		return rc;
 	deliver(l, s, batch);
-	/* Queued reads go out before the caller computes. What fails here comes again at the next wait. */
+	/* Submit queued reads before the caller computes. An error occurs again at the next wait. */
 	(void)devio_ring_submit(l->reads.ring);
 	return 1;
 }
 
 DEVIO_API int devio_loader_release(struct devio_loader *l, uint32_t slot)
 {
-	if (!l || slot >= l->o.slots || l->slots[slot].state != DV_SLOT_OUT)
-		return dv_err(-EINVAL, "loader: no batch is out in slot %u", slot);
+	if (!l || slot >= l->o.slots || l->slots[slot].state != DV_SLOT_DELIVERED)
+		return dv_err(-EINVAL, "loader: slot %u has no batch to release", slot);
 	put_free(l, &l->slots[slot]);
 	pump(l);
 	(void)devio_ring_submit(l->reads.ring);
 	return 0;
 }
 
-/* Waits until nothing is in flight and takes back what the caller does not hold. */
-static int drop_loading(struct devio_loader *l)
+/* Waits until nothing is in flight and frees the slots that the caller does not have. */
+static int drain(struct devio_loader *l)
 {
 	while (devio_ring_inflight(l->reads.ring)) {
-		int n = take(l, 1, -1);
+		int n = reap(l, 1, -1);
 
 		if (n < 0 && n != -EINTR)
 			return n;
@@ -340,22 +342,22 @@ static int drop_loading(struct devio_loader *l)
 		put_free(l, s);
 	}
 	l->tail = &l->head;
-	l->begin = NULL;
+	l->submit = NULL;
 	return 0;
 }
 
-static uint64_t part(const struct devio_loader_opts *o)
+static uint64_t part_number(const struct devio_loader_opts *o)
 {
 	return (uint64_t)o->rank * o->num_workers + o->worker;
 }
 
 DEVIO_API int devio_loader_start(struct devio_loader *l, uint64_t epoch, uint64_t skip)
 {
-	int rc = l ? drop_loading(l) : dv_err(-EINVAL, "loader: the loader is NULL");
+	int rc = l ? drain(l) : dv_err(-EINVAL, "loader: the loader is NULL");
 
 	if (rc)
 		return rc;
-	dv_cursor_start(&l->cursor, l->o.seed, epoch, part(&l->o), (uint64_t)l->o.world_size * l->o.num_workers);
+	dv_cursor_start(&l->cursor, l->o.seed, epoch, part_number(&l->o), (uint64_t)l->o.world_size * l->o.num_workers);
 	l->epoch_items = dv_cursor_left(&l->cursor);
 	dv_cursor_skip(&l->cursor, skip);
 	l->seq = 0;
@@ -371,7 +373,7 @@ static int open_loader(struct devio_loader *l, struct devio_ctx *ctx, struct dev
 	int rc = check_opts(o, s);
 
 	if (!rc)
-		rc = take_budget(l, mem, &from);
+		rc = set_budget(l, mem, &from);
 	if (rc)
 		return rc;
 	l->layout.source = s;
@@ -385,7 +387,7 @@ static int open_loader(struct devio_loader *l, struct devio_ctx *ctx, struct dev
 	l->cursor.shuffle = o->flags & DEVIO_LOADER_SHUFFLE;
 	rc = check_room(l);
 	if (!rc)
-		rc = make_slots(l, from);
+		rc = alloc_slots(l, from);
 	if (!rc)
 		rc = dv_reads_open(&l->reads, ctx, s, mem, &(struct dv_reads_opts){ o->max_read, o->depth, o->max_files,
 										     o->path, o->flags & ~OWN_FLAGS });
@@ -400,15 +402,15 @@ DEVIO_API int devio_loader_open(struct devio_ctx *ctx, struct devio_source *s, s
 	int rc = dv_opts_copy(&o, sizeof(o), opts, "devio_loader_opts");
 
 	if (!rc && (!ctx || !s || !mem || !out))
-		rc = dv_err(-EINVAL, "loader: context, source, memory or the place for the loader is NULL");
+		rc = dv_err(-EINVAL, "loader: the context, source, memory or pointer for the new loader is NULL");
 	if (rc)
 		return rc;
 	l = calloc(1, sizeof(*l));
 	if (!l)
-		return dv_err(-ENOMEM, "loader: no memory for the handle");
+		return dv_err(-ENOMEM, "loader: cannot allocate the handle");
 	l->o = o;
 	l->tail = &l->head;
-	defaults(&l->o);
+	set_defaults(&l->o);
 	rc = open_loader(l, ctx, s, mem);
 	if (rc)
 		devio_loader_close(l);

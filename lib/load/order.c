@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* A Feistel network over the next power of four, walked until the value is below n. */
+/* A Feistel network over the next power of four, iterated until the value is below n (cycle walking). */
 #include "config.h"
 #include "load/order.h"
 
 #define GOLDEN 0x9e3779b97f4a7c15ULL
 #define ROUNDS 6
-#define MIN_HALF 4 /* of fewer bits a network reaches too few permutations */
+#define MIN_HALF 4 /* with fewer bits the network has too few permutations */
 
 uint64_t dv_order_mix(uint64_t x)
 {
@@ -36,7 +36,7 @@ static uint64_t network(const struct dv_order *o, uint64_t x)
 	return left << o->half | right;
 }
 
-static uint64_t network_back(const struct dv_order *o, uint64_t x)
+static uint64_t inverse(const struct dv_order *o, uint64_t x)
 {
 	uint64_t mask = (1ULL << o->half) - 1, left = x >> o->half, right = x & mask;
 
@@ -52,7 +52,7 @@ static uint64_t network_back(const struct dv_order *o, uint64_t x)
 uint64_t dv_order_find(const struct dv_order *o, uint64_t x)
 {
 	do
-		x = network_back(o, x);
+		x = inverse(o, x);
 	while (x >= o->n);
 	return x;
 }
@@ -68,7 +68,7 @@ uint64_t dv_order_at(const struct dv_order *o, uint64_t i)
 void dv_order_fill(uint32_t *perm, uint32_t n, uint64_t key)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		/* The product's upper half: 0..i, as evenly as 2^32 allows. */
+		/* The upper half of the product: 0..i, as uniform as 2^32 allows. */
 		uint32_t k = ((dv_order_mix(key + (i + 1) * GOLDEN) >> 32) * (i + 1)) >> 32;
 
 		perm[i] = perm[k];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Headers from a data server: a request, its answer, the next. A source has no
- * context of its user's: the connection has one of its own, and both end with
- * the indexing, so that a source can be used behind a fork().
+ * Reads headers from a data server, one request at a time. A source has no context:
+ * the connection has one of its own, and both are closed once the files are indexed,
+ * so that a source can be used after fork().
  */
 #include "config.h"
 #include <stdlib.h>
@@ -13,31 +13,31 @@
 #include "load/peer.h"
 #include "load/wire.h"
 
-#define PIECE (256u << 10)
-#define PATIENCE 30.0
+#define BLOCK (256u << 10)
+#define TIMEOUT_S 30.0
 
 struct dv_peer {
 	struct devio_ctx *ctx;
 	struct devio_sock *sock;
 	struct devio_mem *mem;
-	unsigned char *buf;       /* its bytes: a head and a piece, or a request */
+	unsigned char *buf;       /* mem, mapped: a request, or a header, or a block */
 	char host[256], port[6];
-	bool lost;                /* the stream has lost its place */
+	bool failed;              /* the connection cannot be used any more */
 };
 
-int64_t dv_peer_patience(void)
+int64_t dv_peer_timeout(void)
 {
 	const char *text = secure_getenv("DEVIO_TCP_TIMEOUT");
-	double s = text ? strtod(text, NULL) : PATIENCE;
+	double s = text ? strtod(text, NULL) : TIMEOUT_S;
 
-	return (int64_t)((s >= 0.001 && s <= 1e9 ? s : PATIENCE) * 1e9);
+	return (int64_t)((s >= 0.001 && s <= 1e9 ? s : TIMEOUT_S) * 1e9);
 }
 
 int dv_peer_connect(struct devio_ctx *ctx, const char *host, const char *port, struct devio_sock **sock)
 {
 	struct devio_sock_opts o = DEVIO_OPTS(o);
 
-	o.connect_ns = o.idle_ns = dv_peer_patience();
+	o.connect_ns = o.idle_ns = dv_peer_timeout();
 	return devio_sock_connect(ctx, host, port, &o, sock);
 }
 
@@ -48,12 +48,12 @@ int dv_peer_open(const char *host, const char *port, struct dv_peer **out)
 	int rc;
 
 	if (!p)
-		return dv_err(-ENOMEM, "source: no memory for a connection");
+		return dv_err(-ENOMEM, "source: cannot allocate a connection");
 	memccpy(p->host, host, 0, sizeof(p->host) - 1);
 	memccpy(p->port, port, 0, sizeof(p->port) - 1);
 	rc = devio_ctx_open(NULL, &p->ctx);
 	if (!rc)
-		rc = devio_mem_alloc(p->ctx, "host", DV_WIRE_HEAD + PIECE, NULL, &p->mem);
+		rc = devio_mem_alloc(p->ctx, "host", DV_WIRE_HEAD + BLOCK, NULL, &p->mem);
 	if (!rc)
 		rc = devio_mem_map(p->mem, &buf);
 	if (!rc)
@@ -78,46 +78,48 @@ void dv_peer_close(struct dv_peer *p)
 
 bool dv_peer_serves(const struct dv_peer *p, const struct dv_url *url)
 {
-	return p && !p->lost && !strcmp(p->host, url->host) && !strcmp(p->port, url->port);
+	return p && !p->failed && !strcmp(p->host, url->host) && !strcmp(p->port, url->port);
 }
 
-static int lose(struct dv_peer *p, int rc)
+static int fail(struct dv_peer *p, int rc)
 {
-	p->lost = true;
+	p->failed = true;
 	return rc;
 }
 
-/* len bytes to the front of the buffer. */
+/* Receives len bytes to the start of the buffer. */
 static int receive(struct dv_peer *p, const char *text, uint32_t len)
 {
 	ssize_t n = devio_sock_recv(p->sock, p->mem, 0, len, NULL);
 
 	if (n < 0)
-		return lose(p, dv_err((int)n, "source %.300s: the server does not answer", text));
+		return fail(p, dv_err((int)n, "source %.300s: receive from the server failed", text));
 	if (n < (ssize_t)len)
-		return lose(p, dv_err(-ECONNRESET, "source %.300s: the server ended the connection", text));
+		return fail(p, dv_err(-ECONNRESET, "source %.300s: the server closed the connection", text));
 	return 0;
 }
 
-/* The request of len bytes that stands in the buffer, and the head of its answer. */
-static int ask(struct dv_peer *p, const char *text, unsigned int op, uint32_t len, uint32_t want, struct dv_wire_answer *a)
+/* Sends the request of len bytes in the buffer and receives the header of its answer. */
+static int request(struct dv_peer *p, const char *text, unsigned int op, uint32_t len, uint32_t want,
+		   struct dv_wire_answer *a)
 {
 	ssize_t n = devio_sock_send(p->sock, p->mem, 0, len, NULL);
 	int rc;
 
 	if (n < 0)
-		return lose(p, dv_err((int)n, "source %.300s: the server takes no request", text));
+		return fail(p, dv_err((int)n, "source %.300s: send to the server failed", text));
 	rc = receive(p, text, DV_WIRE_HEAD);
 	if (rc)
 		return rc;
 	if (!dv_wire_get_answer(p->buf, op, want, a))
-		return lose(p, dv_err(-EPROTO, "source %.300s: what answers is no devio-serve of this version", text));
+		return fail(p, dv_err(-EPROTO, "source %.300s: invalid answer: the server is not a devio-serve of this "
+				      "version", text));
 	if (a->op == DV_WIRE_REFUSE)
-		p->lost = true;
+		p->failed = true;
 	return 0;
 }
 
-static int told(const char *text, uint16_t status, const char *what)
+static int status_error(const char *text, uint16_t status, const char *what)
 {
 	int err = dv_wire_errno(status);
 
@@ -132,9 +134,9 @@ int dv_peer_open_file(struct dv_peer *p, const char *text, const char *path, uin
 
 	dv_wire_put(p->buf, DV_WIRE_OPEN, 0, len, 0, 0);
 	memcpy(p->buf + DV_WIRE_HEAD, path, len);
-	rc = ask(p, text, DV_WIRE_OPEN, DV_WIRE_HEAD + len, 0, &a);
+	rc = request(p, text, DV_WIRE_OPEN, DV_WIRE_HEAD + len, 0, &a);
 	if (!rc)
-		rc = told(text, a.status, p->lost ? "takes no more connections" : "does not open it");
+		rc = status_error(text, a.status, p->failed ? "has reached its connection limit" : "cannot open it");
 	if (rc)
 		return rc;
 	*size = a.size;
@@ -147,16 +149,16 @@ int dv_peer_read(struct dv_peer *p, const char *text, void *buf, size_t len, uin
 	char *to = buf;
 
 	while (len) {
-		uint32_t n = len < PIECE ? len : PIECE;
+		uint32_t n = len < BLOCK ? len : BLOCK;
 		struct dv_wire_answer a = { 0 };
 		int rc;
 
 		dv_wire_put(p->buf, DV_WIRE_READ, 0, n, off, 0);
-		rc = ask(p, text, DV_WIRE_READ, DV_WIRE_HEAD, n, &a);
-		if (!rc && !p->lost)
+		rc = request(p, text, DV_WIRE_READ, DV_WIRE_HEAD, n, &a);
+		if (!rc && !p->failed)
 			rc = receive(p, text, n);
 		if (!rc)
-			rc = told(text, a.status, p->lost ? "ends the connection" : "cannot read it");
+			rc = status_error(text, a.status, p->failed ? "closed the connection" : "cannot read it");
 		if (rc)
 			return rc;
 		memcpy(to, p->buf, n);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* devio_source_read(): ranges sorted, merged into runs, and read until all are there. */
+/* devio_source_read(): sorts the ranges, merges them into runs, and reads these. */
 #include "config.h"
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "load/reads.h"
 
 #define DEPTH 32u
-#define TAKE 32u
+#define REAP 32u
 
 struct job {
 	struct dv_reads reads;
@@ -31,10 +31,11 @@ static int check_ranges(const struct job *j, const struct devio_source *s, struc
 
 		if (g->file >= s->shards.nr || g->off > dv_source_shard(s, g->file)->size ||
 		    g->len > dv_source_shard(s, g->file)->size - g->off)
-			rc = dv_err(-ERANGE, "load: range %llu: %llu bytes from %llu on leave file %u of the source",
-				    (unsigned long long)i, (unsigned long long)g->len, (unsigned long long)g->off, g->file);
+			rc = dv_err(-ERANGE, "load: range %llu: %llu bytes at %llu exceed file %u of the source",
+				    (unsigned long long)i, (unsigned long long)g->len, (unsigned long long)g->off,
+				    g->file);
 		else if (g->mem_off > info.size || g->len > info.size - g->mem_off)
-			rc = dv_err(-ERANGE, "load: range %llu: %llu bytes at %llu leave the memory of %llu bytes",
+			rc = dv_err(-ERANGE, "load: range %llu: %llu bytes at %llu exceed the memory of %llu bytes",
 				    (unsigned long long)i, (unsigned long long)g->len, (unsigned long long)g->mem_off,
 				    (unsigned long long)info.size);
 	}
@@ -43,7 +44,8 @@ static int check_ranges(const struct job *j, const struct devio_source *s, struc
 
 static int in_file_order(const void *a, const void *b, void *arg)
 {
-	const struct devio_load_range *ranges = arg, *x = &ranges[*(const uint64_t *)a], *y = &ranges[*(const uint64_t *)b];
+	const struct devio_load_range *ranges = arg;
+	const struct devio_load_range *x = &ranges[*(const uint64_t *)a], *y = &ranges[*(const uint64_t *)b];
 
 	if (x->file != y->file)
 		return x->file < y->file ? -1 : 1;
@@ -52,7 +54,7 @@ static int in_file_order(const void *a, const void *b, void *arg)
 	return x->len < y->len ? -1 : x->len > y->len;
 }
 
-/* Does the range continue the run, in the file and in the memory? */
+/* Whether the range continues the run, both in the file and in the memory. */
 static bool continues(const struct job *j, const struct dv_run *run, const struct devio_load_range *g)
 {
 	if (g->file != run->file || g->off < run->end || g->off - run->end > j->gap)
@@ -78,17 +80,17 @@ static void merge(struct job *j)
 	}
 }
 
-static int take(struct job *j, unsigned int keep)
+static int reap(struct job *j, unsigned int keep)
 {
-	struct devio_completion done[TAKE];
+	struct devio_completion done[REAP];
 
 	while (devio_ring_inflight(j->reads.ring) > keep) {
-		int n = devio_ring_wait(j->reads.ring, done, 1, TAKE, -1);
+		int n = devio_ring_wait(j->reads.ring, done, 1, REAP, -1);
 
 		if (n < 0 && n != -EINTR)
 			return n;
 		for (int i = 0; i < n; i++)
-			if (dv_reads_ended(&j->reads, &done[i]))
+			if (dv_reads_complete(&j->reads, &done[i]))
 				dv_reads_done(&j->reads, &j->runs[dv_reads_number(&done[i])], &done[i]);
 	}
 	return 0;
@@ -99,9 +101,9 @@ static int read_all(struct job *j)
 	int rc = 0;
 
 	for (uint32_t i = 0; i < j->nr_runs && !rc; i++)
-		while (!rc && !dv_reads_begin(&j->reads, &j->runs[i], i))
-			rc = take(j, devio_ring_inflight(j->reads.ring) - 1);
-	return rc ? rc : take(j, 0);
+		while (!rc && !dv_reads_submit(&j->reads, &j->runs[i], i))
+			rc = reap(j, devio_ring_inflight(j->reads.ring) - 1);
+	return rc ? rc : reap(j, 0);
 }
 
 /* Returns the first error of a range. */
@@ -124,7 +126,7 @@ static int report(struct job *j)
 		g->flags = run->outcome.flags;
 		first = first ? first : g->error;
 	}
-	return first ? dv_err_plain(first, j->reads.sentence) : 0;
+	return first ? dv_err_plain(first, j->reads.errmsg) : 0;
 }
 
 static int run_job(struct job *j)
@@ -135,7 +137,7 @@ static int run_job(struct job *j)
 	j->runs = malloc((j->nr + 1) * sizeof(*j->runs));
 	j->run_of = calloc(j->nr + 1, sizeof(*j->run_of));
 	if (!j->order || !j->runs || !j->run_of)
-		return dv_err(-ENOMEM, "load: no memory for %llu ranges", (unsigned long long)j->nr);
+		return dv_err(-ENOMEM, "load: cannot allocate the state of %llu ranges", (unsigned long long)j->nr);
 	for (uint64_t i = 0; i < j->nr; i++)
 		j->order[i] = i;
 	qsort_r(j->order, j->nr, sizeof(*j->order), in_file_order, j->ranges);
@@ -152,7 +154,7 @@ DEVIO_API int devio_source_read(struct devio_ctx *ctx, const struct devio_source
 	int rc = dv_opts_copy(&o, sizeof(o), opts, "devio_read_opts");
 
 	if (!rc && (!ctx || !s || !mem || (nr && !ranges) || nr > UINT32_MAX))
-		rc = dv_err(-EINVAL, "load: context, source, memory or ranges are NULL, or 2^32 ranges and more");
+		rc = dv_err(-EINVAL, "load: the context, source, memory or ranges are NULL, or 2^32 ranges or more");
 	if (!rc)
 		rc = check_ranges(&j, s, mem);
 	if (rc)
@@ -162,7 +164,7 @@ DEVIO_API int devio_source_read(struct devio_ctx *ctx, const struct devio_source
 									     o.max_files, o.path, o.flags });
 	if (!rc)
 		rc = run_job(&j);
-	dv_reads_close(&j.reads); /* nothing is in flight behind this, whatever went wrong */
+	dv_reads_close(&j.reads); /* after this nothing is in flight, whatever the error was */
 	free(j.order);
 	free(j.runs);
 	free(j.run_of);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A run is cut into reads at multiples of max_read, so that a read's number tells where it lies. */
+/* Reading runs: a run is split into reads at multiples of max_read, so that the index of a read gives its range. */
 #include "config.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,12 +19,13 @@ static int check_opts(struct dv_reads_opts *o)
 	if (!o->max_files)
 		o->max_files = FILES_DEFAULT;
 	if (o->max_read % DV_READS_BLOCK || o->max_read > (1u << 30))
-		return dv_err(-EINVAL, "load: max_read %u must be a multiple of %u, at most 1 GiB", o->max_read,
+		return dv_err(-EINVAL, "load: invalid max_read %u: use a multiple of %u, at most 1 GiB", o->max_read,
 			      DV_READS_BLOCK);
 	if (o->depth > DEPTH_MAX || o->flags & ~(DEVIO_FILE_DIRECT_ONLY | DEVIO_FILE_NO_CACHE))
-		return dv_err(-EINVAL, "load: depth %u or flags 0x%x are out of range", o->depth, o->flags);
+		return dv_err(-EINVAL, "load: depth %u (at most %u) or unknown flags in 0x%x", o->depth, DEPTH_MAX,
+			      o->flags);
 	if (o->path < 0 || o->path >= DEVIO_PATH_MAX)
-		return dv_err(-EINVAL, "load: %d is no path: see enum devio_path", o->path);
+		return dv_err(-EINVAL, "load: unknown path %d: see enum devio_path", o->path);
 	return 0;
 }
 
@@ -48,7 +49,8 @@ int dv_reads_open(struct dv_reads *r, struct devio_ctx *ctx, const struct devio_
 	r->used = calloc(s->shards.nr + 1, sizeof(*r->used));
 	r->open = calloc(r->o.max_files + 1, sizeof(*r->open));
 	if (!r->files || !r->used || !r->open)
-		return dv_err(-ENOMEM, "load: no memory for %llu files", (unsigned long long)s->shards.nr);
+		return dv_err(-ENOMEM, "load: cannot allocate the state of %llu files",
+			      (unsigned long long)s->shards.nr);
 	ro.entries = s->servers.nr ? r->o.depth * DV_LINKS_OPS : r->o.depth;
 	rc = devio_ring_open(ctx, &ro, &r->ring);
 	if (rc || !s->servers.nr)
@@ -59,7 +61,7 @@ int dv_reads_open(struct dv_reads *r, struct devio_ctx *ctx, const struct devio_
 void dv_reads_close(struct dv_reads *r)
 {
 	dv_links_cut(r->links);
-	devio_ring_close(r->ring); /* it waits until nobody writes into the memory */
+	devio_ring_close(r->ring); /* waits until nothing writes to the memory any more */
 	dv_links_close(r->links);
 	for (uint32_t i = 0; i < r->nr_open; i++)
 		devio_file_close(r->files[r->open[i]]);
@@ -70,8 +72,8 @@ void dv_reads_close(struct dv_reads *r)
 	memset(r, 0, sizeof(*r));
 }
 
-/* A place among the open ones: a new one, or that of the file not used for longest. */
-static uint32_t make_room(struct dv_reads *r)
+/* An index in open[]: a free one, or that of the least recently used file, which is closed. */
+static uint32_t open_slot(struct dv_reads *r)
 {
 	uint32_t oldest = 0;
 
@@ -80,7 +82,7 @@ static uint32_t make_room(struct dv_reads *r)
 	for (uint32_t i = 1; i < r->nr_open; i++)
 		if (r->used[r->open[i]] < r->used[r->open[oldest]])
 			oldest = i;
-	devio_file_close(r->files[r->open[oldest]]); /* reads in flight keep it */
+	devio_file_close(r->files[r->open[oldest]]); /* reads in flight hold a reference */
 	r->files[r->open[oldest]] = NULL;
 	return oldest;
 }
@@ -93,8 +95,8 @@ static int open_file(struct dv_reads *r, uint32_t n)
 	int rc, fd = open(sh->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
 	if (fd < 0)
-		return dv_err(-errno, "load %s: it cannot be opened any more", sh->path);
-	/* Where there are files here and there, a path of connections is for those there. */
+		return dv_err(-errno, "load %s: cannot open it any more", sh->path);
+	/* With local and remote files, a path for connections applies to the remote ones only. */
 	o.path = r->links && r->o.path >= DEVIO_PATH_SOCK_DEVMEM ? 0 : r->o.path;
 	o.flags = r->o.flags;
 	rc = dv_source_same(sh, fd);
@@ -103,13 +105,13 @@ static int open_file(struct dv_reads *r, uint32_t n)
 	close(fd);
 	if (rc)
 		return rc;
-	r->open[make_room(r)] = n;
+	r->open[open_slot(r)] = n;
 	r->files[n] = f;
 	return 0;
 }
 
-/* What lies at byte `at` of the file and behind is lost, with this errno. */
-static void lose(struct dv_run *run, uint64_t at, int error, const struct dv_outcome *outcome)
+/* The run fails from byte `at` of the file onward, with this errno. */
+static void fail_run(struct dv_run *run, uint64_t at, int error, const struct dv_outcome *outcome)
 {
 	if (at >= run->good)
 		return;
@@ -118,17 +120,17 @@ static void lose(struct dv_run *run, uint64_t at, int error, const struct dv_out
 	run->outcome = *outcome;
 }
 
-/* What an error said. A connection's does not name the file. */
-static void keep_sentence(struct dv_reads *r, const struct dv_shard *sh)
+/* Keeps the error message. That of a connection does not name the file. */
+static void keep_errmsg(struct dv_reads *r, const struct dv_shard *sh)
 {
 	if (sh->server)
-		snprintf(r->sentence, sizeof(r->sentence), "load %.200s: %.300s", sh->path, devio_errmsg());
+		snprintf(r->errmsg, sizeof(r->errmsg), "load %.200s: %.300s", sh->path, devio_errmsg());
 	else
-		snprintf(r->sentence, sizeof(r->sentence), "%s", devio_errmsg());
+		snprintf(r->errmsg, sizeof(r->errmsg), "%s", devio_errmsg());
 }
 
-/* Read number n of the run: [*from, *to) of the file. A server gives less at once, and nothing behind the end. */
-static void span(const struct dv_reads *r, const struct dv_run *run, uint32_t n, uint64_t *from, uint64_t *to)
+/* The range [*from, *to) of the file of the run's nth read. Servers have a lower limit, and no bytes past the end. */
+static void read_range(const struct dv_reads *r, const struct dv_run *run, uint32_t n, uint64_t *from, uint64_t *to)
 {
 	const struct dv_shard *sh = dv_source_shard(r->source, run->file);
 	uint64_t base = run->off & ~(uint64_t)(DV_READS_BLOCK - 1), most = r->o.max_read;
@@ -143,60 +145,62 @@ static void span(const struct dv_reads *r, const struct dv_run *run, uint32_t n,
 		*to = sh->size;
 }
 
-/* One read of the run. 0, -EAGAIN: not now, or -errno with a sentence. */
-static int begin_one(struct dv_reads *r, const struct dv_run *run, uint64_t from, uint64_t to, uint64_t cookie)
+/* Submits one read of the run. 0, -EAGAIN: no room now, or -errno with an error message. */
+static int submit_one(struct dv_reads *r, const struct dv_run *run, uint64_t from, uint64_t to, uint64_t cookie)
 {
-	uint64_t mem_off = run->mem_off + (from - run->off);
+	const struct devio_range to_mem = { r->mem, run->mem_off + (from - run->off), to - from };
 	int rc = 0;
 
-	if (run->started == DV_LINKS_COOKIE - 1)
-		return dv_err(-EFBIG, "load: more than 2^31 reads of %u bytes: set max_read", r->o.max_read);
+	if (run->submitted == DV_LINKS_COOKIE - 1)
+		return dv_err(-EFBIG, "load: more than 2^31 reads of %u bytes: increase max_read", r->o.max_read);
 	if (r->inflight == r->o.depth && r->links)
 		return -EAGAIN;
 	if (dv_source_shard(r->source, run->file)->server)
-		return dv_links_read(r->links, run->file, &(struct devio_range){ r->mem, mem_off, to - from }, from, cookie);
+		return dv_links_read(r->links, run->file, &to_mem, from, cookie);
 	if (!r->files[run->file])
 		rc = open_file(r, run->file);
 	r->used[run->file] = ++r->now;
-	return rc ? rc : devio_ring_read(r->ring, r->files[run->file], r->mem, mem_off, to - from, from, cookie);
+	return rc ? rc : devio_ring_read(r->ring, r->files[run->file], r->mem, to_mem.off, to_mem.len, from, cookie);
 }
 
-bool dv_reads_begin(struct dv_reads *r, struct dv_run *run, uint32_t number)
+bool dv_reads_submit(struct dv_reads *r, struct dv_run *run, uint32_t number)
 {
 	const struct dv_outcome none = { .reason = DEVIO_REASON_IO };
 	uint64_t from, to;
 	int rc;
 
 	for (;;) {
-		span(r, run, run->started, &from, &to);
+		read_range(r, run, run->submitted, &from, &to);
 		if (from >= to || run->error)
 			return true;
-		rc = begin_one(r, run, from, to, (uint64_t)number << 32 | run->started);
+		rc = submit_one(r, run, from, to, (uint64_t)number << 32 | run->submitted);
 		if (rc == -EAGAIN)
 			return false;
 		if (rc) {
-			keep_sentence(r, dv_source_shard(r->source, run->file));
-			lose(run, from, rc, &none);
+			keep_errmsg(r, dv_source_shard(r->source, run->file));
+			fail_run(run, from, rc, &none);
 			return true;
 		}
-		run->started++;
+		run->submitted++;
 		run->inflight++;
 		r->inflight++;
 	}
 }
 
-static void tell(struct dv_reads *r, const struct dv_run *run, uint64_t from, const struct devio_completion *c, int error)
+static void set_errmsg(struct dv_reads *r, const struct dv_run *run, uint64_t from, const struct devio_completion *c,
+		       int error)
 {
+	const struct dv_shard *sh = dv_source_shard(r->source, run->file);
 	char text[300];
 
-	if (dv_source_shard(r->source, run->file)->server) {
-		snprintf(r->sentence, sizeof(r->sentence), "load %.200s: byte %llu: %s",
-			 dv_source_shard(r->source, run->file)->path, (unsigned long long)from, dv_links_cause(r->links));
+	if (sh->server) {
+		snprintf(r->errmsg, sizeof(r->errmsg), "load %.200s: byte %llu: %s", sh->path, (unsigned long long)from,
+			 dv_links_cause(r->links));
 		return;
 	}
 	devio_completion_text(c, text, sizeof(text));
-	snprintf(r->sentence, sizeof(r->sentence), "load %.150s: byte %llu: %s%s", dv_source_shard(r->source, run->file)->path,
-		 (unsigned long long)from, text, error == -ENODATA ? ": the file became shorter while it was read" : "");
+	snprintf(r->errmsg, sizeof(r->errmsg), "load %.150s: byte %llu: %s%s", sh->path, (unsigned long long)from, text,
+		 error == -ENODATA ? ": the file was truncated while it was read" : "");
 }
 
 void dv_reads_done(struct dv_reads *r, struct dv_run *run, const struct devio_completion *c)
@@ -204,18 +208,18 @@ void dv_reads_done(struct dv_reads *r, struct dv_run *run, const struct devio_co
 	const struct dv_outcome outcome = { c->path, c->best_unused, c->reason, c->flags };
 	uint64_t from, to;
 
-	span(r, run, (uint32_t)c->cookie, &from, &to);
+	read_range(r, run, (uint32_t)c->cookie, &from, &to);
 	run->inflight--;
 	r->inflight--;
 	r->reads++;
 	r->bytes += c->good;
 	if (to > run->need)
-		to = run->need; /* what is read besides, to end at a block, may be past the file's end */
+		to = run->need; /* the rest of the last block may be past the end of the file */
 	if (c->result < 0 || from + c->good < to) {
 		int error = c->result < 0 ? (int)c->result : -ENODATA;
 
-		tell(r, run, from, c, error);
-		lose(run, from + c->good, error, &outcome);
+		set_errmsg(r, run, from, c, error);
+		fail_run(run, from + c->good, error, &outcome);
 	} else if (!run->error && c->path >= run->outcome.path) {
 		run->outcome = outcome;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Many reads in flight on one ring, of files that are opened when they are needed. */
+/* Many reads in flight on one ring, from files that are opened on demand. */
 #ifndef DV_READS_H
 #define DV_READS_H
 
@@ -9,20 +9,20 @@
 #include "core/outcome.h"
 #include "load/links.h"
 
-#define DV_READS_BLOCK 4096u            /* what every drive reads directly */
+#define DV_READS_BLOCK 4096u            /* alignment with which every drive reads directly */
 #define DV_READS_MAX (8u << 20)
 
-/* One contiguous piece of a file on its way to one of the memory. */
+/* A contiguous range of a file, read to a contiguous range of the memory. */
 struct dv_run {
-	uint64_t off, end;      /* bytes of the file that are read */
-	uint64_t need;          /* and how far they have to be there */
-	uint64_t mem_off;       /* of `off` */
-	uint64_t good;          /* what lies before this byte of the file has arrived; all if UINT64_MAX */
+	uint64_t off, end;      /* range of the file that is read */
+	uint64_t need;          /* end of the bytes that must exist; the file may end after it */
+	uint64_t mem_off;       /* destination of `off` */
+	uint64_t good;          /* bytes of the file before this one have been read; UINT64_MAX: no error */
 	uint32_t file;
-	uint32_t started;       /* reads */
+	uint32_t submitted;     /* reads */
 	uint32_t inflight;      /* of these */
-	int error;              /* why `good` is what it is */
-	struct dv_outcome outcome; /* of its reads; of several the least direct path */
+	int error;              /* -errno at `good` */
+	struct dv_outcome outcome; /* of its reads: of the least direct path, or of the error */
 };
 
 struct dv_reads_opts {
@@ -37,18 +37,18 @@ struct dv_reads {
 	struct devio_mem *mem;
 	struct devio_ring *ring;
 	struct dv_reads_opts o;
-	struct devio_file **files;   /* by number, NULL if not open */
-	uint64_t *used;              /* when last, by number */
-	uint32_t *open;              /* numbers of the open ones */
+	struct devio_file **files;   /* by number; NULL: not open */
+	uint64_t *used;              /* time of last use, by number */
+	uint32_t *open;              /* numbers of the open files */
 	uint32_t nr_open;
-	uint64_t now;
-	struct dv_links *links;      /* NULL: no file is at a server */
+	uint64_t now;                /* clock of used[] */
+	struct dv_links *links;      /* NULL: no file is on a server */
 	uint32_t inflight;           /* reads */
-	uint64_t reads, bytes;       /* that ended */
-	char sentence[512];          /* of the last failure */
+	uint64_t reads, bytes;       /* completed */
+	char errmsg[512];            /* of the last error */
 };
 
-/* Defaults into *o, and the ring opened. 0, or -errno with a sentence; dv_reads_close() in both cases. */
+/* Sets defaults and opens the ring. 0, or -errno with an error message; call dv_reads_close() in both cases. */
 int dv_reads_open(struct dv_reads *r, struct devio_ctx *ctx, const struct devio_source *s, struct devio_mem *mem,
 		  const struct dv_reads_opts *o);
 void dv_reads_close(struct dv_reads *r);
@@ -60,27 +60,27 @@ static inline void dv_run_init(struct dv_run *run, uint32_t file, uint64_t off, 
 }
 
 /*
- * Begins the run's next reads: true when all are begun (or failed: see error),
- * false when the ring is full. `number` comes back from dv_reads_done().
+ * Submits the run's next reads. True: all are submitted, or the run has failed (see
+ * its error); false: the ring is full. dv_reads_number() returns `number`.
  */
-bool dv_reads_begin(struct dv_reads *r, struct dv_run *run, uint32_t number);
+bool dv_reads_submit(struct dv_reads *r, struct dv_run *run, uint32_t number);
 
 /*
- * Is it the end of a read? A read from a server takes several operations, of
- * which the last to end becomes the read's completion.
+ * Whether c completes a read. A read from a server consists of several operations;
+ * the last to complete becomes the completion of the read.
  */
-static inline bool dv_reads_ended(struct dv_reads *r, struct devio_completion *c)
+static inline bool dv_reads_complete(struct dv_reads *r, struct devio_completion *c)
 {
 	return !(c->cookie & DV_LINKS_COOKIE) || dv_links_done(r->links, c);
 }
 
-/* The run to which the completion of a read belongs. */
+/* The number of the run to which the completion belongs. */
 static inline uint32_t dv_reads_number(const struct devio_completion *c)
 {
 	return c->cookie >> 32;
 }
 
-/* Takes a completion of the run. */
+/* Accounts for a completion of the run. */
 void dv_reads_done(struct dv_reads *r, struct dv_run *run, const struct devio_completion *c);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Records of one size: nothing to parse, the index is arithmetic. */
+/* Records of a fixed size: nothing to parse, the index is computed. */
 #include "config.h"
 #include <limits.h>
 #include <stdlib.h>
@@ -9,27 +9,27 @@
 static int check_opts(const struct devio_records_opts *o, const char *const *paths, unsigned int nr)
 {
 	if (!paths || !nr)
-		return dv_err(-EINVAL, "records: no file is named");
+		return dv_err(-EINVAL, "records: no files given");
 	if (!o->record_size || o->record_size > INT64_MAX || o->header > INT64_MAX)
-		return dv_err(-EINVAL, "records: record_size %llu or header %llu is out of range: from 1 byte, and from 0",
+		return dv_err(-EINVAL, "records: record_size %llu (at least 1) or header %llu is out of range",
 			      (unsigned long long)o->record_size, (unsigned long long)o->header);
 	if (o->flags & ~DEVIO_RECORDS_TAIL)
 		return dv_err(-EINVAL, "records: unknown flags 0x%x", o->flags);
 	return 0;
 }
 
-/* How many records the last file has; *nr on success. */
+/* Counts the records of the last shard. */
 static int count(const struct devio_source *s, const struct devio_records_opts *o, uint64_t *nr)
 {
 	const struct dv_shard *sh = dv_source_shard(s, s->shards.nr - 1);
 
 	if (sh->size < o->header)
-		return dv_err(-EBADMSG, "records %s: %llu bytes are shorter than the header of %llu: it is truncated, or "
-			      "another file", sh->path, (unsigned long long)sh->size, (unsigned long long)o->header);
+		return dv_err(-EBADMSG, "records %s: %llu bytes are fewer than its header of %llu: it is truncated, or "
+			      "the wrong file", sh->path, (unsigned long long)sh->size, (unsigned long long)o->header);
 	*nr = (sh->size - o->header) / o->record_size;
 	if ((sh->size - o->header) % o->record_size && !(o->flags & DEVIO_RECORDS_TAIL))
-		return dv_err(-EBADMSG, "records %s: behind %llu records of %llu bytes come %llu more: it is truncated, the "
-			      "size is wrong, or DEVIO_RECORDS_TAIL should pass over them", sh->path,
+		return dv_err(-EBADMSG, "records %s: %llu records of %llu bytes are followed by %llu more bytes: it is "
+			      "truncated, or record_size is wrong, or set DEVIO_RECORDS_TAIL to skip them", sh->path,
 			      (unsigned long long)*nr, (unsigned long long)o->record_size,
 			      (unsigned long long)((sh->size - o->header) % o->record_size));
 	return 0;
@@ -40,7 +40,7 @@ static int add_files(struct devio_source *s, const char *const *paths, unsigned 
 {
 	s->before = calloc((size_t)nr + 1, sizeof(*s->before));
 	if (!s->before)
-		return dv_err(-ENOMEM, "records: no memory for %u files", nr);
+		return dv_err(-ENOMEM, "records: cannot allocate the index of %u files", nr);
 	for (unsigned int i = 0; i < nr; i++) {
 		struct dv_input in;
 		uint64_t n = 0;
@@ -66,7 +66,7 @@ DEVIO_API int devio_source_open_records(const char *const *paths, unsigned int n
 	int rc = dv_opts_copy(&o, sizeof(o), opts, "devio_records_opts");
 
 	if (!rc && !out)
-		rc = dv_err(-EINVAL, "records: the place for the source is NULL");
+		rc = dv_err(-EINVAL, "records: the pointer for the new source is NULL");
 	if (!rc)
 		rc = check_opts(&o, paths, nr);
 	if (rc)

@@ -43,8 +43,8 @@ static int bad(const struct header *h, const char *name, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	return dv_err(-EBADMSG, "safetensors %.140s: tensor '%.60s': %s: the file is damaged; get it anew", h->path, name,
-		      why);
+	return dv_err(-EBADMSG, "safetensors %.140s: tensor '%.60s': %s: the file is damaged; get a new copy", h->path,
+		      name, why);
 }
 
 static const struct dtype *find_dtype(struct json_object *o)
@@ -64,7 +64,7 @@ static int bytes_of(const struct header *h, const struct entry *e, uint64_t *byt
 
 	for (size_t i = 0; i < json_object_array_length(e->shape); i++) {
 		if (!dv_json_count(json_object_array_get_idx(e->shape, i), &dim))
-			return bad(h, e->name, "the shape is no list of counts");
+			return bad(h, e->name, "the shape is not a list of counts");
 		if (__builtin_mul_overflow(bits, dim, &bits))
 			return bad(h, e->name, "the shape has more than 2^64 bits");
 	}
@@ -79,7 +79,7 @@ static int parse_offsets(const struct header *h, struct json_object *o, struct e
 	if (!json_object_is_type(o, json_type_array) || json_object_array_length(o) != 2 ||
 	    !dv_json_count(json_object_array_get_idx(o, 0), &e->begin) ||
 	    !dv_json_count(json_object_array_get_idx(o, 1), &e->end))
-		return bad(h, e->name, "data_offsets is no pair of counts");
+		return bad(h, e->name, "data_offsets is not a pair of counts");
 	if (e->begin > e->end || e->end > h->room)
 		return bad(h, e->name, "bytes %llu to %llu of %llu: truncated, or wrong offsets",
 			   (unsigned long long)e->begin, (unsigned long long)e->end, (unsigned long long)h->room);
@@ -97,12 +97,12 @@ static int parse_entry(const struct header *h, const char *name, struct json_obj
 	if (!json_object_is_type(o, json_type_object) || json_object_object_length(o) != 3 ||
 	    !json_object_object_get_ex(o, "dtype", &dtype) || !json_object_object_get_ex(o, "shape", &e->shape) ||
 	    !json_object_object_get_ex(o, "data_offsets", &offsets))
-		return bad(h, name, "it wants dtype, shape and data_offsets");
+		return bad(h, name, "it needs dtype, shape and data_offsets");
 	e->dtype = find_dtype(dtype);
 	if (!e->dtype)
 		return bad(h, name, "its dtype is not known");
 	if (!json_object_is_type(e->shape, json_type_array))
-		return bad(h, name, "the shape is no list of counts");
+		return bad(h, name, "the shape is not a list of counts");
 	rc = parse_offsets(h, offsets, e);
 	if (!rc)
 		rc = bytes_of(h, e, &bytes);
@@ -115,11 +115,11 @@ static int parse_entry(const struct header *h, const char *name, struct json_obj
 static int parse_meta(const struct header *h, struct json_object *o, struct devio_source *s)
 {
 	if (!json_object_is_type(o, json_type_object))
-		return bad(h, "__metadata__", "it is no map of strings");
+		return bad(h, "__metadata__", "not a map of strings");
 	json_object_object_foreach(o, key, value) {
 		int rc = json_object_is_type(value, json_type_string) ?
 			 dv_source_add_meta(s, key, json_object_get_string(value)) :
-			 bad(h, "__metadata__", "it is no map of strings");
+			 bad(h, "__metadata__", "not a map of strings");
 
 		if (rc)
 			return rc;
@@ -147,13 +147,13 @@ static int check_layout(const struct header *h)
 		const struct entry *e = &h->entries[i];
 
 		if (e->begin != at)
-			return bad(h, e->name, "it %s the one before",
-				   e->begin < at ? "overlaps" : "leaves a hole behind");
+			return bad(h, e->name, "it %s the previous tensor",
+				   e->begin < at ? "overlaps" : "leaves a hole after");
 		at = e->end;
 	}
 	if (at != h->room)
-		return dv_err(-EBADMSG, "safetensors %s: %llu bytes follow behind the last tensor: the file is damaged; get "
-			      "it anew", h->path, (unsigned long long)(h->room - at));
+		return dv_err(-EBADMSG, "safetensors %s: %llu bytes follow the last tensor: the file is damaged; get a "
+			      "new copy", h->path, (unsigned long long)(h->room - at));
 	return 0;
 }
 
@@ -182,7 +182,7 @@ static int take_entries(struct header *h, struct json_object *o, struct devio_so
 
 	h->entries = calloc(json_object_object_length(o) + 1, sizeof(*h->entries));
 	if (!h->entries)
-		return dv_err(-ENOMEM, "safetensors %s: no memory for its tensors", h->path);
+		return dv_err(-ENOMEM, "safetensors %s: cannot allocate the list of tensors", h->path);
 	json_object_object_foreach(o, key, value) {
 		if (!strcmp(key, "__metadata__"))
 			rc = parse_meta(h, value, s);
@@ -202,7 +202,7 @@ static int parse_header(struct header *h, const char *text, size_t len, struct d
 {
 	struct json_object *o = NULL;
 	int rc = text[0] == '{' ? dv_json_parse(h->path, text, len, &o) :
-		 dv_err(-EBADMSG, "safetensors %s: its header is no JSON object: it is no safetensors file", h->path);
+		 dv_err(-EBADMSG, "safetensors %s: its header is not a JSON object: not a safetensors file", h->path);
 
 	if (!rc)
 		rc = take_entries(h, o, s);
@@ -211,7 +211,7 @@ static int parse_header(struct header *h, const char *text, size_t len, struct d
 	return rc;
 }
 
-/* The header's length, once it is a possible one. */
+/* Reads and checks the length of the header. */
 static int header_length(const struct dv_input *in, uint64_t *len)
 {
 	const char *path = in->path;
@@ -221,16 +221,16 @@ static int header_length(const struct dv_input *in, uint64_t *len)
 	int rc;
 
 	if (size < sizeof(raw))
-		return dv_err(-EBADMSG, "safetensors %s: %llu bytes are too few: it is truncated, or no safetensors file",
-			      path, (unsigned long long)size);
+		return dv_err(-EBADMSG, "safetensors %s: %llu bytes are too few: it is truncated, or not a safetensors "
+			      "file", path, (unsigned long long)size);
 	rc = dv_input_read(in, raw, sizeof(raw), 0);
 	if (rc)
 		return rc;
 	for (int i = 7; i >= 0; i--)
 		n = n << 8 | raw[i];
 	if (n < 2 || n > DV_JSON_MAX || n > size - sizeof(raw))
-		return dv_err(-EBADMSG, "safetensors %s: a header of %llu bytes in a file of %llu: it is truncated, or no "
-			      "safetensors file", path, (unsigned long long)n, (unsigned long long)size);
+		return dv_err(-EBADMSG, "safetensors %s: a header of %llu bytes in a file of %llu: it is truncated, or "
+			      "not a safetensors file", path, (unsigned long long)n, (unsigned long long)size);
 	*len = n;
 	return 0;
 }
@@ -247,7 +247,7 @@ static int read_file(struct devio_source *s, const struct dv_input *in)
 		return rc;
 	text = malloc(len + 1);
 	if (!text)
-		return dv_err(-ENOMEM, "safetensors %s: no memory for its header of %llu bytes", sh->path,
+		return dv_err(-ENOMEM, "safetensors %s: cannot allocate its header of %llu bytes", sh->path,
 			      (unsigned long long)len);
 	text[len] = '\0';
 	h.data = 8 + len;

@@ -4,7 +4,7 @@
 
 #include "load/source.h"
 
-/* Adds the tensors of a file: 0, or -errno with a sentence. */
+/* Adds the tensors of a file. 0, or -errno with an error message. */
 int dv_safetensors_add(struct devio_source *s, const char *path);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What all sources share: the arrays in which they grow, and the questions that they answer. */
+/* Sources of all formats: the arrays that the parsers fill, and the queries. */
 #include "config.h"
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "load/source.h"
 #include "load/peer.h"
 
-/* Room for `more` elements behind the last; NULL: no memory, with the sentence. */
+/* Makes room for `more` elements after the last. NULL: out of memory, with an error message. */
 static void *grow(struct dv_array *a, uint64_t more, size_t each)
 {
 	uint64_t want = a->nr + more, bytes;
@@ -17,7 +17,7 @@ static void *grow(struct dv_array *a, uint64_t more, size_t each)
 		void *data = __builtin_mul_overflow(room, each, &bytes) ? NULL : realloc(a->data, bytes);
 
 		if (!data) {
-			dv_err(-ENOMEM, "source: no memory for an index of %llu entries", (unsigned long long)want);
+			dv_err(-ENOMEM, "source: cannot allocate an index of %llu entries", (unsigned long long)want);
 			return NULL;
 		}
 		a->data = data;
@@ -31,7 +31,7 @@ struct devio_source *dv_source_new(enum devio_source_kind kind)
 	struct devio_source *s = calloc(1, sizeof(*s));
 
 	if (!s) {
-		dv_err(-ENOMEM, "source: no memory for the handle");
+		dv_err(-ENOMEM, "source: cannot allocate the handle");
 		return NULL;
 	}
 	atomic_init(&s->refs, 1);
@@ -41,7 +41,7 @@ struct devio_source *dv_source_new(enum devio_source_kind kind)
 
 struct devio_source *dv_source_get(const struct devio_source *s)
 {
-	struct devio_source *own = (struct devio_source *)s; /* nothing but the count ever changes */
+	struct devio_source *own = (struct devio_source *)s; /* only the reference count ever changes */
 
 	atomic_fetch_add_explicit(&own->refs, 1, memory_order_relaxed);
 	return own;
@@ -91,7 +91,7 @@ int dv_source_add_shard(struct devio_source *s, const struct dv_shard *shard, si
 	*sh = *shard;
 	sh->path = strdup(shard->path);
 	if (!sh->path)
-		return dv_err(-ENOMEM, "source %s: no memory for the name", shard->path);
+		return dv_err(-ENOMEM, "source %s: cannot allocate the path", shard->path);
 	sh->name = sh->server ? sh->path + name_off : NULL;
 	s->shards.nr++;
 	return 0;
@@ -105,7 +105,7 @@ int dv_source_add_server(struct devio_source *s, const char *host, const char *p
 		return -ENOMEM;
 	*to = (struct dv_server){ strdup(host), strdup(port) };
 	s->servers.nr++;
-	return to->host && to->port ? 0 : dv_err(-ENOMEM, "source: no memory for the name of a server");
+	return to->host && to->port ? 0 : dv_err(-ENOMEM, "source: cannot allocate the name of a server");
 }
 
 int dv_source_same(const struct dv_shard *sh, int fd)
@@ -113,12 +113,12 @@ int dv_source_same(const struct dv_shard *sh, int fd)
 	struct stat st;
 
 	if (fstat(fd, &st))
-		return dv_err(-errno, "source %s: fstat", sh->path);
+		return dv_err(-errno, "source %s: cannot stat it", sh->path);
 	if (st.st_dev == sh->dev && st.st_ino == sh->ino && (uint64_t)st.st_size == sh->size &&
 	    st.st_mtim.tv_sec == sh->mtime.tv_sec && st.st_mtim.tv_nsec == sh->mtime.tv_nsec)
 		return 0;
-	return dv_err(-ESTALE, "source %s: the file is not the one that was indexed, or was written since: open the "
-		      "source again", sh->path);
+	return dv_err(-ESTALE, "source %s: the file was replaced or modified since it was indexed: open the source "
+		      "again", sh->path);
 }
 
 int dv_source_add_text(struct devio_source *s, const char *text, size_t len, uint64_t *at)
@@ -200,7 +200,7 @@ static void sum_up(struct devio_source *s)
 		uint64_t bytes = 0;
 
 		for (unsigned int k = 0; k < n; k++)
-			bytes += dv_source_piece(s, i, k).len;
+			bytes += dv_source_span(s, i, k).len;
 		s->bytes += bytes;
 		s->max_bytes = bytes > s->max_bytes ? bytes : s->max_bytes;
 		s->max_fields = n > s->max_fields ? n : s->max_fields;
@@ -219,7 +219,7 @@ int dv_source_finish(struct devio_source *s)
 	sum_up(s);
 	s->by_key = malloc((s->nr_items + 1) * sizeof(*s->by_key));
 	if (!s->by_key)
-		return dv_err(-ENOMEM, "source: no memory for %llu keys", (unsigned long long)s->nr_items);
+		return dv_err(-ENOMEM, "source: cannot sort %llu keys", (unsigned long long)s->nr_items);
 	for (uint64_t i = 0; i < s->nr_items; i++)
 		s->by_key[i] = i;
 	qsort_r(s->by_key, s->nr_items, sizeof(*s->by_key), compare_keys, s);
@@ -236,7 +236,7 @@ unsigned int dv_source_fields(const struct devio_source *s, uint64_t item)
 	return end - dv_source_item(s, item)->first;
 }
 
-/* The file of a record: the last whose records begin at or before it. */
+/* The file of a record: the last one whose first record is not after it. */
 static uint32_t file_of(const struct devio_source *s, uint64_t item)
 {
 	uint32_t low = 0, high = s->shards.nr;
@@ -252,7 +252,7 @@ static uint32_t file_of(const struct devio_source *s, uint64_t item)
 	return low;
 }
 
-struct dv_span dv_source_piece(const struct devio_source *s, uint64_t item, unsigned int n)
+struct dv_span dv_source_span(const struct devio_source *s, uint64_t item, unsigned int n)
 {
 	const struct dv_field *f;
 	uint32_t file;
@@ -292,7 +292,7 @@ DEVIO_API int devio_source_count(const struct devio_source *s, uint64_t item)
 	int rc = check_source(s);
 
 	if (!rc && item >= s->nr_items)
-		rc = dv_err(-ERANGE, "source: there is no item %llu, but %llu from 0 on", (unsigned long long)item,
+		rc = dv_err(-ERANGE, "source: no item %llu: there are %llu, numbered from 0", (unsigned long long)item,
 			    (unsigned long long)s->nr_items);
 	return rc ? rc : (int)dv_source_fields(s, item);
 }
@@ -317,10 +317,11 @@ DEVIO_API int devio_source_get_field(const struct devio_source *s, uint64_t item
 	int rc = devio_source_count(s, item);
 
 	if (rc >= 0 && n >= (unsigned int)rc)
-		return dv_err(-ERANGE, "source: item %llu has %d fields, not %u", (unsigned long long)item, rc, n);
+		return dv_err(-ERANGE, "source: no field %u in item %llu: there are %d, numbered from 0", n,
+			      (unsigned long long)item, rc);
 	if (rc < 0)
 		return rc;
-	p = dv_source_piece(s, item, n);
+	p = dv_source_span(s, item, n);
 	if (s->kind != DEVIO_SOURCE_RECORDS)
 		describe(s, item, n, &f);
 	f.path = dv_source_shard(s, p.file)->path;
@@ -349,7 +350,7 @@ DEVIO_API int64_t devio_source_find(const struct devio_source *s, const char *ke
 	if (s->by_key && key && low < s->nr_items &&
 	    !strcmp(dv_source_text(s, dv_source_item(s, s->by_key[low])->key), key))
 		return s->by_key[low];
-	return dv_err(-ENOENT, "source: no item is called '%s'", key ? key : "(NULL)");
+	return dv_err(-ENOENT, "source: no item has the key '%s'", key ? key : "(NULL)");
 }
 
 DEVIO_API int devio_source_get_meta(const struct devio_source *s, unsigned int n, const char **key, const char **value)
@@ -358,9 +359,9 @@ DEVIO_API int devio_source_get_meta(const struct devio_source *s, unsigned int n
 	int rc = check_source(s);
 
 	if (!rc && (!key || !value))
-		rc = dv_err(-EINVAL, "source: the place for the key or the value is NULL");
+		rc = dv_err(-EINVAL, "source: the pointer for the key or the value is NULL");
 	if (!rc && n >= s->metas.nr / 2)
-		rc = dv_err(-ERANGE, "source: there is no pair %u of metadata, but %llu from 0 on", n,
+		rc = dv_err(-ERANGE, "source: no metadata pair %u: there are %llu, numbered from 0", n,
 			    (unsigned long long)(s->metas.nr / 2));
 	if (rc)
 		return rc;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sources from the inside: what the formats build and the loader asks. */
+/* Internals of sources: what the parsers fill and the loader queries. */
 #ifndef DV_SOURCE_H
 #define DV_SOURCE_H
 
@@ -8,18 +8,18 @@
 #include <sys/stat.h>
 #include <devio/source.h>
 
-#define DV_FIELDS_MAX 1024u  /* of an item: as many as an operation has ranges */
+#define DV_FIELDS_MAX 1024u  /* per item: the limit of ranges per operation */
 
-/* A file as it was when it was indexed. */
+/* A file, and its state when it was indexed. */
 struct dv_shard {
 	char *path;
 	uint64_t size;
 	dev_t dev;
 	ino_t ino;
 	struct timespec mtime;
-	uint32_t server;     /* its number, from 1 on; 0: the file is of this machine */
-	uint64_t version;    /* what the server calls the file as it is now */
-	const char *name;    /* and the file, in path */
+	uint32_t server;     /* number of the server, from 1; 0: a local file */
+	uint64_t version;    /* remote: the server's version of the file */
+	const char *name;    /* remote: name of the file, points into path */
 };
 
 /* A data server. */
@@ -27,7 +27,7 @@ struct dv_server {
 	char *host, *port;
 };
 
-/* Strings and shapes lie in arrays of the source that move while it grows: offsets. */
+/* Strings and shapes are offsets into arrays of the source, which may move while it grows. */
 struct dv_field {
 	uint64_t off, len;
 	uint64_t name;       /* in text */
@@ -39,10 +39,10 @@ struct dv_field {
 
 struct dv_item {
 	uint64_t key;        /* in text */
-	uint64_t first;      /* field; those of the next item follow */
+	uint64_t first;      /* index of its first field; its last is before that of the next item */
 };
 
-/* What the loader wants of a field. */
+/* The location of a field. */
 struct dv_span {
 	uint64_t off, len;
 	uint32_t file;
@@ -59,16 +59,16 @@ struct devio_source {
 	uint64_t nr_items, bytes, max_bytes;
 	uint32_t max_fields;
 	struct dv_array shards;   /* struct dv_shard */
-	struct dv_array items;    /* struct dv_item; none of records */
-	struct dv_array fields;   /* struct dv_field; none of records */
+	struct dv_array items;    /* struct dv_item; empty for records */
+	struct dv_array fields;   /* struct dv_field; empty for records */
 	struct dv_array text;     /* char */
 	struct dv_array dims;     /* uint64_t */
-	struct dv_array metas;    /* uint64_t, two for each pair, in text */
+	struct dv_array metas;    /* uint64_t: two offsets in text per pair */
 	uint64_t *by_key;         /* items sorted by key */
 	uint64_t record, header;
-	uint64_t *before;         /* records before those of file i, one entry more than files */
+	uint64_t *before;         /* number of records before file i; has one entry more than files */
 	struct dv_array servers;  /* struct dv_server */
-	struct dv_peer *peer;     /* the connection to one of them, while files are indexed */
+	struct dv_peer *peer;     /* connection to one of them while files are indexed */
 };
 
 static inline struct dv_shard *dv_source_shard(const struct devio_source *s, uint32_t i)
@@ -96,12 +96,12 @@ static inline const char *dv_source_text(const struct devio_source *s, uint64_t 
 	return (const char *)s->text.data + at;
 }
 
-/* A new source, empty; NULL: no memory, with the sentence. */
+/* A new, empty source. NULL: out of memory, with an error message. */
 struct devio_source *dv_source_new(enum devio_source_kind kind);
 struct devio_source *dv_source_get(const struct devio_source *s);
 
-/* Each adds one at the end: 0 or -ENOMEM. */
-/* Copies the shard, and its path; name_off: where the server's name of the file begins in it. */
+/* Each appends one element. 0, or -ENOMEM with an error message. */
+/* Copies the shard and its path; name_off: offset in path of the server's name of the file. */
 int dv_source_add_shard(struct devio_source *s, const struct dv_shard *shard, size_t name_off);
 int dv_source_add_server(struct devio_source *s, const char *host, const char *port);
 int dv_source_add_text(struct devio_source *s, const char *text, size_t len, uint64_t *at);
@@ -110,19 +110,19 @@ int dv_source_add_field(struct devio_source *s, const struct dv_field *f);
 int dv_source_add_dim(struct devio_source *s, uint64_t dim);
 int dv_source_add_meta(struct devio_source *s, const char *key, const char *value);
 
-/* Sums up and sorts. 0, or -ENOMEM. */
+/* Computes the totals and sorts the keys. 0, or -ENOMEM with an error message. */
 int dv_source_finish(struct devio_source *s);
 
-/* Gives the source to *out if rc is 0, closes it if not; returns rc. */
+/* If rc is 0, finishes the source and stores it in *out; otherwise, or if that fails, closes it. Returns the error. */
 int dv_source_give(struct devio_source *s, int rc, struct devio_source **out);
 
-/* How many fields item has; item < nr_items. */
+/* The number of fields of the item; item < nr_items. */
 unsigned int dv_source_fields(const struct devio_source *s, uint64_t item);
 
-/* Where field n of the item lies. */
-struct dv_span dv_source_piece(const struct devio_source *s, uint64_t item, unsigned int n);
+/* The location of field n of the item. */
+struct dv_span dv_source_span(const struct devio_source *s, uint64_t item, unsigned int n);
 
-/* The same file as in *sh? 0 or -ESTALE with a sentence, -errno. */
+/* Checks that fd is still the file in *sh. 0, or -errno with an error message (-ESTALE: it is not). */
 int dv_source_same(const struct dv_shard *sh, int fd);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tar shards, by libarchive: ustar, pax and GNU headers, numbers in base 256,
- * checksums. It tells how many bytes it has taken, which behind a header is
- * where the data begins. WebDataset's rules, on top, are ours.
+ * Tar shards, read by libarchive: ustar, pax and GNU headers, numbers in base 256,
+ * checksums. After a header, the number of bytes that libarchive has consumed is the
+ * offset of the data. The grouping into samples follows WebDataset.
  */
 #include "config.h"
 #include <archive.h>
@@ -16,7 +16,7 @@
 
 #define BLOCK (64u << 10)
 
-/* A member's name in its parts; false: WebDataset passes over it. */
+/* Splits a member's name into key and extension. False: WebDataset skips it. */
 static bool split(const char *name, size_t *key, const char **ext)
 {
 	const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name, *dot = strchr(base, '.');
@@ -31,7 +31,7 @@ static bool split(const char *name, size_t *key, const char **ext)
 	return true;
 }
 
-/* Is the member of the last sample, which must be of the same shard? */
+/* Whether the member belongs to the last sample, which must be in the same shard. */
 static bool same_sample(const struct devio_source *s, const char *name, size_t len)
 {
 	const struct dv_item *last;
@@ -50,16 +50,16 @@ static int check_field(const struct devio_source *s, const char *name, uint64_t 
 	uint64_t first = dv_source_item(s, s->items.nr - 1)->first;
 
 	if (s->fields.nr - first >= DV_FIELDS_MAX)
-		return dv_err(-EBADMSG, "tar %.200s: member '%.80s': more than %u fields in one sample: the shard was not "
-			      "made for this", path, name, DV_FIELDS_MAX);
+		return dv_err(-EBADMSG, "tar %.200s: member '%.80s': more than %u fields in one sample: not a "
+			      "WebDataset shard", path, name, DV_FIELDS_MAX);
 	for (uint64_t i = first; i < s->fields.nr; i++)
 		if (!strcmp(dv_source_text(s, dv_source_field(s, i)->name), dv_source_text(s, field_name)))
-			return dv_err(-EBADMSG, "tar %.200s: member '%.80s' is the second of its key and extension: make the "
-				      "shard anew", path, name);
+			return dv_err(-EBADMSG, "tar %.200s: member '%.80s': duplicate key and extension: create the "
+				      "shard again", path, name);
 	return 0;
 }
 
-/* One member that is a field of a sample. */
+/* Adds a member as a field of a sample. */
 static int add_member(struct devio_source *s, const char *name, uint64_t off, uint64_t len)
 {
 	struct dv_field f = { .off = off, .len = len, .file = s->shards.nr - 1, .dtype = "" };
@@ -91,29 +91,29 @@ static int add_entry(struct devio_source *s, struct archive *a, struct archive_e
 	const char *name = archive_entry_pathname(e);
 	int64_t off = archive_filter_bytes(a, -1), len = archive_entry_size(e);
 
-	/* A hard link has no bytes of its own. */
+	/* A hard link has no data of its own. */
 	if (archive_entry_filetype(e) != AE_IFREG || archive_entry_hardlink(e))
 		return 0;
 	if (!name)
-		return dv_err(-EBADMSG, "tar %s: a member at byte %lld has no name", sh->path, (long long)off);
+		return dv_err(-EBADMSG, "tar %s: the member at byte %lld has no name", sh->path, (long long)off);
 	if (archive_entry_sparse_count(e) > 0)
-		return dv_err(-EBADMSG, "tar %.200s: member '%.80s' is sparse, its bytes do not lie in one piece: make the "
-			      "shard without --sparse", sh->path, name);
+		return dv_err(-EBADMSG, "tar %.200s: member '%.80s' is sparse, so its data is not contiguous: create "
+			      "the shard without --sparse", sh->path, name);
 	if (off < 0 || len < 0 || (uint64_t)off > sh->size || (uint64_t)len > sh->size - off)
-		return dv_err(-EBADMSG, "tar %.200s: member '%.80s' has %lld bytes from %lld on, the file %llu: it is "
-			      "truncated; get it anew", sh->path, name, (long long)len, (long long)off,
+		return dv_err(-EBADMSG, "tar %.200s: member '%.80s' has %lld bytes at %lld, but the file has %llu: it "
+			      "is truncated; get a new copy", sh->path, name, (long long)len, (long long)off,
 			      (unsigned long long)sh->size);
 	return add_member(s, name, off, len);
 }
 
-static int no_tar(const char *path, struct archive *a)
+static int tar_error(const char *path, struct archive *a)
 {
-	return dv_err(-EBADMSG, "tar %s: at byte %lld: %s: it is damaged, or compressed (a shard is read in place: unpack "
-		      "it)", path, (long long)archive_filter_bytes(a, -1),
-		      archive_error_string(a) ? archive_error_string(a) : "no tar archive");
+	return dv_err(-EBADMSG, "tar %s: at byte %lld: %s: it is damaged, or compressed (shards are read in place: "
+		      "decompress it)", path, (long long)archive_filter_bytes(a, -1),
+		      archive_error_string(a) ? archive_error_string(a) : "not a tar archive");
 }
 
-/* *err: what the reading says besides libarchive. */
+/* *err: error of the read callback, if any; it has an error message of its own. */
 static int walk(struct devio_source *s, struct archive *a, const int *err)
 {
 	const char *path = dv_source_shard(s, s->shards.nr - 1)->path;
@@ -127,14 +127,14 @@ static int walk(struct devio_source *s, struct archive *a, const int *err)
 	}
 	if (*err)
 		return *err;
-	return got == ARCHIVE_EOF ? 0 : no_tar(path, a);
+	return got == ARCHIVE_EOF ? 0 : tar_error(path, a);
 }
 
-/* A shard of a server, as libarchive reads it. */
+/* A shard on a server, as a stream for libarchive. */
 struct stream {
 	const struct dv_input *in;
 	uint64_t at;
-	int err;                 /* the sentence is kept */
+	int err;                 /* with an error message */
 	char buf[BLOCK];
 };
 
@@ -146,7 +146,7 @@ static la_ssize_t read_stream(struct archive *a, void *arg, const void **buf)
 
 	st->err = dv_input_read(st->in, st->buf, n, st->at);
 	if (st->err) {
-		archive_set_error(a, -st->err, "the server");
+		archive_set_error(a, -st->err, "read from the server failed");
 		return ARCHIVE_FATAL;
 	}
 	st->at += n;
@@ -154,7 +154,7 @@ static la_ssize_t read_stream(struct archive *a, void *arg, const void **buf)
 	return n;
 }
 
-/* The members' data are not read: all that the index costs is their headers. */
+/* Skips the data of members: indexing transfers their headers only. */
 static la_int64_t skip_stream(struct archive *a, void *arg, la_int64_t want)
 {
 	struct stream *st = arg;
@@ -172,14 +172,14 @@ static int walk_stream(struct devio_source *s, struct archive *a, const struct d
 	int rc;
 
 	if (!st)
-		return dv_err(-ENOMEM, "tar %s: no memory for a block", in->path);
+		return dv_err(-ENOMEM, "tar %s: cannot allocate a buffer", in->path);
 	st->in = in;
 	st->at = 0;
 	st->err = 0;
 	if (archive_read_open2(a, st, NULL, read_stream, skip_stream, NULL) == ARCHIVE_OK)
 		rc = walk(s, a, &st->err);
 	else
-		rc = st->err ? st->err : no_tar(in->path, a);
+		rc = st->err ? st->err : tar_error(in->path, a);
 	archive_read_close(a);
 	free(st);
 	return rc;
@@ -193,15 +193,16 @@ static int read_shard(struct devio_source *s, const struct dv_input *in)
 	int rc;
 
 	if (!a)
-		return dv_err(-ENOMEM, "tar %s: no memory for libarchive", sh->path);
+		return dv_err(-ENOMEM, "tar %s: cannot allocate a libarchive handle", sh->path);
 	if (!sh->size)
-		rc = dv_err(-EBADMSG, "tar %s: it is empty, without even the end of an archive: get it anew", sh->path);
+		rc = dv_err(-EBADMSG, "tar %s: the file is empty, without an end-of-archive marker: get a new copy",
+			    sh->path);
 	else if (archive_read_support_format_tar(a) != ARCHIVE_OK)
-		rc = no_tar(sh->path, a);
+		rc = tar_error(sh->path, a);
 	else if (in->fd < 0)
 		rc = walk_stream(s, a, in);
 	else
-		rc = archive_read_open_fd(a, in->fd, BLOCK) == ARCHIVE_OK ? walk(s, a, &none) : no_tar(sh->path, a);
+		rc = archive_read_open_fd(a, in->fd, BLOCK) == ARCHIVE_OK ? walk(s, a, &none) : tar_error(sh->path, a);
 	archive_read_free(a);
 	return rc;
 }
@@ -229,11 +230,11 @@ DEVIO_API int devio_source_open_tar(const char *const *paths, unsigned int nr, s
 	int rc;
 
 	if (!paths || !nr || !out)
-		return dv_err(-EINVAL, "tar: no file is named, or the place for the source is NULL");
+		return dv_err(-EINVAL, "tar: no files given, or the pointer for the new source is NULL");
 	s = dv_source_new(DEVIO_SOURCE_TAR);
 	if (!s)
 		return -ENOMEM;
-	/* Names of pax headers are UTF-8: in the C locale libarchive would lose them. This thread's alone. */
+	/* Names in pax headers are UTF-8, which libarchive drops in the C locale. Set for this thread only. */
 	utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL);
 	old = utf8 ? uselocale(utf8) : NULL;
 	rc = add_shards(s, paths, nr);

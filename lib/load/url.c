@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of files at a server. */
+/* URLs of files on a data server. */
 #include "config.h"
 #include <string.h>
 #include "core/err.h"
@@ -15,12 +15,12 @@ bool dv_url_is(const char *text)
 
 static int bad(const char *text, const char *why)
 {
-	return dv_err(-EINVAL, "source %.300s: %s: write it as tcp://HOST:PORT/PATH, with an IPv6 address in brackets", text,
-		      why);
+	return dv_err(-EINVAL, "source %.300s: %s: use tcp://HOST:PORT/PATH, with brackets around an IPv6 address",
+		      text, why);
 }
 
-/* A decimal number from 1 to 65535, and nothing besides. */
-static bool take_port(const char *from, size_t len, char *to)
+/* A decimal number from 1 to 65535, and nothing else. */
+static bool parse_port(const char *from, size_t len, char *to)
 {
 	unsigned int n = 0;
 
@@ -41,7 +41,7 @@ int dv_url_parse(const char *text, struct dv_url *u)
 	const char *host = text + sizeof(scheme) - 1, *slash, *end, *port;
 
 	if (!dv_url_is(text))
-		return bad(text, "it does not begin with tcp://");
+		return bad(text, "it does not start with tcp://");
 	slash = strchr(host, '/');
 	if (!slash || !slash[1])
 		return bad(text, "it has no path");
@@ -57,8 +57,8 @@ int dv_url_parse(const char *text, struct dv_url *u)
 		return bad(text, "it has no port");
 	if (end == host || (size_t)(end - host) >= sizeof(u->host))
 		return bad(text, "its host is empty or too long");
-	if (!take_port(port, slash - port, u->port))
-		return bad(text, "its port is no number from 1 to 65535");
+	if (!parse_port(port, slash - port, u->port))
+		return bad(text, "its port is not a number from 1 to 65535");
 	memcpy(u->host, host, end - host);
 	u->host[end - host] = '\0';
 	u->path = slash + 1;

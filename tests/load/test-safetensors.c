@@ -44,7 +44,7 @@ static void test_good(void **state)
 #define T(dtype, shape, offsets) "{\"a\":{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
 
 /* The beginning of our sentence about what json-c refuses; its own words behind it differ by version. */
-#define NO_JSON "its JSON cannot be read"
+#define NO_JSON "invalid JSON"
 
 static const struct bad {
 	const char *header;
@@ -54,7 +54,7 @@ static const struct bad {
 	{ T("\"F33\"", "[2,3]", "[0,24]"), 24, "dtype" },
 	{ T("32", "[2,3]", "[0,24]"), 24, "dtype" },
 	{ T("\"F32\"", "[2,3]", "[0,24]"), 23, "truncated" },
-	{ T("\"F32\"", "[2,3]", "[0,24]"), 25, "behind the last" },
+	{ T("\"F32\"", "[2,3]", "[0,24]"), 25, "follow the last" },
 	{ T("\"F32\"", "[2,4]", "[0,24]"), 24, "make 32 bytes" },
 	{ T("\"F32\"", "[2,-3]", "[0,24]"), 24, "counts" },
 	{ T("\"F32\"", "[2,3.0]", "[0,24]"), 24, "counts" },
@@ -72,20 +72,20 @@ static const struct bad {
 	{ "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"U8\",\"shape\":[4],"
 	  "\"data_offsets\":[3,7]}}", 7, "overlaps" },
 	{ "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"U8\",\"shape\":[4],"
-	  "\"data_offsets\":[0,4]}}", 4, "twice" },
-	{ "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "twice" },
+	  "\"data_offsets\":[0,4]}}", 4, "duplicate" },
+	{ "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "duplicate" },
 	{ "{\"a\\u0000b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "NUL" },
 	{ "{\"a\xff\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, NO_JSON },
-	{ "{\"a\":{\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "wants" },
-	{ "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4],\"x\":1}}", 4, "wants" },
-	{ "{\"a\":7}", 0, "wants" },
+	{ "{\"a\":{\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "needs" },
+	{ "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4],\"x\":1}}", 4, "needs" },
+	{ "{\"a\":7}", 0, "needs" },
 	{ "{\"__metadata__\":{\"a\":1}}", 0, "strings" },
 	{ "{\"__metadata__\":[]}", 0, "strings" },
 	{ "{} x", 0, NO_JSON },
 	{ "{}{}", 0, NO_JSON },
-	{ "[{}]", 0, "no JSON object" },
-	{ " {}", 0, "no JSON object" },
-	{ "{\"a\":", 0, "ends too early" },
+	{ "[{}]", 0, "not a JSON object" },
+	{ " {}", 0, "not a JSON object" },
+	{ "{\"a\":", 0, "unexpected end" },
 	{ "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}", 0, NO_JSON },
 };
 
@@ -157,16 +157,16 @@ static void test_index(void **state)
 		{ "{\"metadata\":{}}", 0, "weight_map" },
 		{ "{\"weight_map\":[]}", 0, "weight_map" },
 		{ "{\"weight_map\":{\"a\":1}}", 0, "names" },
-		{ "{\"weight_map\":{\"a\":\"../x1.tmp\",\"b\":\"x2.tmp\"}}", 0, "beside" },
-		{ "{\"weight_map\":{\"a\":\"/etc/passwd\"}}", 0, "beside" },
-		{ "{\"weight_map\":{\"a\":\"..\"}}", 0, "beside" },
-		{ "{\"weight_map\":{\"a\":\"\"}}", 0, "beside" },
+		{ "{\"weight_map\":{\"a\":\"../x1.tmp\",\"b\":\"x2.tmp\"}}", 0, "not a file name" },
+		{ "{\"weight_map\":{\"a\":\"/etc/passwd\"}}", 0, "not a file name" },
+		{ "{\"weight_map\":{\"a\":\"..\"}}", 0, "not a file name" },
+		{ "{\"weight_map\":{\"a\":\"\"}}", 0, "not a file name" },
 		{ "{\"weight_map\":{\"a\":\"x1.tmp\",\"b\":\"x1.tmp\"}}", 0, "'b' is not in" },
-		{ "{\"weight_map\":{\"b\":\"x1.tmp\"}}", 0, "does not say" },
-		{ "{\"weight_map\":{\"a\":\"x2.tmp\",\"b\":\"x1.tmp\"}}", 0, "does not say" },
+		{ "{\"weight_map\":{\"b\":\"x1.tmp\"}}", 0, "does not map" },
+		{ "{\"weight_map\":{\"a\":\"x2.tmp\",\"b\":\"x1.tmp\"}}", 0, "does not map" },
 		{ "{\"weight_map\":{\"a\":\"x1.tmp\",\"b\":\"x2.tmp\",\"c\":\"x2.tmp\"}}", 0, "'c' is not in" },
-		{ "{\"weight_map\":{\"a\":\"x1.tmp\",\"a\":\"x1.tmp\",\"b\":\"x2.tmp\"}}", 0, "twice" },
-		{ "[1]", 0, "no object" },
+		{ "{\"weight_map\":{\"a\":\"x1.tmp\",\"a\":\"x1.tmp\",\"b\":\"x2.tmp\"}}", 0, "duplicate" },
+		{ "[1]", 0, "not an object" },
 		{ "", 0, NO_JSON },
 	};
 	struct devio_source *s;

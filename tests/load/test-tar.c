@@ -71,7 +71,7 @@ static void test_damaged(void **state)
 	tar_add(&t, "0.a", 1000, '0', 1);
 	tar_add(&t, "0.A", 10, '0', 1);
 	tar_save(&t, name);
-	must_tell(open_tar(name, &s), -EBADMSG, "second");
+	must_tell(open_tar(name, &s), -EBADMSG, "duplicate");
 	file_write(name, "\x1f\x8b\x08 no tar at all", 17);
 	must_tell(open_tar(name, &s), -EBADMSG, "compressed");
 	file_write(name, zero, 0);
