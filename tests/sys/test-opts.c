@@ -3,6 +3,7 @@
 #include "rig.h"
 
 #include <errno.h>
+#include <stdbool.h>
 
 static struct devio_ctx *ctx;
 
@@ -166,6 +167,23 @@ static void count_warnings(void *arg, enum devio_log_level level, const char *te
 	*(int *)arg += level <= DEVIO_LOG_WARN;
 }
 
+/*
+ * The memory of rings counts as locked, with a limit for each user but root, and the kernel returns it some time
+ * after a ring is closed: a ring that did not get it is opened again.
+ */
+static bool by_io_uring(struct devio_ctx *loud, const int *warned, unsigned int entries, uint64_t staging, uint32_t slot)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		int before = *warned;
+
+		devio_ring_close(rig_ring(loud, entries, staging, slot));
+		if (*warned == before)
+			return true;
+		usleep(20000);
+	}
+	return false;
+}
+
 /* All sizes that are promised, with io_uring: falling back to threads is logged. */
 static void test_ring_extremes(void **state)
 {
@@ -182,13 +200,11 @@ static void test_ring_extremes(void **state)
 	o.log_arg = &warned;
 	o.log_level = DEVIO_LOG_DEBUG;
 	must_zero(devio_ctx_open(&o, &loud));
-	devio_ring_close(rig_ring(loud, 1, 0, 0));
-	if (warned)
+	if (!by_io_uring(loud, &warned, 1, 0, 0))
 		must_skip("no io_uring here");
-	for (unsigned int i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		devio_ring_close(rig_ring(loud, good[i].entries, good[i].staging, good[i].slot));
-		must(!warned, "%u entries are served by io_uring", good[i].entries);
-	}
+	for (unsigned int i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		must(by_io_uring(loud, &warned, good[i].entries, good[i].staging, good[i].slot),
+		     "%u entries are served by io_uring", good[i].entries);
 	devio_ctx_close(loud);
 }
 
