@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * amdgpu:N: VRAM of the N-th AMD GPU through libdrm_amdgpu, without ROCm. The
- * library is opened when the first memory is; its header gives the types.
+ * amdgpu:N: VRAM of AMD GPU number N through libdrm_amdgpu, without ROCm. The library
+ * is loaded with the first allocation; its header is needed at build time.
  */
 #include "config.h"
 #include <stdlib.h>
@@ -55,13 +55,13 @@ static const struct dv_dl_lib amdgpu_lib = {
 	.what = "amdgpu",
 	.env = "DEVIO_DRM_AMDGPU_LIBRARY",
 	.names = (const char *const[]){ "libdrm_amdgpu.so.1", NULL },
-	.cure = "install the package libdrm-amdgpu1",
+	.hint = "install the package libdrm-amdgpu1",
 	.syms = amdgpu_syms,
 	.nr = sizeof(amdgpu_syms) / sizeof(amdgpu_syms[0]),
 };
 
 static struct amdgpu_api api;
-static bool loaded; /* guarded by dv_share_lock() */
+static bool loaded; /* protected by dv_share_lock() */
 
 struct amdgpu_mem {
 	amdgpu_device_handle dev;
@@ -87,13 +87,13 @@ static int open_node(struct devio_mem *m, int n)
 	int nr, fd;
 
 	if (dv_sys_render(m->ctx, drivers, n, node, m->bdf, &nr))
-		return dv_err(-ENODEV, "mem %s: %d GPUs have the amdgpu driver, counted from 0", m->spec, nr);
+		return dv_err(-ENODEV, "mem %s: no such GPU: %d GPUs use the amdgpu driver, numbered from 0", m->spec,
+			      nr);
 	fd = dv_sys_open(node);
 	if (fd == -EACCES || fd == -EPERM)
-		return dv_err(-EACCES, "mem %s: /dev/%s may not be opened: the group render gives access", m->spec,
-			      node);
+		return dv_err(-EACCES, "mem %s: cannot open /dev/%s: join the group render for access", m->spec, node);
 	if (fd < 0)
-		return dv_err(fd == -ENOENT ? -ENODEV : fd, "mem %s: /dev/%s does not open", m->spec, node);
+		return dv_err(fd == -ENOENT ? -ENODEV : fd, "mem %s: cannot open /dev/%s", m->spec, node);
 	return fd;
 }
 
@@ -104,10 +104,10 @@ static int open_device(struct devio_mem *m, int n, struct amdgpu_mem *a)
 
 	if (fd < 0)
 		return fd;
-	/* The library keeps a duplicate of the descriptor. */
+	/* The library duplicates the descriptor. */
 	rc = api.initialize(fd, &major, &minor, &a->dev);
 	close(fd);
-	return rc ? dv_err(rc, "mem %s: libdrm_amdgpu does not open the device", m->spec) : 0;
+	return rc ? dv_err(rc, "mem %s: amdgpu_device_initialize() failed", m->spec) : 0;
 }
 
 static int alloc_bo(struct devio_mem *m, struct amdgpu_mem *a)
@@ -120,16 +120,17 @@ static int alloc_bo(struct devio_mem *m, struct amdgpu_mem *a)
 	int rc;
 
 	if (!req.alloc_size)
-		return dv_err(-ENOMEM, "mem %s: %llu bytes are too many", m->spec, (unsigned long long)m->size);
+		return dv_err(-ENOMEM, "mem %s: size of %llu bytes is too large", m->spec,
+			      (unsigned long long)m->size);
 	m->caps = DEVIO_MEM_DEVICE | DEVIO_MEM_EXPORT | DEVIO_MEM_CPU_MAP;
 	rc = api.bo_alloc(a->dev, &req, &a->bo);
 	if (!rc)
 		return 0;
-	/* With a small BAR only part of the VRAM is visible to the CPU; take the other part. */
+	/* With a small BAR only part of the VRAM is CPU visible; use the rest. */
 	req.flags = AMDGPU_GEM_CREATE_NO_CPU_ACCESS;
 	m->caps &= ~DEVIO_MEM_CPU_MAP;
 	rc = api.bo_alloc(a->dev, &req, &a->bo);
-	return rc ? dv_err(rc, "mem %s: no %llu bytes of VRAM are free", m->spec, (unsigned long long)m->size) : 0;
+	return rc ? dv_err(rc, "mem %s: cannot allocate %llu bytes of VRAM", m->spec, (unsigned long long)m->size) : 0;
 }
 
 static int amdgpu_alloc(struct devio_mem *m, const char *arg, const struct devio_mem_opts *opts)
@@ -144,7 +145,7 @@ static int amdgpu_alloc(struct devio_mem *m, const char *arg, const struct devio
 		return rc;
 	a = calloc(1, sizeof(*a));
 	if (!a)
-		return dv_err(-ENOMEM, "mem %s: no memory for the handle", m->spec);
+		return dv_err(-ENOMEM, "mem %s: cannot allocate the handle", m->spec);
 	rc = open_device(m, n, a);
 	if (rc)
 		goto no_device;
@@ -168,11 +169,11 @@ static int amdgpu_map(struct devio_mem *m)
 	int rc;
 
 	if (!(m->caps & DEVIO_MEM_CPU_MAP))
-		return dv_err(-EOPNOTSUPP, "mem %s: this VRAM is not visible to the CPU: enable the large BAR (Resizable "
-			      "BAR) in the firmware, or use hip:N", m->spec);
+		return dv_err(-EOPNOTSUPP, "mem %s: the VRAM is not CPU visible: enable Resizable BAR in the firmware, "
+			      "or use hip:N", m->spec);
 	rc = api.bo_cpu_map(a->bo, &p);
 	if (rc)
-		return dv_err(rc, "mem %s: the driver does not map the VRAM", m->spec);
+		return dv_err(rc, "mem %s: amdgpu_bo_cpu_map() failed", m->spec);
 	a->mapped = true;
 	dv_mem_set_ptr(m, p);
 	return 0;
@@ -185,7 +186,7 @@ static int amdgpu_export(struct devio_mem *m, int *fd, uint64_t *off)
 	int rc = api.bo_export(a->bo, amdgpu_bo_handle_type_dma_buf_fd, &handle);
 
 	if (rc)
-		return dv_err(rc, "mem %s: the driver does not export the VRAM as a dma-buf", m->spec);
+		return dv_err(rc, "mem %s: cannot export the VRAM as a dma-buf: amdgpu_bo_export() failed", m->spec);
 	*fd = (int)handle;
 	*off = 0;
 	return 0;
@@ -195,7 +196,7 @@ static void amdgpu_free(struct devio_mem *m)
 {
 	struct amdgpu_mem *a = m->priv;
 
-	/* After fork() the open device is shared: its handles are the parent's. */
+	/* After fork() the open device is shared with the parent, to which the handles belong. */
 	if (!dv_mem_forked(m)) {
 		if (a->mapped)
 			api.bo_cpu_unmap(a->bo);
@@ -205,14 +206,14 @@ static void amdgpu_free(struct devio_mem *m)
 	free(a);
 }
 
-#else /* without the header: known by name, absent with a reason */
+#else /* without the header: the spec is known but not supported */
 
 static int amdgpu_alloc(struct devio_mem *m, const char *arg, const struct devio_mem_opts *opts)
 {
 	(void)arg;
 	(void)opts;
-	return dv_err(-EOPNOTSUPP, "mem %s: libdevio was built without amdgpu.h: install libdrm-dev and build again",
-		      m->spec);
+	return dv_err(-EOPNOTSUPP, "mem %s: libdevio was built without amdgpu.h: install libdrm-dev and "
+		      "rebuild it", m->spec);
 }
 
 static void amdgpu_free(struct devio_mem *m)

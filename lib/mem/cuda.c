@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cuda:N: memory of an NVIDIA GPU through the driver's library. Our context is
- * the device's primary one, which an application that uses the CUDA runtime
- * has too; around every call it is pushed and popped, so that the
- * application's current context is what it was.
+ * cuda:N: memory of an NVIDIA GPU through the CUDA driver API. Uses the device's
+ * primary context, which the CUDA runtime uses as well, and pushes and pops it around
+ * every call so that the application's current context does not change.
  */
 #include "config.h"
 #include <ctype.h>
@@ -21,9 +20,9 @@
 struct cuda_dev {
 	struct dv_shared s;
 	int n;            /* as in cuda:N */
-	int dev;          /* the driver's name for it */
-	bool primary;     /* ctx is the retained primary one */
-	bool dmabuf;      /* the driver exports its memory */
+	int dev;          /* CUdevice */
+	bool primary;     /* ctx is the retained primary context */
+	bool dmabuf;      /* the driver can export its memory as a dma-buf */
 	void *ctx;
 	struct dv_streams streams;
 	char bdf[16];
@@ -31,20 +30,20 @@ struct cuda_dev {
 
 struct cuda_mem {
 	struct cuda_dev *d;
-	bool own; /* allocated here, not the application's */
+	bool own; /* allocated by us, not imported */
 };
 
-/* What opening a device needs to know. */
+/* Arguments for opening a device. */
 struct cuda_want {
 	const char *spec;
 	int n;
-	void *ctx; /* of an imported pointer, NULL: the primary one */
+	void *ctx; /* of an imported pointer, NULL: the primary context */
 };
 
 /*
- * Into d's context. While the application captures a stream into a graph, calls
- * such as an allocation or the query of an event would end that capture, from
- * any thread: ours have nothing to do with it, and say so.
+ * Makes d's context current. While the application captures a stream into a graph,
+ * calls such as an allocation or an event query would invalidate the capture, from
+ * any thread: the relaxed capture mode exempts our calls, which do not belong to it.
  */
 static int push(const struct cuda_dev *d, int *mode)
 {
@@ -56,14 +55,14 @@ static int push(const struct cuda_dev *d, int *mode)
 	return rc;
 }
 
-/* Back to what push() found. */
+/* Restores the state before push(). */
 static void leave(int mode)
 {
-	void *ours;
+	void *popped;
 
 	if (dv_cu.ThreadExchangeStreamCaptureMode)
 		(void)dv_cu.ThreadExchangeStreamCaptureMode(&mode);
-	(void)dv_cu.CtxPop(&ours);
+	(void)dv_cu.CtxPop(&popped);
 }
 
 static int enter(const struct cuda_dev *d, const char *spec, int *mode)
@@ -95,7 +94,8 @@ static int find_device(struct cuda_dev *d, const struct cuda_want *w)
 	if (rc)
 		return rc;
 	if (w->n >= nr)
-		return dv_err(-ENODEV, "mem %s: there are %d CUDA devices, counted from 0", w->spec, nr);
+		return dv_err(-ENODEV, "mem %s: no such device: there are %d CUDA devices, numbered from 0", w->spec,
+			      nr);
 	rc = dv_cu.DeviceGet(&d->dev, w->n);
 	return rc ? dv_cu_err(w->spec, rc, "cuDeviceGet") : 0;
 }
@@ -161,14 +161,14 @@ static int get_device(const char *spec, int n, void *ctx, struct cuda_dev **d)
 	return rc;
 }
 
-/* Makes m->priv with its device. */
+/* Creates m->priv and opens its device. */
 static int attach(struct devio_mem *m, int n, void *ctx)
 {
 	struct cuda_mem *c = calloc(1, sizeof(*c));
 	int rc;
 
 	if (!c)
-		return dv_err(-ENOMEM, "mem %s: no memory for the handle", m->spec);
+		return dv_err(-ENOMEM, "mem %s: cannot allocate the handle", m->spec);
 	rc = get_device(m->spec, n, ctx, &c->d);
 	if (rc) {
 		free(c);
@@ -203,7 +203,7 @@ static int cuda_alloc(struct devio_mem *m, const char *arg, const struct devio_m
 	c = m->priv;
 	rc = enter(c->d, m->spec, &mode);
 	if (!rc) {
-		/* Whole pages: what is exported is rounded to them. */
+		/* Whole pages: exports are rounded to page boundaries. */
 		rc = dv_cu.MemAlloc(&ptr, (m->size + page - 1) & ~(page - 1));
 		leave(mode);
 		if (rc)
@@ -223,7 +223,7 @@ static void cuda_free(struct devio_mem *m)
 	struct cuda_mem *c = m->priv;
 	int mode;
 
-	/* The driver is dead in a forked child: the parent's memory is left alone. */
+	/* The driver does not work in a forked child, and the memory belongs to the parent. */
 	if (dv_mem_forked(m)) {
 		free(c);
 		return;
@@ -267,7 +267,7 @@ static int get_handle(const struct devio_mem *m, int *fd, uint64_t *off)
 	int rc;
 
 	*off = m->device_ptr - base;
-	/* The mapping over PCIe is what a drive can reach; older drivers have no choice to offer. */
+	/* Drives need the PCIe (BAR) mapping; older drivers do not support the flag. */
 	rc = dv_cu.MemGetHandleForAddressRange(fd, base, size, CU_RANGE_DMA_BUF_FD, CU_RANGE_MAPPING_PCIE);
 	return rc ? dv_cu.MemGetHandleForAddressRange(fd, base, size, CU_RANGE_DMA_BUF_FD, 0) : 0;
 }
@@ -279,8 +279,8 @@ static int cuda_export(struct devio_mem *m, int *fd, uint64_t *off)
 	uint64_t at;
 
 	if (!c->d->dmabuf)
-		return dv_err(-EOPNOTSUPP, "mem %s: this driver exports no dma-buf: it takes CUDA 11.7 and the open kernel "
-			      "modules (nvidia-open)", m->spec);
+		return dv_err(-EOPNOTSUPP, "mem %s: this driver cannot export dma-bufs: needs CUDA 11.7 and the open "
+			      "kernel modules (nvidia-open)", m->spec);
 	rc = enter(c->d, m->spec, &mode);
 	if (rc)
 		return rc;
@@ -293,7 +293,7 @@ static int cuda_export(struct devio_mem *m, int *fd, uint64_t *off)
 	return 0;
 }
 
-/* The copy's event, or the end of it; the driver's error is rc. Leaves the context. */
+/* Records an event for a copy submitted with result rc, then leaves the context. As ops->copy. */
 static int started(struct devio_mem *m, int rc, bool out, int mode, struct dv_copy *c, const char *call)
 {
 	struct cuda_dev *d = ((struct cuda_mem *)m->priv)->d;
@@ -324,7 +324,7 @@ static int cuda_between(struct devio_mem *dst, uint64_t off, struct devio_mem *s
 	struct cuda_dev *d = ((struct cuda_mem *)dst->priv)->d;
 	int mode, rc;
 
-	/* Another GPU, or a context of the application's own: by way of host memory. */
+	/* Another GPU or another context: the caller copies through host memory. */
 	if (((struct cuda_mem *)src->priv)->d != d)
 		return -EOPNOTSUPP;
 	rc = enter(d, dst->spec, &mode);
@@ -338,21 +338,20 @@ static int cuda_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait)
 {
 	struct cuda_dev *d = ((struct cuda_mem *)m->priv)->d;
 	int mode;
-	/* An event knows its context; without ours it is asked all the same, the copy being under way. */
-	bool in = !push(d, &mode);
+	/* An event knows its context, so it can be queried even if push() fails while the copy is in flight. */
+	bool pushed = !push(d, &mode);
 	int done = dv_streams_poll(&d->streams, c, wait);
 
-	if (in)
+	if (pushed)
 		leave(mode);
 	return done < 0 ? dv_cu_err(m->spec, -done, "cuEventSynchronize or cuEventQuery") : done;
 }
 
 /*
- * The device to register staging memory with. The registration lives as long
- * as the ring does, and so longer than a context of the application's own may:
- * it is the primary context's, which is ours to hold. Where nobody uses that
- * one it is not made for this, at the price of hundreds of megabytes: copies
- * are slower without.
+ * The device to register staging memory with. The registration lives as long as the
+ * ring, which may outlive a context of the application, so it is made in the primary
+ * context, on which we can hold a reference. An inactive primary context is not
+ * created for this, because it costs hundreds of megabytes; copies are slower then.
  */
 static int pin_device(struct devio_mem *m, struct cuda_dev *d, struct cuda_dev **to)
 {
@@ -360,14 +359,14 @@ static int pin_device(struct devio_mem *m, struct cuda_dev *d, struct cuda_dev *
 	int dev, rc;
 
 	if (d->primary) {
-		dv_share_hold(&d->s);
+		dv_share_ref(&d->s);
 		*to = d;
 		return 0;
 	}
 	rc = dv_cu_primary_state(m->spec, d->n, &dev, &active);
 	if (!rc && !active)
-		rc = dv_err(-EOPNOTSUPP, "mem %s: the memory is of a context of the application's own, and the device's "
-			    "primary one is not in use: staging memory is not page-locked", m->spec);
+		rc = dv_err(-EOPNOTSUPP, "mem %s: the memory belongs to another context and the device's primary "
+			    "context is not active: staging memory is not page-locked", m->spec);
 	return rc ? rc : get_device(m->spec, d->n, NULL, to);
 }
 
@@ -408,7 +407,7 @@ static void cuda_unpin(void *handle, void *host, size_t len)
 	dv_share_put(&d->s);
 }
 
-/* A node per device, when the kernel module is there: the library stays unloaded. */
+/* Counts device nodes, without loading the library. */
 static int cuda_list(struct devio_ctx *ctx, int (*fn)(void *arg, const char *spec), void *arg)
 {
 	char node[32], spec[32];

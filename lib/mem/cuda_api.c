@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Loading NVIDIA's driver library, and its errors in our words. */
+/* Loading the CUDA driver library, and translating its errors. */
 #include "config.h"
 #include <stdbool.h>
 #include "core/err.h"
@@ -46,7 +46,7 @@ static const struct dv_dl_lib cu_lib = {
 	.what = "cuda",
 	.env = "DEVIO_CUDA_LIBRARY",
 	.names = (const char *const[]){ "libcuda.so.1", NULL },
-	.cure = "install NVIDIA's driver (libcuda1), or check that the container has it",
+	.hint = "install the NVIDIA driver (libcuda1), or make it available in the container",
 	.syms = cu_syms,
 	.nr = sizeof(cu_syms) / sizeof(cu_syms[0]),
 };
@@ -88,7 +88,7 @@ static int init_driver(const char *spec, int *devices)
 	int rc = dv_cu.Init(0);
 
 	if (rc == CU_NO_DEVICE)
-		return dv_err(-ENODEV, "mem %s: the CUDA driver sees no device: check nvidia-smi and "
+		return dv_err(-ENODEV, "mem %s: the CUDA driver found no device: check nvidia-smi and "
 			      "CUDA_VISIBLE_DEVICES", spec);
 	if (rc == CU_NOT_INITIALIZED)
 		return dv_err(-ECHILD, "mem %s: CUDA was used before fork(): the driver does not work in the child",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part of NVIDIA's driver interface (libcuda.so.1) that is used: own
- * declarations of its documented ABI, no SDK needed. Handles are pointers,
- * device pointers 64 bit numbers, devices and results ints.
+ * The part of the CUDA driver API (libcuda.so.1) that is used: declarations of its
+ * documented ABI, so that no SDK is needed. Handles are pointers, device pointers are
+ * 64-bit integers, devices and results are ints.
  */
 #ifndef DV_MEM_CUDA_API_H
 #define DV_MEM_CUDA_API_H
@@ -74,29 +74,30 @@ struct dv_cu_api {
 extern struct dv_cu_api dv_cu;
 
 /*
- * Loads the library, initialises the driver and answers how many devices there
- * are. 0 or -errno with a sentence. dv_share_lock() held.
+ * Loads the library, initializes the driver and returns the number of devices in
+ * *devices. 0, or -errno with an error message. Call with dv_share_lock() held.
  */
 int dv_cu_load(const char *spec, int *devices);
 
-/* The errno for a driver's result, and the sentence: "mem SPEC: CALL: text". */
+/* Translates a CUresult to -errno and sets the error message: "mem SPEC: CALL: text". */
 int dv_cu_err(const char *spec, int result, const char *call);
 
-/* Whether anybody uses the primary context of cuda:n; 0 or -errno with a sentence. */
+/* Whether the primary context of cuda:n is active. 0, or -errno with an error message. */
 int dv_cu_primary_state(const char *spec, int n, int *dev, bool *active);
 
-/* Whose memory a pointer of the application's is. */
+/* Properties of a pointer of the application. */
 struct dv_cu_found {
-	void *ctx;    /* NULL: the primary context's, or no context's */
-	bool pieces;  /* mapped with cuMemMap, perhaps piece by piece */
+	void *ctx;    /* NULL: the primary context, or none */
+	bool pieces;  /* mapped with cuMemMap, possibly from several allocations */
 };
 
-/* 0, or -errno with a sentence: not memory of cuda:n that we can use. Loads the driver. (cuda_ptr.c) */
+/* 0, or -errno with an error message if ptr is not usable memory of cuda:n. Loads the driver. (cuda_ptr.c) */
 int dv_cu_find(struct devio_mem *m, int n, dv_cu_ptr ptr, struct dv_cu_found *f);
 
 /*
- * [ptr, ptr + m->size) must lie in one allocation; with `pieces` neighbouring
- * ones count as one: that is how frameworks grow an allocation. In a context.
+ * Checks that [ptr, ptr + m->size) is inside one allocation; with `pieces`, adjacent
+ * allocations count as one, since frameworks grow allocations that way. Needs a
+ * current context.
  */
 int dv_cu_check_range(struct devio_mem *m, dv_cu_ptr ptr, bool pieces);
 

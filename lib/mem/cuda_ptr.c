@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What NVIDIA's driver says of a pointer of the application's, and what is made of it. */
+/* Checks pointers of the application with the CUDA driver. */
 #include "config.h"
 #include <stdbool.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "mem/cuda_api.h"
 #include "mem/share.h"
 
-/* What the driver knows about a pointer; all zero if it knows nothing. */
+/* Attributes of a pointer; all zero if the driver does not know it. */
 struct cuda_ptr {
 	void *ctx;
 	unsigned int type;
@@ -25,8 +25,8 @@ static int load(struct devio_mem *m)
 	return rc;
 }
 
-/* Of a pointer that it does not know the driver says nothing, or that it is wrong, or of no context. */
-static int ask_pointer(struct devio_mem *m, dv_cu_ptr ptr, struct cuda_ptr *p)
+/* For an unknown pointer, the driver returns zeros, CU_INVALID_VALUE or CU_INVALID_CONTEXT. */
+static int query_pointer(struct devio_mem *m, dv_cu_ptr ptr, struct cuda_ptr *p)
 {
 	int attrs[] = { CU_PTR_CONTEXT, CU_PTR_MEMORY_TYPE, CU_PTR_IS_MANAGED, CU_PTR_DEVICE_ORDINAL };
 	void *data[] = { &p->ctx, &p->type, &p->managed, &p->ordinal };
@@ -36,15 +36,15 @@ static int ask_pointer(struct devio_mem *m, dv_cu_ptr ptr, struct cuda_ptr *p)
 	rc = dv_cu.PointerGetAttributes(4, attrs, data, ptr);
 	if (rc && rc != CU_INVALID_VALUE && rc != CU_INVALID_CONTEXT)
 		return dv_cu_err(m->spec, rc, "cuPointerGetAttributes");
-	/* A driver may write only a byte of the boolean. */
+	/* Drivers may write only one byte of the boolean. */
 	p->managed &= 0xff;
 	if (rc)
 		p->type = 0;
 	return 0;
 }
 
-/* Memory of a pool (cuMemAllocAsync) has no context either, but ends where it ends. Drivers before CUDA 11.3 know none. */
-static bool of_pool(dv_cu_ptr ptr)
+/* Pool memory (cuMemAllocAsync) has no context either, but is one allocation. CUDA before 11.3 has no pools. */
+static bool is_from_pool(dv_cu_ptr ptr)
 {
 	int attr = CU_PTR_MEMPOOL_HANDLE;
 	void *pool = NULL, *data = &pool;
@@ -52,17 +52,17 @@ static bool of_pool(dv_cu_ptr ptr)
 	return !dv_cu.PointerGetAttributes(1, &attr, &data, ptr) && pool;
 }
 
-static int judge_pointer(struct devio_mem *m, const struct cuda_ptr *p, int n, dv_cu_ptr ptr)
+static int check_pointer(struct devio_mem *m, const struct cuda_ptr *p, int n, dv_cu_ptr ptr)
 {
 	if (p->managed)
-		return dv_err(-EOPNOTSUPP, "mem %s: 0x%llx is managed memory, which moves between host and device: import "
-			      "it as 'host', or use cuMemAlloc", m->spec, ptr);
+		return dv_err(-EOPNOTSUPP, "mem %s: 0x%llx is managed memory, which migrates between host and device: "
+			      "import it as 'host', or use cuMemAlloc", m->spec, ptr);
 	if (p->type == CU_TYPE_HOST)
 		return dv_err(-EFAULT, "mem %s: 0x%llx is host memory: import it as 'host'", m->spec, ptr);
 	if (p->type != CU_TYPE_DEVICE)
-		return dv_err(-EFAULT, "mem %s: CUDA does not know the pointer 0x%llx", m->spec, ptr);
+		return dv_err(-EFAULT, "mem %s: pointer 0x%llx is unknown to CUDA", m->spec, ptr);
 	if (p->ordinal != n)
-		return dv_err(-EFAULT, "mem %s: the pointer 0x%llx lies on cuda:%d", m->spec, ptr, p->ordinal);
+		return dv_err(-EFAULT, "mem %s: pointer 0x%llx belongs to cuda:%d", m->spec, ptr, p->ordinal);
 	return 0;
 }
 
@@ -81,8 +81,8 @@ int dv_cu_check_range(struct devio_mem *m, dv_cu_ptr ptr, bool pieces)
 		at = base + size;
 	} while (pieces && at < end);
 	if (at < end)
-		return dv_err(-EFAULT, "mem %s: %llu bytes at 0x%llx leave the allocation, which ends after %llu", m->spec,
-			      (unsigned long long)m->size, ptr, at - ptr);
+		return dv_err(-EFAULT, "mem %s: %llu bytes at 0x%llx exceed the allocation, which ends after %llu "
+			      "bytes", m->spec, (unsigned long long)m->size, ptr, at - ptr);
 	return 0;
 }
 
@@ -99,8 +99,8 @@ int dv_cu_primary_state(const char *spec, int n, int *dev, bool *active)
 }
 
 /*
- * Whether ctx is the device's primary context. One that is not active is not
- * asked for: that would create it, at the price of hundreds of megabytes.
+ * Whether ctx is the device's primary context. An inactive one is not retained: that
+ * would create it, at a cost of hundreds of megabytes.
  */
 static int is_primary(struct devio_mem *m, int n, void *ctx, bool *yes)
 {
@@ -126,14 +126,14 @@ int dv_cu_find(struct devio_mem *m, int n, dv_cu_ptr ptr, struct dv_cu_found *f)
 	int rc = load(m);
 
 	if (!rc)
-		rc = ask_pointer(m, ptr, &p);
+		rc = query_pointer(m, ptr, &p);
 	if (!rc)
-		rc = judge_pointer(m, &p, n, ptr);
+		rc = check_pointer(m, &p, n, ptr);
 	if (!rc && p.ctx)
 		rc = is_primary(m, n, p.ctx, &primary);
 	if (rc)
 		return rc;
 	f->ctx = primary ? NULL : p.ctx;
-	f->pieces = !p.ctx && !of_pool(ptr);
+	f->pieces = !p.ctx && !is_from_pool(ptr);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A vendor's library, opened with dlopen through one list of symbols. */
+/* Loading a vendor library with dlopen() from a list of symbols. */
 #include "config.h"
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -9,13 +9,13 @@
 
 static void *open_one(const struct dv_dl_lib *lib, const char **name)
 {
-	const char *own = secure_getenv(lib->env);
+	const char *override = secure_getenv(lib->env);
 	void *so = NULL;
 
-	*name = own ? own : lib->names[0];
-	if (own)
-		return dlopen(own, RTLD_NOW | RTLD_LOCAL);
-	/* The one that the application has loaded is the one whose pointers it has. */
+	*name = override ? override : lib->names[0];
+	if (override)
+		return dlopen(override, RTLD_NOW | RTLD_LOCAL);
+	/* Prefer the library that the application has loaded: its pointers come from it. */
 	for (int i = 0; !so && lib->names[i]; i++)
 		so = dlopen(lib->names[i], RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
 	for (int i = 0; !so && lib->names[i]; i++)
@@ -23,7 +23,7 @@ static void *open_one(const struct dv_dl_lib *lib, const char **name)
 	return so;
 }
 
-/* 0 or the name of a symbol that must be there and is not. */
+/* NULL, or the name of the first required symbol that is missing. */
 static const char *resolve(const struct dv_dl_lib *lib, void *so, void **found)
 {
 	for (size_t i = 0; i < lib->nr; i++) {
@@ -40,21 +40,22 @@ static const char *resolve(const struct dv_dl_lib *lib, void *so, void **found)
 
 int dv_dl_load(const struct dv_dl_lib *lib, void *table)
 {
-	const char *name, *missing, *why;
+	const char *name, *missing, *error;
 	void *so, **found = calloc(lib->nr, sizeof(*found));
 
 	if (!found)
-		return dv_err(-ENOMEM, "mem %s: no memory for the symbols of its library", lib->what);
+		return dv_err(-ENOMEM, "mem %s: cannot allocate the symbol table of its library", lib->what);
 	so = open_one(lib, &name);
 	if (!so) {
-		why = dlerror();
+		error = dlerror();
 		free(found);
-		return dv_err(-ENODEV, "mem %s: its library does not load: %s; %s", lib->what,
-			      why ? why : name, lib->cure);
+		return dv_err(-ENODEV, "mem %s: cannot load its library: %s; %s", lib->what, error ? error : name,
+			      lib->hint);
 	}
 	missing = resolve(lib, so, found);
 	if (missing) {
-		dv_err(-ENODEV, "mem %s: %s has no %s: it is too old; %s", lib->what, name, missing, lib->cure);
+		dv_err(-ENODEV, "mem %s: %s is too old: it lacks the symbol %s; %s", lib->what, name, missing,
+		       lib->hint);
 		free(found);
 		dlclose(so);
 		return -ENODEV;

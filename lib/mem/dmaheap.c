@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dmaheap[:NAME]: a buffer of a dma-buf heap, "system" if none is named. */
+/* dmaheap[:NAME]: a buffer from a dma-buf heap, "system" by default. */
 #include "config.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -18,17 +18,17 @@ static int heap_open(struct devio_mem *m, const char *name)
 	int fd;
 
 	if (strchr(name, '/') || name[0] == '.')
-		return dv_err(-EINVAL, "mem %s: a heap's name has no '/' or leading '.': write dmaheap:NAME as in "
-			      "/dev/dma_heap", m->spec);
+		return dv_err(-EINVAL, "mem %s: invalid heap name: use dmaheap:NAME with a name from /dev/dma_heap",
+			      m->spec);
 	snprintf(node, sizeof(node), "dma_heap/%s", name);
 	fd = dv_sys_open(node);
 	if (fd == -ENOENT || fd == -ENXIO)
-		return dv_err(-ENODEV, "mem %s: there is no /dev/%s: the kernel needs CONFIG_DMABUF_HEAPS and the heap "
-			      "(CONFIG_DMABUF_HEAPS_SYSTEM for 'system')", m->spec, node);
+		return dv_err(-ENODEV, "mem %s: /dev/%s does not exist: the kernel needs CONFIG_DMABUF_HEAPS and the "
+			      "heap (CONFIG_DMABUF_HEAPS_SYSTEM for 'system')", m->spec, node);
 	if (fd == -EACCES || fd == -EPERM)
-		return dv_err(-EACCES, "mem %s: /dev/%s may not be opened: a udev rule or root gives access", m->spec,
+		return dv_err(-EACCES, "mem %s: cannot open /dev/%s: access requires root or a udev rule", m->spec,
 			      node);
-	return fd < 0 ? dv_err(fd, "mem %s: /dev/%s does not open", m->spec, node) : fd;
+	return fd < 0 ? dv_err(fd, "mem %s: cannot open /dev/%s", m->spec, node) : fd;
 }
 
 static int heap_alloc(struct devio_mem *m, const char *arg, const struct devio_mem_opts *opts)
@@ -40,12 +40,12 @@ static int heap_alloc(struct devio_mem *m, const char *arg, const struct devio_m
 	if (heap < 0)
 		return heap;
 	rc = req.len ? ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &req) : (errno = ENOMEM, -1);
-	rc = rc < 0 ? dv_err(-errno, "mem %s: the heap does not give %llu bytes", m->spec,
+	rc = rc < 0 ? dv_err(-errno, "mem %s: cannot allocate %llu bytes from the heap", m->spec,
 			     (unsigned long long)m->size) : 0;
 	close(heap);
 	if (rc)
 		return rc;
-	/* Pages of the heap have no user mapping that the block layer can pin: no HOST_PAGES. */
+	/* No HOST_PAGES: the block layer cannot pin the pages of a dma-buf mapping. */
 	m->caps = DEVIO_MEM_CPU_MAP | DEVIO_MEM_EXPORT;
 	return dv_bufmem_new(m, (int)req.fd, 0);
 }

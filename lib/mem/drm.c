@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drm:NODE: a dumb buffer of a DRM card, exported by PRIME. The driver puts it
- * where it likes (VRAM or host memory), so nothing is said about that.
+ * drm:NODE: a dumb buffer of a DRM card, exported through PRIME. The driver decides
+ * whether it is in VRAM or host memory, so DEVIO_MEM_DEVICE is not set.
  */
 #include "config.h"
 #include <limits.h>
@@ -28,47 +28,47 @@ static int card_open(struct devio_mem *m, const char *arg)
 	int fd;
 
 	if (!name || strncmp(name, "dri/", 4) || !name[4] || strstr(name, ".."))
-		return dv_err(-EINVAL, "mem %s: '%s' is no DRM node: write drm:/dev/dri/card0", m->spec, arg);
+		return dv_err(-EINVAL, "mem %s: invalid DRM node '%s': use drm:/dev/dri/card0", m->spec, arg);
 	fd = dv_sys_open(name);
 	if (fd == -ENOENT || fd == -ENXIO)
-		return dv_err(-ENODEV, "mem %s: there is no %s: a DRM driver must be loaded", m->spec, arg);
+		return dv_err(-ENODEV, "mem %s: %s does not exist: load a DRM driver", m->spec, arg);
 	if (fd == -EACCES || fd == -EPERM)
-		return dv_err(-EACCES, "mem %s: %s may not be opened: the groups video and render give access", m->spec,
+		return dv_err(-EACCES, "mem %s: cannot open %s: join the groups video and render for access", m->spec,
 			      arg);
 	if (fd < 0)
-		return dv_err(fd, "mem %s: %s does not open", m->spec, arg);
-	/* The first to open a card becomes its master; a display server needs that more. */
+		return dv_err(fd, "mem %s: cannot open %s", m->spec, arg);
+	/* The first opener becomes DRM master: leave that to a display server. */
 	(void)drmDropMaster(fd);
 	return fd;
 }
 
-/* Rows of a page: the pitch is then the width that was passed, with every driver. */
+/* Page-sized rows, for which every driver uses the requested pitch. */
 static int create(struct devio_mem *m, struct drm_mem *d)
 {
 	uint64_t page = dv_sys_page(), rows = dv_sys_page_up(m->size) / page;
 	uint32_t width = (uint32_t)(page / 4), pitch;
 	int rc;
 
-	/* Most drivers refuse more than 65535 rows: make the rows longer instead. */
+	/* Most drivers reject more than 65535 rows: use longer rows instead. */
 	while (rows > 32768) {
 		rows = (rows + 1) / 2;
 		if (width > UINT32_MAX / 16)
-			return dv_err(-ENOMEM, "mem %s: %llu bytes are too many for a dumb buffer", m->spec,
+			return dv_err(-ENOMEM, "mem %s: size of %llu bytes is too large for a dumb buffer", m->spec,
 				      (unsigned long long)m->size);
 		width *= 2;
 	}
 	rc = drmModeCreateDumbBuffer(d->card, width, (uint32_t)rows, 32, 0, &d->handle, &pitch, &d->map_len);
 	if (rc)
-		return dv_err(rc == -ENOSYS ? -EOPNOTSUPP : rc, "mem %s: the driver makes no dumb buffer of %llu bytes", m->spec,
-			      (unsigned long long)m->size);
+		return dv_err(rc == -ENOSYS ? -EOPNOTSUPP : rc, "mem %s: cannot create a dumb buffer of %llu bytes",
+			      m->spec, (unsigned long long)m->size);
 	if (d->map_len >= m->size)
 		return 0;
 	(void)drmModeDestroyDumbBuffer(d->card, d->handle);
-	return dv_err(-EIO, "mem %s: the driver made a dumb buffer of %llu bytes for %llu", m->spec,
+	return dv_err(-EIO, "mem %s: the driver created a dumb buffer of %llu bytes instead of %llu", m->spec,
 		      (unsigned long long)d->map_len, (unsigned long long)m->size);
 }
 
-/* The PCI address by way of sysfs; "" for platform devices. */
+/* Finds the PCI address in sysfs; "" for platform devices. */
 static void find_bdf(struct devio_mem *m, const char *node)
 {
 	char path[PATH_MAX], dev[64];
@@ -89,10 +89,11 @@ static int drm_alloc(struct devio_mem *m, const char *arg, const struct devio_me
 
 	(void)opts;
 	if (!dv_sys_page_up(m->size))
-		return dv_err(-ENOMEM, "mem %s: %llu bytes are too many", m->spec, (unsigned long long)m->size);
+		return dv_err(-ENOMEM, "mem %s: size of %llu bytes is too large", m->spec,
+			      (unsigned long long)m->size);
 	d = calloc(1, sizeof(*d));
 	if (!d)
-		return dv_err(-ENOMEM, "mem %s: no memory for the handle", m->spec);
+		return dv_err(-ENOMEM, "mem %s: cannot allocate the handle", m->spec);
 	rc = d->card = card_open(m, arg);
 	if (rc < 0)
 		goto no_card;
@@ -119,10 +120,10 @@ static int drm_map(struct devio_mem *m)
 	void *p;
 
 	if (rc)
-		return dv_err(rc, "mem %s: the driver does not map the dumb buffer", m->spec);
+		return dv_err(rc, "mem %s: cannot map the dumb buffer", m->spec);
 	p = mmap(NULL, d->map_len, PROT_READ | PROT_WRITE, MAP_SHARED, d->card, (off_t)at);
 	if (p == MAP_FAILED)
-		return dv_err(-errno, "mem %s: %llu bytes cannot be mapped", m->spec, (unsigned long long)m->size);
+		return dv_err(-errno, "mem %s: mmap() of %llu bytes failed", m->spec, (unsigned long long)m->size);
 	dv_mem_set_ptr(m, p);
 	return 0;
 }
@@ -134,7 +135,7 @@ static int drm_export(struct devio_mem *m, int *fd, uint64_t *off)
 
 	if (rc)
 		return dv_err(rc == -EINVAL || rc == -ENOSYS ? -EOPNOTSUPP : rc,
-			      "mem %s: the driver does not export it by PRIME (%s)", m->spec, dv_errno_name(rc));
+			      "mem %s: the driver cannot export it through PRIME (%s)", m->spec, dv_errno_name(rc));
 	*off = 0;
 	return 0;
 }
@@ -145,7 +146,7 @@ static void drm_free(struct devio_mem *m)
 
 	if (m->ptr)
 		munmap(m->ptr, d->map_len);
-	/* After fork() the open card is shared: the handle is the parent's. */
+	/* After fork() the open card is shared with the parent, to which the handle belongs. */
 	if (!dv_mem_forked(m))
 		(void)drmModeDestroyDumbBuffer(d->card, d->handle);
 	close(d->card);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A pool of events of a device: taken and put back without a lock, so that
- * copies of many threads do not wait for each other. The event in a slot is
- * made by whoever takes the slot first and stays until the device is closed.
+ * A lock-free pool of a device's events, so that copies of several threads do not wait
+ * for each other. The first user of a slot creates its event, which then exists until
+ * the device is closed.
  */
 #ifndef DV_MEM_EVPOOL_H
 #define DV_MEM_EVPOOL_H
@@ -15,7 +15,7 @@
 
 struct dv_evpool {
 	_Atomic uint64_t busy[DV_EV_WORDS];
-	void *ev[DV_EV_NR]; /* [i] belongs to the one who took i */
+	void *ev[DV_EV_NR]; /* [i] belongs to the owner of slot i */
 };
 
 /* A slot, or -1 if all are in flight. */

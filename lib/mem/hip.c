@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hip:N: memory of an AMD GPU through ROCm's HIP runtime. A thread has a
- * current device and a last error there: both are after every call of ours
- * what the application left them.
+ * hip:N: memory of an AMD GPU through ROCm's HIP runtime. HIP keeps a current device
+ * and a last error per thread: every call here preserves the application's.
  */
 #include "config.h"
 #include <limits.h>
@@ -24,7 +23,7 @@ struct hip_dev {
 
 struct hip_mem {
 	struct hip_dev *d;
-	bool own; /* allocated here, not the application's */
+	bool own; /* allocated by us, not imported */
 };
 
 struct hip_want {
@@ -32,13 +31,13 @@ struct hip_want {
 	int n;
 };
 
-/* The application's state of this thread. */
+/* The application's per-thread state. */
 struct hip_app {
 	int device;
 	int error;
 };
 
-/* The vendor's result; 0: our device is current and leave() is due. */
+/* Returns a hipError_t. After 0 device n is current, and the caller must call leave(). */
 static int enter(int n, struct hip_app *app)
 {
 	int rc;
@@ -47,7 +46,7 @@ static int enter(int n, struct hip_app *app)
 	rc = dv_hip.GetDevice(&app->device);
 	if (!rc && app->device != n)
 		rc = dv_hip.SetDevice(n);
-	/* An error of ours is not the application's; one of its own stays. */
+	/* Clear our own error, but keep an earlier one of the application. */
 	if (rc && !app->error)
 		(void)dv_hip.GetLastError();
 	return rc;
@@ -78,7 +77,8 @@ static int hip_open(struct dv_shared *s, const void *arg)
 	if (rc)
 		return rc;
 	if (w->n >= nr)
-		return dv_err(-ENODEV, "mem %s: there are %d HIP devices, counted from 0", w->spec, nr);
+		return dv_err(-ENODEV, "mem %s: no such device: there are %d HIP devices, numbered from 0", w->spec,
+			      nr);
 	d->n = w->n;
 	rc = enter(d->n, &app);
 	if (rc)
@@ -98,7 +98,7 @@ static void hip_close(struct dv_shared *s)
 	struct hip_dev *d = (struct hip_dev *)s;
 	struct hip_app app;
 
-	/* Destroying needs no current device; without ours it is done all the same. */
+	/* Destroying does not require a current device: go on if enter() fails. */
 	bool in = !enter(d->n, &app);
 
 	dv_streams_drop(&d->streams);
@@ -121,7 +121,7 @@ static int attach(struct devio_mem *m, int n)
 	int rc;
 
 	if (!h)
-		return dv_err(-ENOMEM, "mem %s: no memory for the handle", m->spec);
+		return dv_err(-ENOMEM, "mem %s: cannot allocate the handle", m->spec);
 	snprintf(key, sizeof(key), "hip:%d", n);
 	rc = dv_share_get(&hip_share, key, &want, &s);
 	if (rc) {
@@ -180,7 +180,7 @@ static void hip_free(struct devio_mem *m)
 	struct hip_app app;
 	bool in;
 
-	/* The runtime is dead in a forked child: the parent's memory is left alone. */
+	/* The runtime does not work in a forked child, and the memory belongs to the parent. */
 	if (dv_mem_forked(m)) {
 		free(h);
 		return;
@@ -194,25 +194,25 @@ static void hip_free(struct devio_mem *m)
 	detach(m);
 }
 
-static int judge_pointer(struct devio_mem *m, const struct dv_hip_pointer *p, int version, int n, void *ptr)
+static int check_type(struct devio_mem *m, const struct dv_hip_pointer *p, int version, int n, void *ptr)
 {
-	/* ROCm 5 counts from 0 what later ones count from 1. */
+	/* ROCm 5 numbers the memory types from 0, later versions from 1. */
 	int type = version >= HIP_VERSION_6 ? p->type : p->type + 1;
 
 	if (p->managed)
-		return dv_err(-EOPNOTSUPP, "mem %s: %p is managed memory, which moves between host and device: import it as "
-			      "'host', or use hipMalloc", m->spec, ptr);
+		return dv_err(-EOPNOTSUPP, "mem %s: %p is managed memory, which migrates between host and device: "
+			      "import it as 'host', or use hipMalloc", m->spec, ptr);
 	if (type == HIP_TYPE_HOST)
 		return dv_err(-EFAULT, "mem %s: %p is host memory: import it as 'host'", m->spec, ptr);
 	if (type != HIP_TYPE_DEVICE)
-		return dv_err(-EFAULT, "mem %s: HIP does not know the pointer %p", m->spec, ptr);
+		return dv_err(-EFAULT, "mem %s: pointer %p is unknown to HIP", m->spec, ptr);
 	if (p->device != n)
-		return dv_err(-EFAULT, "mem %s: the pointer %p lies on hip:%d", m->spec, ptr, p->device);
+		return dv_err(-EFAULT, "mem %s: pointer %p belongs to hip:%d", m->spec, ptr, p->device);
 	return 0;
 }
 
-/* Both questions with our device current; a pointer that is unknown is no error of HIP. */
-static int ask_pointer(struct devio_mem *m, int n, void *ptr, struct dv_hip_pointer *p, void **base, size_t *size)
+/* Queries attributes and address range of a pointer. *size is 0 if there is no range. */
+static int query_pointer(struct devio_mem *m, int n, void *ptr, struct dv_hip_pointer *p, void **base, size_t *size)
 {
 	struct hip_app app;
 	int rc = enter(n, &app), range;
@@ -223,10 +223,10 @@ static int ask_pointer(struct devio_mem *m, int n, void *ptr, struct dv_hip_poin
 	range = rc ? 0 : dv_hip.MemGetAddressRange(base, size, ptr);
 	leave(n, &app);
 	if (rc == HIP_INVALID_VALUE || rc == HIP_INVALID_DEVICE_POINTER)
-		return dv_err(-EFAULT, "mem %s: HIP does not know the pointer %p", m->spec, ptr);
+		return dv_err(-EFAULT, "mem %s: pointer %p is unknown to HIP", m->spec, ptr);
 	if (rc)
 		return dv_hip_err(m->spec, rc, "hipPointerGetAttributes");
-	/* Of unregistered memory there is no range: judge_pointer() has the better words. */
+	/* Unregistered memory has no range: check_type() has the better error message. */
 	if (range == HIP_INVALID_VALUE || range == HIP_NOT_FOUND || range == HIP_INVALID_DEVICE_POINTER)
 		*size = 0;
 	else if (range)
@@ -245,15 +245,15 @@ static int check_pointer(struct devio_mem *m, int n, void *ptr)
 	rc = dv_hip_load(m->spec, &nr, &version);
 	dv_share_unlock();
 	if (!rc)
-		rc = ask_pointer(m, n, ptr, &p, &base, &size);
+		rc = query_pointer(m, n, ptr, &p, &base, &size);
 	if (!rc)
-		rc = judge_pointer(m, &p, version, n, ptr);
+		rc = check_type(m, &p, version, n, ptr);
 	if (rc)
 		return rc;
 	skip = (size_t)((char *)ptr - (char *)base);
 	if (skip > size || m->size > size - skip)
-		return dv_err(-EFAULT, "mem %s: %llu bytes at %p leave the allocation, which ends after %zu", m->spec,
-			      (unsigned long long)m->size, ptr, size > skip ? size - skip : 0);
+		return dv_err(-EFAULT, "mem %s: %llu bytes at %p exceed the allocation, which ends after %zu bytes",
+			      m->spec, (unsigned long long)m->size, ptr, size > skip ? size - skip : 0);
 	return 0;
 }
 
@@ -261,7 +261,7 @@ static int hip_import(struct devio_mem *m, const char *arg, void *ptr)
 {
 	int n, rc = dv_sys_ordinal(m, arg, &n);
 
-	/* First the device: an ordinal too high has its own sentence. */
+	/* Open the device first: it has the better error message for an invalid ordinal. */
 	if (!rc)
 		rc = attach(m, n);
 	if (rc)
@@ -292,15 +292,16 @@ static int hip_export(struct devio_mem *m, int *fd, uint64_t *off)
 	uint64_t at = 0;
 
 	if (!(m->caps & DEVIO_MEM_EXPORT))
-		return dv_err(-EOPNOTSUPP, "mem %s: this ROCm exports no dma-buf: it takes ROCm 7, or libhsa-runtime64 "
-			      "with hsa_amd_portable_export_dmabuf", m->spec);
+		return dv_err(-EOPNOTSUPP, "mem %s: this ROCm version cannot export dma-bufs: needs ROCm 7, or "
+			      "libhsa-runtime64 with hsa_amd_portable_export_dmabuf", m->spec);
 	rc = enter(h->d->n, &app);
 	if (rc)
 		return no_device(m->spec, rc);
 	rc = get_handle(m, &own, &at);
 	leave(h->d->n, &app);
 	if (rc && !dv_hip.MemGetHandleForAddressRange)
-		return dv_err(-EIO, "mem %s: hsa_amd_portable_export_dmabuf: HSA status 0x%x", m->spec, (unsigned int)rc);
+		return dv_err(-EIO, "mem %s: hsa_amd_portable_export_dmabuf: HSA status 0x%x", m->spec,
+			      (unsigned int)rc);
 	if (rc)
 		return dv_hip_err(m->spec, rc, "hipMemGetHandleForAddressRange (dma-buf)");
 	*fd = own;
@@ -308,8 +309,9 @@ static int hip_export(struct devio_mem *m, int *fd, uint64_t *off)
 	return 0;
 }
 
-/* By the stream of copies out of the device (true) or into it. */
-static int copy_async(struct devio_mem *m, void *to, const void *from, size_t len, int kind, bool out, struct dv_copy *c)
+/* Uses the stream for copies out of the device (out true) or into it. */
+static int copy_async(struct devio_mem *m, void *to, const void *from, size_t len, int kind, bool out,
+		      struct dv_copy *c)
 {
 	struct hip_dev *d = ((struct hip_mem *)m->priv)->d;
 	struct hip_app app;
@@ -326,15 +328,15 @@ static int copy_async(struct devio_mem *m, void *to, const void *from, size_t le
 	return done < 0 ? dv_hip_err(m->spec, -done, "hipStreamSynchronize") : done;
 }
 
-static void *place(const struct devio_mem *m, uint64_t off)
+static void *dev_ptr(const struct devio_mem *m, uint64_t off)
 {
 	return (void *)(uintptr_t)(m->device_ptr + off);
 }
 
 static int hip_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c)
 {
-	return out ? copy_async(m, host, place(m, off), len, HIP_DEVICE_TO_HOST, true, c) :
-		     copy_async(m, place(m, off), host, len, HIP_HOST_TO_DEVICE, false, c);
+	return out ? copy_async(m, host, dev_ptr(m, off), len, HIP_DEVICE_TO_HOST, true, c) :
+		     copy_async(m, dev_ptr(m, off), host, len, HIP_HOST_TO_DEVICE, false, c);
 }
 
 static int hip_between(struct devio_mem *dst, uint64_t off, struct devio_mem *src, uint64_t src_off, size_t len,
@@ -342,14 +344,14 @@ static int hip_between(struct devio_mem *dst, uint64_t off, struct devio_mem *sr
 {
 	if (((struct hip_mem *)src->priv)->d != ((struct hip_mem *)dst->priv)->d)
 		return -EOPNOTSUPP;
-	return copy_async(dst, place(dst, off), place(src, src_off), len, HIP_DEVICE_TO_DEVICE, false, c);
+	return copy_async(dst, dev_ptr(dst, off), dev_ptr(src, src_off), len, HIP_DEVICE_TO_DEVICE, false, c);
 }
 
 static int hip_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait)
 {
 	struct hip_dev *d = ((struct hip_mem *)m->priv)->d;
 	struct hip_app app;
-	/* An event knows its device; without ours it is asked all the same, the copy being under way. */
+	/* An event knows its device, so it can be queried even if enter() fails while the copy is in flight. */
 	bool in = !enter(d->n, &app);
 	int done = dv_streams_poll(&d->streams, c, wait);
 
@@ -370,7 +372,7 @@ static int hip_pin(struct devio_mem *m, void *host, size_t len, void **handle)
 	leave(d->n, &app);
 	if (rc)
 		return dv_hip_err(m->spec, rc, "hipHostRegister");
-	dv_share_hold(&d->s);
+	dv_share_ref(&d->s);
 	*handle = d;
 	return 0;
 }
@@ -391,7 +393,7 @@ static void hip_unpin(void *handle, void *host, size_t len)
 	dv_share_put(&d->s);
 }
 
-/* A GPU is a node of the kernel's compute topology with an id; CPUs have 0. */
+/* GPUs have a non-zero gpu_id in the kernel's compute topology, CPUs 0. */
 static bool is_gpu(const char *dir, const char *node)
 {
 	char path[PATH_MAX], text[16] = "";

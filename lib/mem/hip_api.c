@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Loading AMD's HIP runtime, and its errors in our words. */
+/* Loading the HIP runtime, and translating its errors. */
 #include "config.h"
 #include <stdbool.h>
 #include "core/err.h"
@@ -43,7 +43,7 @@ static const struct dv_dl_lib hip_lib = {
 	.env = "DEVIO_HIP_LIBRARY",
 	.names = (const char *const[]){ "libamdhip64.so", "libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5",
 					NULL },
-	.cure = "install ROCm's HIP runtime (libamdhip64), or use amdgpu:N",
+	.hint = "install ROCm's HIP runtime (libamdhip64), or use amdgpu:N",
 	.syms = hip_syms,
 	.nr = sizeof(hip_syms) / sizeof(hip_syms[0]),
 };
@@ -56,7 +56,7 @@ static const struct dv_dl_lib hsa_lib = {
 	.what = "hip",
 	.env = "DEVIO_HSA_LIBRARY",
 	.names = (const char *const[]){ "libhsa-runtime64.so.1", "libhsa-runtime64.so", NULL },
-	.cure = "install ROCm's HSA runtime",
+	.hint = "install ROCm's HSA runtime",
 	.syms = hsa_syms,
 	.nr = sizeof(hsa_syms) / sizeof(hsa_syms[0]),
 };
@@ -96,7 +96,7 @@ static int load_libraries(void)
 	if (rc || loaded)
 		return rc;
 	loaded = true;
-	/* Only where HIP itself does not export; without it export says what is missing. */
+	/* Only if HIP itself cannot export; if HSA cannot either, export reports what is missing. */
 	if (!dv_hip.MemGetHandleForAddressRange)
 		(void)dv_dl_load(&hsa_lib, &dv_hsa);
 	return 0;
@@ -109,7 +109,7 @@ static int init_runtime(const char *spec, int *devices, int *version)
 	if (!rc)
 		rc = dv_hip.GetDeviceCount(devices);
 	if (rc == HIP_NO_DEVICE)
-		return dv_err(-ENODEV, "mem %s: HIP sees no device: check rocminfo, HIP_VISIBLE_DEVICES and the access to "
+		return dv_err(-ENODEV, "mem %s: HIP found no device: check rocminfo, HIP_VISIBLE_DEVICES and access to "
 			      "/dev/kfd (group render)", spec);
 	if (rc)
 		return dv_hip_err(spec, rc, "hipInit or hipGetDeviceCount");
@@ -119,14 +119,14 @@ static int init_runtime(const char *spec, int *devices, int *version)
 
 int dv_hip_load(const char *spec, int *devices, int *version)
 {
-	int rc = load_libraries(), before;
+	int rc = load_libraries(), last;
 
 	if (rc)
 		return rc;
-	before = dv_hip.PeekAtLastError();
+	last = dv_hip.PeekAtLastError();
 	rc = init_runtime(spec, devices, version);
-	/* Our failure is not to be found by the application. */
-	if (rc && !before)
+	/* Hide our error from the application. */
+	if (rc && !last)
 		(void)dv_hip.GetLastError();
 	return rc;
 }

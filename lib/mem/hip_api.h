@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part of AMD's HIP runtime (libamdhip64.so) that is used: own
- * declarations of its documented ABI, the same in ROCm 5 to 7 but for what is
- * said here.
+ * The part of the HIP runtime (libamdhip64.so) that is used: declarations of its
+ * documented ABI, identical in ROCm 5 to 7 except as noted.
  */
 #ifndef DV_MEM_HIP_API_H
 #define DV_MEM_HIP_API_H
@@ -27,9 +26,11 @@ enum {
 	HIP_NOT_SUPPORTED = 801,
 };
 
-enum { HIP_HOST_TO_DEVICE = 1, HIP_DEVICE_TO_HOST = 2, HIP_DEVICE_TO_DEVICE = 3, HIP_HOST_PORTABLE = 1, HIP_RANGE_DMA_BUF_FD = 1 };
+enum { HIP_HOST_TO_DEVICE = 1, HIP_DEVICE_TO_HOST = 2, HIP_DEVICE_TO_DEVICE = 3 };
+enum { HIP_HOST_PORTABLE = 1 };
+enum { HIP_RANGE_DMA_BUF_FD = 1 };
 
-/* ROCm 6 renumbered the kinds of memory: before it, device memory was 1 and host memory 0. */
+/* ROCm 6 renumbered the memory types: before, device memory was 1 and host memory 0. */
 enum { HIP_VERSION_6 = 60000000, HIP_TYPE_HOST = 1, HIP_TYPE_DEVICE = 2 };
 
 struct dv_hip_pointer {
@@ -39,7 +40,7 @@ struct dv_hip_pointer {
 	void *host_ptr;
 	int managed;
 	unsigned int flags;
-	uint64_t spare[8]; /* should a later version write more */
+	uint64_t spare[8]; /* in case a later version writes more */
 };
 
 struct dv_hip_api {
@@ -60,17 +61,17 @@ struct dv_hip_api {
 	struct dv_stream_api st;
 	int (*HostRegister)(void *host, size_t len, unsigned int flags);
 	int (*HostUnregister)(void *host);
-	/* ROCm 7; NULL before it */
+	/* ROCm 7; NULL with older versions */
 	int (*MemGetHandleForAddressRange)(void *handle, void *ptr, size_t size, int type, unsigned long long flags);
 };
 
-/* The layer below has exported dma-bufs since ROCm 5.3. */
+/* The HSA runtime, on which HIP is built, can export dma-bufs since ROCm 5.3. */
 struct dv_hsa_api {
 	int (*export_dmabuf)(const void *ptr, size_t size, int *fd, uint64_t *off);
 };
 
 extern struct dv_hip_api dv_hip;
-extern struct dv_hsa_api dv_hsa; /* its pointer is NULL where the library has it not */
+extern struct dv_hsa_api dv_hsa; /* export_dmabuf is NULL if the library lacks it */
 
 /* As dv_cu_load() and dv_cu_err(). */
 int dv_hip_load(const char *spec, int *devices, int *version);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* host: anonymous memory of this process, or a pointer that it already has. */
+/* host: anonymous memory of this process, or an imported pointer. */
 #include "config.h"
 #include <string.h>
 #include <sys/mman.h>
@@ -14,7 +14,7 @@
 static int host_check_arg(struct devio_mem *m, const char *arg)
 {
 	if (*arg)
-		return dv_err(-EINVAL, "mem %s: 'host' takes nothing after it", m->spec);
+		return dv_err(-EINVAL, "mem %s: 'host' takes no argument", m->spec);
 	return 0;
 }
 
@@ -35,11 +35,11 @@ static int host_alloc(struct devio_mem *m, const char *arg, const struct devio_m
 	(void)opts;
 	p = mmap(NULL, m->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED)
-		return dv_err(-errno, "mem host: %llu bytes cannot be mapped", (unsigned long long)m->size);
-	/* Fewer faults and fewer DMA segments; where it is not allowed nothing is lost. */
+		return dv_err(-errno, "mem host: mmap() of %llu bytes failed", (unsigned long long)m->size);
+	/* Fewer page faults and DMA segments; optional. */
 	if (m->size >= HUGE_PAGE)
 		(void)madvise(p, m->size, MADV_HUGEPAGE);
-	/* As other memories do, cost at the allocation, not in the first transfer. */
+	/* As with other memories, pay at allocation time, not in the first transfer. */
 	(void)madvise(p, m->size, MADV_POPULATE_WRITE);
 	host_describe(m, p);
 	m->priv = p;

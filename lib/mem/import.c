@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* import: a range of a dma-buf that somebody else made. */
+/* Imported memory: a range of an existing dma-buf. */
 #include "config.h"
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -14,9 +14,9 @@ static int check_fd(int fd)
 	int rc = dv_dmabuf_check(fd);
 
 	if (rc == -EINVAL)
-		return dv_err(rc, "mem dmabuf: fd %d is no dma-buf: give one that a device's driver or library exported",
-			      fd);
-	return rc ? dv_err(rc, "mem dmabuf: fd %d cannot be used", fd) : 0;
+		return dv_err(rc, "mem dmabuf: fd %d is not a dma-buf: pass one exported by a device's driver or "
+			      "library", fd);
+	return rc ? dv_err(rc, "mem dmabuf: cannot use fd %d", fd) : 0;
 }
 
 static int check_range(int fd, uint64_t off, uint64_t size)
@@ -24,14 +24,14 @@ static int check_range(int fd, uint64_t off, uint64_t size)
 	int64_t have = dv_dmabuf_size(fd);
 
 	if (have < 0)
-		return dv_err((int)have, "mem dmabuf: the size of fd %d is not known: lseek fails", fd);
+		return dv_err((int)have, "mem dmabuf: cannot determine the size of fd %d: lseek() failed", fd);
 	if (off > (uint64_t)have || size > (uint64_t)have - off)
-		return dv_err(-ERANGE, "mem dmabuf: %llu bytes at %llu leave the dma-buf of %lld bytes",
+		return dv_err(-ERANGE, "mem dmabuf: %llu bytes at offset %llu exceed the dma-buf of %lld bytes",
 			      (unsigned long long)size, (unsigned long long)off, (long long)have);
 	return 0;
 }
 
-/* Whether mmap works is the exporter's choice; one page tells. */
+/* Whether mmap() is supported depends on the exporter: try one page. */
 static bool can_map(int fd)
 {
 	void *p;
@@ -52,7 +52,7 @@ int dv_import_dmabuf(struct devio_mem *m, int fd, uint64_t off)
 		return rc;
 	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
-		return dv_err(-errno, "mem dmabuf: fd %d cannot be duplicated", fd);
+		return dv_err(-errno, "mem dmabuf: cannot duplicate fd %d", fd);
 	rc = dv_bufmem_new(m, own, off);
 	if (rc)
 		return rc;
@@ -60,12 +60,12 @@ int dv_import_dmabuf(struct devio_mem *m, int fd, uint64_t off)
 	return 0;
 }
 
-/* Never called: what has no spec is not in the table of providers. */
+/* Never called: the provider has no spec and is not in the table. */
 static int no_alloc(struct devio_mem *m, const char *arg, const struct devio_mem_opts *opts)
 {
 	(void)arg;
 	(void)opts;
-	return dv_err(-EOPNOTSUPP, "mem %s: a dma-buf is imported, not allocated", m->spec);
+	return dv_err(-EOPNOTSUPP, "mem %s: a dma-buf can only be imported, not allocated", m->spec);
 }
 
 const struct dv_mem_ops dv_mem_import = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Device memory: specs, references, and the calls that every provider shares. */
+/* Device memory: specs, reference counting, and calls common to all providers. */
 #include "config.h"
 #include <stdlib.h>
 #include <stdio.h>
@@ -10,13 +10,13 @@
 #include "core/err.h"
 #include "mem/mem.h"
 
-/* "cuda:0" -> its provider and the text after the colon ("" without one). */
+/* "cuda:0" -> the provider and the text after the colon ("" if there is none). */
 static int parse_spec(const char *spec, const struct dv_mem_ops **ops, const char **arg)
 {
 	size_t n;
 
 	if (!spec || strlen(spec) >= sizeof(((struct devio_mem *)0)->spec))
-		return dv_err(-EINVAL, "mem: the spec is missing or too long");
+		return dv_err(-EINVAL, "mem: spec is NULL or too long");
 	n = strcspn(spec, ":");
 	for (int i = 0; dv_mem_table[i]; i++) {
 		const char *name = dv_mem_table[i]->name;
@@ -27,7 +27,7 @@ static int parse_spec(const char *spec, const struct dv_mem_ops **ops, const cha
 		*arg = spec[n] ? spec + n + 1 : "";
 		return 0;
 	}
-	return dv_err(-EINVAL, "mem: '%s' names no kind of memory: host, udmabuf, dmaheap[:NAME], p2pmem:BDF, "
+	return dv_err(-EINVAL, "mem: unknown memory type '%s': use host, udmabuf, dmaheap[:NAME], p2pmem:BDF, "
 		      "vfio:BDF/BAR, drm:NODE, amdgpu:N, cuda:N, hip:N or ze:N", spec);
 }
 
@@ -38,18 +38,18 @@ static int mem_new(struct devio_ctx *ctx, const struct dv_mem_ops *ops, const ch
 	int rc;
 
 	if (!ctx)
-		return dv_err(-EINVAL, "mem: the context is NULL");
+		return dv_err(-EINVAL, "mem: context is NULL");
 	if (!out)
-		return dv_err(-EINVAL, "mem: there is nowhere to put the memory");
+		return dv_err(-EINVAL, "mem: the pointer for the new memory is NULL");
 	rc = dv_ctx_forked(ctx);
 	if (rc)
 		return rc;
 	if (!size || size > INT64_MAX)
-		return dv_err(-EINVAL, "mem %s: a size of %llu bytes is not possible", spec,
+		return dv_err(-EINVAL, "mem %s: invalid size of %llu bytes", spec,
 			      (unsigned long long)size);
 	m = calloc(1, sizeof(*m));
 	if (!m)
-		return dv_err(-ENOMEM, "mem %s: no memory for the handle", spec);
+		return dv_err(-ENOMEM, "mem %s: cannot allocate the handle", spec);
 	m->ops = ops;
 	m->ctx = dv_ctx_get(ctx);
 	m->refs = 1;
@@ -83,7 +83,8 @@ DEVIO_API int devio_mem_alloc(struct devio_ctx *ctx, const char *spec, uint64_t 
 	if (!rc)
 		rc = parse_spec(spec, &ops, &arg);
 	if (!rc && o.offset && !ops->takes_offset)
-		rc = dv_err(-EINVAL, "mem %s: an offset has no meaning here: leave devio_mem_opts.offset 0", spec);
+		rc = dv_err(-EINVAL, "mem %s: offset not supported for this memory type: leave devio_mem_opts.offset "
+			    "0", spec);
 	if (!rc)
 		rc = mem_new(ctx, ops, spec, size, out ? &m : NULL);
 	if (rc)
@@ -106,9 +107,10 @@ DEVIO_API int devio_mem_import_ptr(struct devio_ctx *ctx, const char *spec, void
 	int rc = parse_spec(spec, &ops, &arg);
 
 	if (!rc && !ops->import_ptr)
-		rc = dv_err(-EOPNOTSUPP, "mem %s: has no pointers to import: host, cuda, hip and ze have", spec);
+		rc = dv_err(-EOPNOTSUPP, "mem %s: cannot import pointers of this memory type: only host, cuda, hip and "
+			    "ze", spec);
 	if (!rc && (!ptr || (uintptr_t)ptr + size < (uintptr_t)ptr))
-		rc = dv_err(-EFAULT, "mem %s: pointer %p with %llu bytes is no range", spec, ptr,
+		rc = dv_err(-EFAULT, "mem %s: invalid range: pointer %p, %llu bytes", spec, ptr,
 			    (unsigned long long)size);
 	if (!rc)
 		rc = mem_new(ctx, ops, spec, size, out ? &m : NULL);
@@ -171,7 +173,7 @@ int dv_mem_dmabuf(struct devio_mem *m, int *fd, uint64_t *off)
 		if (m->ops->export)
 			rc = m->ops->export(m, &m->dmabuf_fd, &m->dmabuf_off);
 		else
-			rc = dv_err(-EOPNOTSUPP, "mem %s: cannot be exported as a dma-buf", m->spec);
+			rc = dv_err(-EOPNOTSUPP, "mem %s: this memory type cannot be exported as a dma-buf", m->spec);
 	}
 	if (!rc) {
 		*fd = m->dmabuf_fd;
@@ -183,7 +185,7 @@ int dv_mem_dmabuf(struct devio_mem *m, int *fd, uint64_t *off)
 
 static int check_mem(const struct devio_mem *m)
 {
-	return m ? dv_ctx_forked(m->ctx) : dv_err(-EINVAL, "mem: the memory is NULL");
+	return m ? dv_ctx_forked(m->ctx) : dv_err(-EINVAL, "mem: memory is NULL");
 }
 
 DEVIO_API int devio_mem_export(struct devio_mem *m, int *fd, uint64_t *offset)
@@ -197,7 +199,7 @@ DEVIO_API int devio_mem_export(struct devio_mem *m, int *fd, uint64_t *offset)
 		return rc;
 	own = fcntl(own, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
-		return dv_err(-errno, "mem %s: the dma-buf's descriptor cannot be duplicated", m->spec);
+		return dv_err(-errno, "mem %s: cannot duplicate the dma-buf's file descriptor", m->spec);
 	*fd = own;
 	*offset = off;
 	return 0;
@@ -244,7 +246,7 @@ int dv_mem_copy_now(struct devio_mem *m, uint64_t off, void *host, size_t len, b
 	return rc ? (rc < 0 ? rc : 0) : dv_mem_copy_wait(m, &c);
 }
 
-/* Memory in which the CPU loads and stores as it likes, with nothing before or after it. */
+/* Memory that the CPU can access directly, without bracketing calls. */
 static bool is_plain(const struct devio_mem *m)
 {
 	return m->caps & DEVIO_MEM_CPU_MAP && (!m->ops->copy || m->ops->copy == dv_mem_copy_cpu);
@@ -276,7 +278,7 @@ static int copy_sync(struct devio_mem *m, uint64_t off, void *host, size_t len, 
 	if (rc)
 		return rc;
 	if (off > m->size || len > m->size - off)
-		return dv_err(-ERANGE, "mem %s: %zu bytes at %llu leave its %llu bytes", m->spec, len,
+		return dv_err(-ERANGE, "mem %s: %zu bytes at offset %llu exceed its %llu bytes", m->spec, len,
 			      (unsigned long long)off, (unsigned long long)m->size);
 	return len ? dv_mem_copy_now(m, off, host, len, out) : 0;
 }
@@ -296,7 +298,7 @@ DEVIO_API int devio_mem_get_info(const struct devio_mem *m, struct devio_mem_inf
 	struct devio_mem_info i = { 0 };
 
 	if (!m)
-		return dv_err(-EINVAL, "mem: the memory is NULL");
+		return dv_err(-EINVAL, "mem: memory is NULL");
 	i.size = m->size;
 	i.device_ptr = m->device_ptr;
 	i.caps = m->caps;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* p2pmem:BDF: P2PDMA pages of a PCI device, mapped through its sysfs file. */
+/* p2pmem:BDF: P2PDMA pages of a PCI device, mapped through sysfs. */
 #include "config.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -11,16 +11,16 @@
 #include "core/err.h"
 #include "mem/sys.h"
 
-static int file_of(struct devio_mem *m, const char *name, char *path, size_t size)
+static int sysfs_path(struct devio_mem *m, const char *name, char *path, size_t size)
 {
 	return dv_sys_path(path, size, dv_mem_sysfs(m->ctx), "bus/pci/devices/%s/p2pmem/%s", m->bdf, name);
 }
 
-/* What the device has left, for the sentence; -1 if it does not say. */
+/* Free bytes of the device, for the error message; -1 if unknown. */
 static long long available(struct devio_mem *m)
 {
 	char path[PATH_MAX], text[32] = "";
-	int fd = file_of(m, "available", path, sizeof(path)) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	int fd = sysfs_path(m, "available", path, sizeof(path)) ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
 	if (fd < 0)
@@ -33,18 +33,17 @@ static long long available(struct devio_mem *m)
 static int open_pool(struct devio_mem *m)
 {
 	char path[PATH_MAX];
-	int fd = file_of(m, "allocate", path, sizeof(path)) ? -1 : open(path, O_RDWR | O_CLOEXEC);
+	int fd = sysfs_path(m, "allocate", path, sizeof(path)) ? -1 : open(path, O_RDWR | O_CLOEXEC);
 
 	if (fd >= 0)
 		return fd;
 	if (errno == ENOENT)
-		return dv_err(-ENODEV, "mem %s: %s does not exist: the device lends no P2P memory (an NVMe drive needs a "
-			      "controller memory buffer), or the kernel has no CONFIG_PCI_P2PDMA (Linux 6.2)", m->spec,
-			      path);
+		return dv_err(-ENODEV, "mem %s: %s does not exist: the device provides no P2P memory (an NVMe drive "
+			      "needs a controller memory buffer), or the kernel lacks CONFIG_PCI_P2PDMA (Linux 6.2)",
+			      m->spec, path);
 	if (errno == EACCES || errno == EPERM)
-		return dv_err(-EACCES, "mem %s: %s may not be opened: root only, unless its mode is changed", m->spec,
-			      path);
-	return dv_err(-errno, "mem %s: %s does not open", m->spec, path);
+		return dv_err(-EACCES, "mem %s: cannot open %s: root only, unless its mode is changed", m->spec, path);
+	return dv_err(-errno, "mem %s: cannot open %s", m->spec, path);
 }
 
 static int p2pmem_alloc(struct devio_mem *m, const char *arg, const struct devio_mem_opts *opts)
@@ -56,20 +55,21 @@ static int p2pmem_alloc(struct devio_mem *m, const char *arg, const struct devio
 
 	(void)opts;
 	if (!end || *end)
-		return dv_err(-EINVAL, "mem %s: '%s' is no PCI address: write p2pmem:0000:04:00.0", m->spec, arg);
+		return dv_err(-EINVAL, "mem %s: invalid PCI address '%s': use p2pmem:0000:04:00.0", m->spec, arg);
 	if (!len)
-		return dv_err(-ENOMEM, "mem %s: %llu bytes are too many", m->spec, (unsigned long long)m->size);
+		return dv_err(-ENOMEM, "mem %s: size of %llu bytes is too large", m->spec,
+			      (unsigned long long)m->size);
 	fd = open_pool(m);
 	if (fd < 0)
 		return fd;
 	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	/* The mapping is the allocation: the file is not needed any more. */
+	/* The mapping is the allocation: the file is no longer needed. */
 	if (p == MAP_FAILED) {
 		int err = -errno;
 
 		close(fd);
-		return dv_err(err, "mem %s: %llu bytes cannot be allocated, the device has %lld left", m->spec,
-			      (unsigned long long)m->size, available(m));
+		return dv_err(err, "mem %s: cannot allocate %llu bytes: %lld bytes of P2P memory are available",
+			      m->spec, (unsigned long long)m->size, available(m));
 	}
 	close(fd);
 	m->priv = p;

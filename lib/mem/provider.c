@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What providers call. */
+/* Helpers for providers. */
 #include "config.h"
 #include <string.h>
 #include "core/ctx.h"
@@ -18,7 +18,8 @@ static int map_once(struct devio_mem *m, void **ptr)
 	pthread_mutex_lock(&m->lock);
 	if (!m->ptr)
 		rc = m->ops->map ? m->ops->map(m) :
-		     dv_err(-EOPNOTSUPP, "mem %s: the CPU cannot map it: use devio_mem_copy_out()", m->spec);
+		     dv_err(-EOPNOTSUPP, "mem %s: memory cannot be mapped for the CPU: use devio_mem_copy_out()",
+			    m->spec);
 	if (!rc)
 		*ptr = m->ptr;
 	pthread_mutex_unlock(&m->lock);

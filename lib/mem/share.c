@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Things of a process that several memories use together. */
+/* Per-process resources shared by several memories. */
 #include "config.h"
 #include <pthread.h>
 #include <stdio.h>
@@ -13,38 +13,38 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct dv_shared *all;
 
-static void take(void)
+static void lock_list(void)
 {
 	pthread_mutex_lock(&lock);
 }
 
-static void give(void)
+static void unlock_list(void)
 {
 	pthread_mutex_unlock(&lock);
 }
 
-static void watch(void)
+static void install_fork_handlers(void)
 {
-	/* Without memory for it only a fork() during an open could harm. */
-	(void)pthread_atfork(take, give, give);
+	/* If this fails, only a fork() during an open is unsafe. */
+	(void)pthread_atfork(lock_list, unlock_list, unlock_list);
 }
 
 void dv_share_lock(void)
 {
-	pthread_once(&once, watch);
-	take();
+	pthread_once(&once, install_fork_handlers);
+	lock_list();
 }
 
 void dv_share_unlock(void)
 {
-	give();
+	unlock_list();
 }
 
 static struct dv_shared *find(const struct dv_share_ops *ops, const char *key)
 {
 	struct dv_shared *s = all;
 
-	/* What the parent opened before fork() is not ours. */
+	/* Skip resources that the parent opened before fork(). */
 	while (s && (s->ops != ops || s->gen != dv_mem_fork_gen() || strcmp(s->key, key)))
 		s = s->next;
 	return s;
@@ -56,7 +56,7 @@ static int open_new(const struct dv_share_ops *ops, const char *key, const void 
 	int rc;
 
 	if (!s)
-		return dv_err(-ENOMEM, "mem: no memory for the handle of %s", key);
+		return dv_err(-ENOMEM, "mem: cannot allocate the handle of %s", key);
 	s->ops = ops;
 	s->refs = 1;
 	s->gen = dv_mem_fork_gen();
@@ -89,7 +89,7 @@ int dv_share_get(const struct dv_share_ops *ops, const char *key, const void *ar
 	return rc;
 }
 
-void dv_share_hold(struct dv_shared *s)
+void dv_share_ref(struct dv_shared *s)
 {
 	dv_share_lock();
 	s->refs++;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Things of a process that several memories use together: a vendor's device
- * with its stream, a vfio device (the kernel lets it be opened once). Opened
- * by the first memory, closed with the last.
+ * Per-process resources shared by several memories: a vendor's device and its streams,
+ * a vfio device (which can be opened only once). Opened for the first memory, closed
+ * with the last.
  */
 #ifndef DV_MEM_SHARE_H
 #define DV_MEM_SHARE_H
@@ -13,26 +13,26 @@ struct dv_shared {
 	struct dv_shared *next;
 	const struct dv_share_ops *ops;
 	unsigned int refs;
-	unsigned int gen; /* the fork generation it belongs to */
+	unsigned int gen; /* fork generation in which it was opened */
 	char key[80];
 };
 
-/* open and close are called with the lock below held. */
+/* open and close are called with dv_share_lock() held. */
 struct dv_share_ops {
-	size_t size; /* of the structure that begins with struct dv_shared */
+	size_t size; /* of the structure whose first member is struct dv_shared */
 	int (*open)(struct dv_shared *s, const void *arg);
 	void (*close)(struct dv_shared *s);
 };
 
-/* The one with this key, opened if there is none yet; 0 or open's error. */
+/* Gets the resource with this key, opening it if necessary. 0 or the error of open. */
 int dv_share_get(const struct dv_share_ops *ops, const char *key, const void *arg, struct dv_shared **out);
-/* One hold more on what the caller holds already. */
-void dv_share_hold(struct dv_shared *s);
+/* Takes another reference. */
+void dv_share_ref(struct dv_shared *s);
 void dv_share_put(struct dv_shared *s);
 
 /*
- * One lock of the process for what is opened once. It is taken around fork(),
- * so that a child never inherits it locked.
+ * The process-wide lock for shared resources. It is taken around fork(), so that a
+ * child never inherits it locked.
  */
 void dv_share_lock(void);
 void dv_share_unlock(void);

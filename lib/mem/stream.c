@@ -15,7 +15,7 @@ int dv_streams_make(struct dv_streams *s, const struct dv_stream_api *api)
 	return rc;
 }
 
-/* Errors of tearing down have nobody to tell. */
+/* Errors during teardown are ignored. */
 void dv_streams_drop(struct dv_streams *s)
 {
 	for (int i = 0; i < DV_EV_NR; i++)
@@ -27,8 +27,8 @@ void dv_streams_drop(struct dv_streams *s)
 }
 
 /*
- * An event behind the copy, or, where that fails or none is free, a wait: the
- * caller's host memory must not be in the device's hands after an error.
+ * Records an event after the copy. If that fails or none is free, waits: after an error
+ * the device must no longer access the caller's host memory.
  */
 int dv_streams_mark(struct dv_streams *s, bool out, struct dv_copy *c)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What several providers do with specs, nodes and sysfs. */
+/* Helpers of several providers for specs, device nodes and sysfs. */
 #include "config.h"
 #include <ctype.h>
 #include <dirent.h>
@@ -33,13 +33,13 @@ int dv_sys_ordinal(struct devio_mem *m, const char *arg, int *n)
 	size_t len = strspn(arg, "0123456789");
 
 	if (!len || len > 4 || arg[len])
-		return dv_err(-EINVAL, "mem %s: '%s' is no device number: write %s, counted from 0", m->spec, arg,
+		return dv_err(-EINVAL, "mem %s: invalid device number '%s': use %s, numbered from 0", m->spec, arg,
 			      m->ops->syntax);
 	*n = atoi(arg);
 	return 0;
 }
 
-/* Exactly n hexadecimal digits and then the character end. */
+/* Skips exactly n hexadecimal digits and the character `end`. */
 static const char *hex(const char *s, int n, char end)
 {
 	for (; n; n--, s++)
@@ -98,7 +98,7 @@ int dv_sys_link_name(const char *path, char *out, size_t size)
 
 bool dv_sys_may(const char *path)
 {
-	/* By the effective user, as open() does. */
+	/* Checks with the effective IDs, like open(). */
 	return !faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS);
 }
 
@@ -166,7 +166,7 @@ static bool is_one_of(const char *name, const char *const *names)
 	return false;
 }
 
-/* Whether the DRM node's device is driven by one of the drivers; fills in its PCI address. */
+/* Whether the DRM node's device is bound to one of the drivers; also returns its PCI address. */
 static bool render_matches(const struct devio_ctx *ctx, const char *drm, const char *const *drivers, char bdf[16])
 {
 	char path[PATH_MAX], driver[64], dev[64];

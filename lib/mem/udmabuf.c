@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* udmabuf: a sealed memfd that the kernel exports as a dma-buf. */
+/* udmabuf: a sealed memfd, exported as a dma-buf by the kernel. */
 #include "config.h"
 #include <fcntl.h>
 #include <sys/ioctl.h>
@@ -11,29 +11,29 @@
 #include "mem/bufmem.h"
 #include "mem/sys.h"
 
-/* A memfd that cannot shrink any more: the kernel takes no other. */
+/* A memfd with F_SEAL_SHRINK, as udmabuf requires. */
 static int sealed_memfd(struct devio_mem *m, uint64_t len)
 {
 	int fd = memfd_create("devio", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	int rc;
 
 	if (fd < 0)
-		return dv_err(-errno, "mem udmabuf: no memfd");
+		return dv_err(-errno, "mem udmabuf: memfd_create() failed");
 	if (!ftruncate(fd, (off_t)len) && !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK))
 		return fd;
-	rc = dv_err(-errno, "mem udmabuf: a memfd of %llu bytes cannot be made", (unsigned long long)m->size);
+	rc = dv_err(-errno, "mem udmabuf: cannot create a memfd of %llu bytes", (unsigned long long)m->size);
 	close(fd);
 	return rc;
 }
 
-static int no_driver(int err)
+static int open_error(int err)
 {
 	if (err == -ENOENT || err == -ENXIO)
-		return dv_err(-ENODEV, "mem udmabuf: there is no /dev/udmabuf: modprobe udmabuf, or CONFIG_UDMABUF");
+		return dv_err(-ENODEV, "mem udmabuf: /dev/udmabuf does not exist: modprobe udmabuf (CONFIG_UDMABUF)");
 	if (err == -EACCES || err == -EPERM)
-		return dv_err(-EACCES, "mem udmabuf: /dev/udmabuf may not be opened: a udev rule, the group kvm or root "
-			      "gives access");
-	return dv_err(err, "mem udmabuf: /dev/udmabuf does not open");
+		return dv_err(-EACCES, "mem udmabuf: cannot open /dev/udmabuf: access requires root, the group kvm or "
+			      "a udev rule");
+	return dv_err(err, "mem udmabuf: cannot open /dev/udmabuf");
 }
 
 static int make_dmabuf(struct devio_mem *m, int memfd, uint64_t len)
@@ -42,27 +42,27 @@ static int make_dmabuf(struct devio_mem *m, int memfd, uint64_t len)
 	int dev = dv_sys_open("udmabuf"), fd;
 
 	if (dev < 0)
-		return no_driver(dev);
+		return open_error(dev);
 	fd = ioctl(dev, UDMABUF_CREATE, &req);
 	if (fd < 0)
-		fd = dv_err(-errno, "mem udmabuf: the kernel does not export %llu bytes: see "
-			    "/sys/module/udmabuf/parameters/size_limit_mb and list_limit", (unsigned long long)m->size);
+		fd = dv_err(-errno, "mem udmabuf: UDMABUF_CREATE of %llu bytes failed: see size_limit_mb and "
+			    "list_limit in /sys/module/udmabuf/parameters", (unsigned long long)m->size);
 	close(dev);
 	return fd;
 }
 
 /*
- * The memfd's own mapping, not the dma-buf's: its pages can be pinned, so
- * O_DIRECT on them works without any device's help. Takes the dma-buf's fd.
+ * Maps the memfd, not the dma-buf: its pages can be pinned, so that O_DIRECT works on
+ * them without dma-buf support. Takes ownership of fd, the dma-buf.
  */
-static int take(struct devio_mem *m, int memfd, int fd, uint64_t len)
+static int map_memfd(struct devio_mem *m, int memfd, int fd, uint64_t len)
 {
 	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
 	struct dv_bufmem *b;
 	int rc;
 
 	if (p == MAP_FAILED) {
-		rc = dv_err(-errno, "mem udmabuf: %llu bytes cannot be mapped", (unsigned long long)m->size);
+		rc = dv_err(-errno, "mem udmabuf: mmap() of %llu bytes failed", (unsigned long long)m->size);
 		close(fd);
 		return rc;
 	}
@@ -87,14 +87,14 @@ static int udmabuf_alloc(struct devio_mem *m, const char *arg, const struct devi
 
 	(void)opts;
 	if (*arg)
-		return dv_err(-EINVAL, "mem %s: 'udmabuf' takes nothing after it", m->spec);
+		return dv_err(-EINVAL, "mem %s: 'udmabuf' takes no argument", m->spec);
 	if (!len)
-		return dv_err(-ENOMEM, "mem udmabuf: %llu bytes are too many", (unsigned long long)m->size);
+		return dv_err(-ENOMEM, "mem udmabuf: size of %llu bytes is too large", (unsigned long long)m->size);
 	memfd = sealed_memfd(m, len);
 	if (memfd < 0)
 		return memfd;
 	fd = make_dmabuf(m, memfd, len);
-	rc = fd < 0 ? fd : take(m, memfd, fd, len);
+	rc = fd < 0 ? fd : map_memfd(m, memfd, fd, len);
 	close(memfd);
 	return rc;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vfio:BDF/BAR: a piece of a PCI BAR of a device that is bound to vfio-pci. */
+/* vfio:BDF/BAR: part of a PCI BAR of a device bound to vfio-pci. */
 #include "config.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -17,7 +17,7 @@
 struct vfio_mem {
 	struct dv_vfio *dev;
 	struct dv_vfio_range range;
-	uint64_t region_off; /* of the BAR in the device's file */
+	uint64_t region_off; /* offset of the BAR in the device file */
 	uint64_t map_len;
 };
 
@@ -27,22 +27,22 @@ static int parse(struct devio_mem *m, const char *arg, unsigned int *bar)
 
 	if (!end || end[0] != '/' || end[1] < '0' || end[1] > '5' || end[2]) {
 		m->bdf[0] = 0;
-		return dv_err(-EINVAL, "mem %s: '%s' is no BAR: write vfio:0000:05:00.0/2, the BAR's number being 0 "
-			      "to 5", m->spec, arg);
+		return dv_err(-EINVAL, "mem %s: invalid BAR '%s': use vfio:BDF/BAR, as in vfio:0000:05:00.0/2, with a "
+			      "BAR from 0 to 5", m->spec, arg);
 	}
 	*bar = (unsigned int)(end[1] - '0');
 	return 0;
 }
 
-static int look_at_bar(struct devio_mem *m, struct vfio_mem *v, uint64_t *size)
+static int get_bar_info(struct devio_mem *m, struct vfio_mem *v, uint64_t *size)
 {
 	struct vfio_region_info info = { .argsz = sizeof(info), .index = v->range.bar };
 
 	if (ioctl(v->dev->dev, VFIO_DEVICE_GET_REGION_INFO, &info))
-		return dv_err(-errno, "mem %s: vfio does not describe the BAR", m->spec);
+		return dv_err(-errno, "mem %s: VFIO_DEVICE_GET_REGION_INFO failed", m->spec);
 	if (!info.size)
-		return dv_err(-ENODEV, "mem %s: the device has no BAR %u (the upper half of a 64 bit BAR is none)",
-			      m->spec, v->range.bar);
+		return dv_err(-ENODEV, "mem %s: the device has no BAR %u (the upper half of a 64-bit BAR does not "
+			      "count)", m->spec, v->range.bar);
 	*size = info.size;
 	v->region_off = info.offset;
 	m->caps = DEVIO_MEM_DEVICE | DEVIO_MEM_EXPORT;
@@ -54,7 +54,7 @@ static int look_at_bar(struct devio_mem *m, struct vfio_mem *v, uint64_t *size)
 static int reserve(struct devio_mem *m, struct vfio_mem *v, uint64_t off)
 {
 	uint64_t size = 0;
-	int rc = look_at_bar(m, v, &size);
+	int rc = get_bar_info(m, v, &size);
 
 	if (rc)
 		return rc;
@@ -62,10 +62,10 @@ static int reserve(struct devio_mem *m, struct vfio_mem *v, uint64_t off)
 	v->range.len = dv_sys_page_up(m->size);
 	rc = v->range.len ? dv_vfio_reserve(v->dev, &v->range, size) : -ENOSPC;
 	if (rc == -EBUSY)
-		return dv_err(rc, "mem %s: another memory of this process has bytes at %llu of the BAR", m->spec,
-			      (unsigned long long)off);
+		return dv_err(rc, "mem %s: the range at offset %llu of the BAR overlaps another memory of this process",
+			      m->spec, (unsigned long long)off);
 	if (rc)
-		return dv_err(rc, "mem %s: the BAR has %llu bytes: no room for %llu at %llu", m->spec,
+		return dv_err(rc, "mem %s: the BAR has %llu bytes: no room for %llu bytes at offset %llu", m->spec,
 			      (unsigned long long)size, (unsigned long long)m->size, (unsigned long long)off);
 	return 0;
 }
@@ -77,13 +77,13 @@ static int vfio_alloc(struct devio_mem *m, const char *arg, const struct devio_m
 	int rc = parse(m, arg, &bar);
 
 	if (!rc && opts->offset & (dv_sys_page() - 1))
-		rc = dv_err(-EINVAL, "mem %s: the offset %llu is no multiple of the page size", m->spec,
+		rc = dv_err(-EINVAL, "mem %s: offset %llu is not a multiple of the page size", m->spec,
 			    (unsigned long long)opts->offset);
 	if (rc)
 		return rc;
 	v = calloc(1, sizeof(*v));
 	if (!v)
-		return dv_err(-ENOMEM, "mem %s: no memory for the handle", m->spec);
+		return dv_err(-ENOMEM, "mem %s: cannot allocate the handle", m->spec);
 	v->range.bar = bar;
 	rc = dv_vfio_get(m, &v->dev);
 	if (rc)
@@ -107,12 +107,12 @@ static int vfio_map(struct devio_mem *m)
 	void *p;
 
 	if (!(m->caps & DEVIO_MEM_CPU_MAP))
-		return dv_err(-EOPNOTSUPP, "mem %s: vfio does not map this BAR (it is smaller than a page, or an I/O "
+		return dv_err(-EOPNOTSUPP, "mem %s: vfio cannot map this BAR (it is smaller than a page, or an I/O "
 			      "BAR)", m->spec);
 	p = mmap(NULL, v->range.len, PROT_READ | PROT_WRITE, MAP_SHARED, v->dev->dev,
 		 (off_t)(v->region_off + v->range.off));
 	if (p == MAP_FAILED)
-		return dv_err(-errno, "mem %s: %llu bytes of the BAR cannot be mapped", m->spec,
+		return dv_err(-errno, "mem %s: mmap() of %llu bytes of the BAR failed", m->spec,
 			      (unsigned long long)m->size);
 	v->map_len = v->range.len;
 	dv_mem_set_ptr(m, p);
@@ -120,9 +120,9 @@ static int vfio_map(struct devio_mem *m)
 }
 
 /*
- * A BAR is no memory of the CPU: not every machine bears unaligned or wide
- * accesses there. So the middle goes in aligned words, four a turn, and the ends
- * in bytes.
+ * A BAR is not ordinary memory: not every machine allows unaligned or wide accesses to
+ * it. The middle is copied in aligned 64-bit words, four at a time, head and tail in
+ * bytes.
  */
 static void copy_to_bar(volatile void *bar, const unsigned char *host, size_t len)
 {
@@ -146,7 +146,7 @@ static void copy_to_bar(volatile void *bar, const unsigned char *host, size_t le
 	}
 	while (len--)
 		*b++ = *host++;
-	/* Stores are posted: a load behind them returns when they have arrived. */
+	/* Writes are posted: a subsequent read returns only after they have arrived. */
 	(void)*--b;
 }
 
@@ -189,23 +189,23 @@ static int vfio_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, 
 	return 1;
 }
 
-/* From word to word; where the two lie differently in theirs, only by way of host memory. */
+/* Copies word by word; with different alignments the caller copies through host memory. */
 static int vfio_between(struct devio_mem *dst, uint64_t off, struct devio_mem *src, uint64_t src_off, size_t len,
 			struct dv_copy *c)
 {
-	unsigned char piece[512];
+	unsigned char buf[512];
 	void *to, *from;
 
 	(void)c;
 	if ((off ^ src_off) & 7 || dv_mem_ptr(dst, &to) || dv_mem_ptr(src, &from))
 		return -EOPNOTSUPP;
 	while (len) {
-		/* The first piece ends at the end of a word, and so begin the others with one. */
-		size_t n = sizeof(piece) - (src_off & 7);
+		/* The first chunk ends at a word boundary, so that the others are aligned. */
+		size_t n = sizeof(buf) - (src_off & 7);
 
 		n = n < len ? n : len;
-		copy_from_bar(piece, (char *)from + src_off, n);
-		copy_to_bar((char *)to + off, piece, n);
+		copy_from_bar(buf, (char *)from + src_off, n);
+		copy_to_bar((char *)to + off, buf, n);
 		off += n;
 		src_off += n;
 		len -= n;
@@ -227,10 +227,10 @@ static int vfio_export(struct devio_mem *m, int *fd, uint64_t *off)
 	int rc = ioctl(v->dev->dev, VFIO_DEVICE_FEATURE, &req);
 
 	if (rc < 0 && (errno == ENOTTY || errno == EOPNOTSUPP || errno == ENODEV))
-		return dv_err(-EOPNOTSUPP, "mem %s: this kernel does not export BARs as dma-bufs (%s): it takes Linux 6.19 "
+		return dv_err(-EOPNOTSUPP, "mem %s: this kernel cannot export BARs as dma-bufs (%s): needs Linux 6.19 "
 			      "with CONFIG_VFIO_PCI_DMABUF and CONFIG_PCI_P2PDMA", m->spec, dv_errno_name(errno));
 	if (rc < 0)
-		return dv_err(-errno, "mem %s: vfio does not export the BAR as a dma-buf", m->spec);
+		return dv_err(-errno, "mem %s: exporting the BAR as a dma-buf failed", m->spec);
 	*fd = rc;
 	*off = 0;
 	return 0;
@@ -248,8 +248,8 @@ static void vfio_free(struct devio_mem *m)
 }
 
 /*
- * Memory BARs that are prefetchable: reading and writing them has no side
- * effect. The others are registers, which nobody may offer as memory.
+ * Lists prefetchable memory BARs: accesses have no side effects. The others contain
+ * registers and must not be offered as memory.
  */
 static int list_bars(struct devio_ctx *ctx, const char *bdf, int (*fn)(void *arg, const char *spec), void *arg)
 {
@@ -272,7 +272,7 @@ static int list_bars(struct devio_ctx *ctx, const char *bdf, int (*fn)(void *arg
 	return rc;
 }
 
-/* Whether this process may open the device's node, of either kind. */
+/* Whether this process may open the device's character device or its group. */
 static bool may_open(struct devio_ctx *ctx, const char *bdf)
 {
 	char path[PATH_MAX], node[96], group[32], **names;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening a PCI device through vfio: by its character device and an iommufd
- * where the kernel has them, otherwise by its group and a container. Without
- * an IOMMU both exist under names that begin with "noiommu-". Opening enables
- * the device's memory decoding.
+ * Opening a PCI device through vfio: its character device with an iommufd if the
+ * kernel has them, otherwise its group with a container. Without an IOMMU, the names
+ * of both begin with "noiommu-". Opening enables memory decoding of the device.
  */
 #include "config.h"
 #include <limits.h>
@@ -31,7 +30,7 @@ static void close_all(struct dv_vfio *v)
 	close_fd(&v->iommu);
 }
 
-/* "vfio3" or "noiommu-vfio3" from sysfs; -ENOENT without a character device. */
+/* "vfio3" or "noiommu-vfio3" from sysfs; -ENOENT if there is no character device. */
 static int cdev_name(const struct devio_mem *m, char *name, size_t size)
 {
 	char path[PATH_MAX], **names;
@@ -65,7 +64,7 @@ static int open_cdev_node(const char *name, bool *noiommu)
 	return dv_sys_open(node);
 }
 
-/* -ENOENT: there is no such way here; anything else has its sentence. */
+/* -ENOENT: no character device; other errors come with an error message. */
 static int open_cdev(const struct devio_mem *m, struct dv_vfio *v)
 {
 	struct dv_vfio_bind_iommufd bind = { .argsz = sizeof(bind) };
@@ -79,20 +78,20 @@ static int open_cdev(const struct devio_mem *m, struct dv_vfio *v)
 	if (v->dev == -ENOENT)
 		return -ENOENT;
 	if (v->dev < 0)
-		return dv_err(v->dev, "mem %s: /dev/vfio/devices/%s does not open: %s", m->spec, name,
-			      v->dev == -EBUSY ? "another process has it" : "root or its owner may");
+		return dv_err(v->dev, "mem %s: cannot open /dev/vfio/devices/%s: %s", m->spec, name,
+			      v->dev == -EBUSY ? "in use by another process" : "access requires root or its owner");
 	v->iommu = dv_sys_open("iommu");
 	bind.iommufd = v->iommu;
 	if (v->iommu >= 0 && !ioctl(v->dev, DV_VFIO_DEVICE_BIND_IOMMUFD, &bind))
 		return 0;
 	rc = v->iommu < 0 ? v->iommu : -errno;
-	/* Kernels that take a noiommu device without an iommufd want -1. */
+	/* Kernels that bind a noiommu device without an iommufd expect -1. */
 	bind.iommufd = -1;
 	if (noiommu && !ioctl(v->dev, DV_VFIO_DEVICE_BIND_IOMMUFD, &bind))
 		return 0;
 	close_all(v);
-	return dv_err(rc, "mem %s: %s cannot be bound to an iommufd: the kernel needs CONFIG_IOMMUFD and access to "
-		      "/dev/iommu; without interrupt remapping iommufd.allow_unsafe_interrupts=1", m->spec, name);
+	return dv_err(rc, "mem %s: cannot bind %s to an iommufd: needs CONFIG_IOMMUFD and access to /dev/iommu; "
+		      "without interrupt remapping also iommufd.allow_unsafe_interrupts=1", m->spec, name);
 }
 
 static int set_iommu(const struct devio_mem *m, struct dv_vfio *v, bool noiommu)
@@ -101,15 +100,15 @@ static int set_iommu(const struct devio_mem *m, struct dv_vfio *v, bool noiommu)
 
 	v->iommu = dv_sys_open("vfio/vfio");
 	if (v->iommu < 0)
-		return dv_err(v->iommu, "mem %s: /dev/vfio/vfio does not open", m->spec);
+		return dv_err(v->iommu, "mem %s: cannot open /dev/vfio/vfio", m->spec);
 	if (ioctl(v->group, VFIO_GROUP_SET_CONTAINER, &v->iommu))
-		return dv_err(-errno, "mem %s: the vfio group takes no container", m->spec);
+		return dv_err(-errno, "mem %s: VFIO_GROUP_SET_CONTAINER failed", m->spec);
 	if (!ioctl(v->iommu, VFIO_SET_IOMMU, type))
 		return 0;
-	/* An old type 1 does as well: nothing is mapped through it. */
+	/* Version 1 of type 1 suffices: nothing is mapped through it. */
 	if (!noiommu && errno != EPERM && !ioctl(v->iommu, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU))
 		return 0;
-	return dv_err(-errno, "mem %s: vfio cannot use the IOMMU: without interrupt remapping "
+	return dv_err(-errno, "mem %s: VFIO_SET_IOMMU failed: without interrupt remapping set "
 		      "vfio_iommu_type1.allow_unsafe_interrupts=1, without an IOMMU "
 		      "vfio.enable_unsafe_noiommu_mode=1", m->spec);
 }
@@ -135,15 +134,15 @@ static int open_in_group(const struct devio_mem *m, struct dv_vfio *v, bool noio
 	int rc;
 
 	if (ioctl(v->group, VFIO_GROUP_GET_STATUS, &st))
-		return dv_err(-errno, "mem %s: the vfio group does not answer", m->spec);
+		return dv_err(-errno, "mem %s: VFIO_GROUP_GET_STATUS failed", m->spec);
 	if (!(st.flags & VFIO_GROUP_FLAGS_VIABLE))
-		return dv_err(-EBUSY, "mem %s: its IOMMU group has devices with other drivers: bind all of them to "
-			      "vfio-pci", m->spec);
+		return dv_err(-EBUSY, "mem %s: its IOMMU group contains devices bound to other drivers: bind all of "
+			      "them to vfio-pci", m->spec);
 	rc = set_iommu(m, v, noiommu);
 	if (rc)
 		return rc;
 	v->dev = ioctl(v->group, VFIO_GROUP_GET_DEVICE_FD, m->bdf);
-	return v->dev < 0 ? dv_err(-errno, "mem %s: vfio does not open the device", m->spec) : 0;
+	return v->dev < 0 ? dv_err(-errno, "mem %s: VFIO_GROUP_GET_DEVICE_FD failed", m->spec) : 0;
 }
 
 static int open_group(const struct devio_mem *m, struct dv_vfio *v)
@@ -155,37 +154,38 @@ static int open_group(const struct devio_mem *m, struct dv_vfio *v)
 	if (!rc)
 		rc = dv_sys_link_name(path, group, sizeof(group));
 	if (rc)
-		return dv_err(-ENODEV, "mem %s: it has no vfio node and no IOMMU group: enable the IOMMU, or "
-			      "vfio.enable_unsafe_noiommu_mode=1", m->spec);
+		return dv_err(-ENODEV, "mem %s: the device has no vfio node and no IOMMU group: enable the IOMMU, or "
+			      "set vfio.enable_unsafe_noiommu_mode=1", m->spec);
 	v->group = open_group_node(group, &noiommu);
 	if (v->group < 0)
-		return dv_err(v->group == -ENOENT ? -ENODEV : v->group, "mem %s: /dev/vfio/%s does not open: %s", m->spec, group,
-			      v->group == -EBUSY ? "another process, or another device of the group here, has it" :
-			      v->group == -ENOENT ? "CONFIG_VFIO_GROUP, or the module vfio, is missing" :
-			      "root (CAP_SYS_RAWIO without an IOMMU) or its owner may");
+		return dv_err(v->group == -ENOENT ? -ENODEV : v->group, "mem %s: cannot open /dev/vfio/%s: %s", m->spec,
+			      group, v->group == -EBUSY ?
+			      "in use by another process, or here for another device of the group" :
+			      v->group == -ENOENT ? "CONFIG_VFIO_GROUP or the vfio module is missing" :
+			      "access requires root (CAP_SYS_RAWIO without an IOMMU) or its owner");
 	rc = open_in_group(m, v, noiommu);
 	if (rc)
 		close_all(v);
 	return rc;
 }
 
-/* The usual mistake, told before vfio's own words: another driver has the device. */
+/* Reports the most common mistake first: the device is bound to another driver. */
 static int check_driver(const struct devio_mem *m)
 {
 	char path[PATH_MAX], driver[64] = "no driver";
 	const char *root = dv_mem_sysfs(m->ctx);
 
 	if (dv_sys_path(path, sizeof(path), root, "bus/pci/devices/%s", m->bdf) || access(path, F_OK))
-		return dv_err(-ENODEV, "mem %s: there is no PCI device %s", m->spec, m->bdf);
+		return dv_err(-ENODEV, "mem %s: PCI device %s does not exist", m->spec, m->bdf);
 	if (!dv_sys_path(path, sizeof(path), root, "bus/pci/devices/%s/vfio-dev", m->bdf) && !access(path, F_OK))
 		return 0;
 	if (!dv_sys_path(path, sizeof(path), root, "bus/pci/devices/%s/driver", m->bdf))
 		(void)dv_sys_link_name(path, driver, sizeof(driver));
-	/* Before Linux 6.1 vfio-pci shows itself by the driver only. */
+	/* Before Linux 6.1 only the driver's name shows vfio-pci. */
 	if (!strcmp(driver, "vfio-pci"))
 		return 0;
-	return dv_err(-ENODEV, "mem %s: the device is bound to %s: write vfio-pci into its driver_override and its "
-		      "address into drivers_probe", m->spec, driver);
+	return dv_err(-ENODEV, "mem %s: the device is bound to %s: write vfio-pci to its driver_override and its "
+		      "address to drivers_probe", m->spec, driver);
 }
 
 static int vfio_open(struct dv_shared *s, const void *arg)
@@ -203,7 +203,8 @@ static int vfio_open(struct dv_shared *s, const void *arg)
 		return 0;
 	rc = open_group(m, v);
 	if (rc && cdev != -ENOENT) {
-		snprintf(where, sizeof(where), "by its character device %s, by its group", dv_errno_name(cdev));
+		snprintf(where, sizeof(where), "through the character device %s, through the group",
+			 dv_errno_name(cdev));
 		return dv_err_in(rc, where);
 	}
 	return rc;
@@ -235,8 +236,8 @@ void dv_vfio_put(struct dv_vfio *v)
 	dv_share_put(&v->s);
 }
 
-/* The end of a range that [off, off + len) of the BAR meets; 0 if it meets none. */
-static uint64_t taken_until(const struct dv_vfio *v, unsigned int bar, uint64_t off, uint64_t len)
+/* The end of a reserved range that overlaps [off, off + len) of the BAR; 0 if there is none. */
+static uint64_t overlap_end(const struct dv_vfio *v, unsigned int bar, uint64_t off, uint64_t len)
 {
 	for (const struct dv_vfio_range *u = v->used; u; u = u->next)
 		if (u->bar == bar && off < u->off + u->len && u->off < off + len)
@@ -255,7 +256,7 @@ int dv_vfio_reserve(struct dv_vfio *v, struct dv_vfio_range *r, uint64_t bar_siz
 			rc = -ENOSPC;
 			break;
 		}
-		next = taken_until(v, r->bar, off, r->len);
+		next = overlap_end(v, r->bar, off, r->len);
 		if (!next)
 			break;
 		rc = r->off ? -EBUSY : 0;

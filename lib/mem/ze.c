@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ze:N: memory of an Intel GPU through Level Zero. There is no current device
- * to disturb; memory belongs to a context, and ours is asked about pointers of
- * the application's, which works because a driver knows all its allocations.
+ * ze:N: memory of an Intel GPU through Level Zero. There is no current device to
+ * preserve. Memory belongs to a context; pointers of the application are looked up in
+ * our own, which works because a driver knows all its allocations.
  */
 #include "config.h"
 #include <fcntl.h>
@@ -23,17 +23,17 @@ struct ze_dev {
 	struct dv_ze_gpu gpu;
 	void *ctx;
 	void *list[2];           /* to the device, from it */
-	pthread_mutex_t lock[2]; /* a list takes one thread at a time, says the specification */
+	pthread_mutex_t lock[2]; /* command lists are not thread safe */
 	void *pool;
 	struct dv_evpool events;
 	pthread_mutex_t spare_lock;
-	void *spare;             /* one event more, for a copy that finds the others in flight */
+	void *spare;             /* an extra event, used if all others are in flight */
 	char bdf[16];
 };
 
 struct ze_mem {
 	struct ze_dev *d;
-	bool own; /* allocated here, not the application's */
+	bool own; /* allocated by us, not imported */
 };
 
 struct ze_want {
@@ -41,7 +41,7 @@ struct ze_want {
 	int n;
 };
 
-static void drop(struct ze_dev *d)
+static void destroy_all(struct ze_dev *d)
 {
 	for (int i = 0; i < DV_EV_NR; i++)
 		if (d->events.ev[i])
@@ -104,13 +104,13 @@ static int ze_open(struct dv_shared *s, const void *arg)
 	else
 		rc = make_lists(d, w->spec);
 	if (rc)
-		drop(d);
+		destroy_all(d);
 	return rc;
 }
 
 static void ze_close(struct dv_shared *s)
 {
-	drop((struct ze_dev *)s);
+	destroy_all((struct ze_dev *)s);
 }
 
 static const struct dv_share_ops ze_share = {
@@ -131,7 +131,7 @@ static int attach(struct devio_mem *m, const char *arg)
 		return rc;
 	z = calloc(1, sizeof(*z));
 	if (!z)
-		return dv_err(-ENOMEM, "mem %s: no memory for the handle", m->spec);
+		return dv_err(-ENOMEM, "mem %s: cannot allocate the handle", m->spec);
 	snprintf(key, sizeof(key), "ze:%d", want.n);
 	rc = dv_share_get(&ze_share, key, &want, &s);
 	if (rc) {
@@ -153,7 +153,7 @@ static void detach(struct devio_mem *m)
 	free(z);
 }
 
-/* Exportable if the driver can; if it refuses that, plain memory, and export says why not. */
+/* Exportable if the driver supports it, else plain memory, for which export reports the reason. */
 static int ze_alloc(struct devio_mem *m, const char *arg, const struct devio_mem_opts *opts)
 {
 	struct dv_ze_export_desc export = { .h.stype = ZE_T_EXPORT_DESC, .flags = ZE_EXPORT_DMA_BUF };
@@ -186,7 +186,7 @@ static void ze_free(struct devio_mem *m)
 {
 	struct ze_mem *z = m->priv;
 
-	/* The driver is dead in a forked child: the parent's memory is left alone. */
+	/* The driver does not work in a forked child, and the memory belongs to the parent. */
 	if (dv_mem_forked(m)) {
 		free(z);
 		return;
@@ -196,17 +196,17 @@ static void ze_free(struct devio_mem *m)
 	detach(m);
 }
 
-static int judge_pointer(struct devio_mem *m, unsigned int type, bool ours, void *ptr)
+static int check_type(struct devio_mem *m, unsigned int type, bool same_device, void *ptr)
 {
 	if (type == ZE_MEM_SHARED)
-		return dv_err(-EOPNOTSUPP, "mem %s: %p is shared memory, which moves between host and device: import it as "
-			      "'host', or use zeMemAllocDevice", m->spec, ptr);
+		return dv_err(-EOPNOTSUPP, "mem %s: %p is shared memory, which migrates between host and device: "
+			      "import it as 'host', or use zeMemAllocDevice", m->spec, ptr);
 	if (type == ZE_MEM_HOST)
 		return dv_err(-EFAULT, "mem %s: %p is host memory: import it as 'host'", m->spec, ptr);
 	if (type != ZE_MEM_DEVICE)
-		return dv_err(-EFAULT, "mem %s: Level Zero does not know the pointer %p", m->spec, ptr);
-	if (!ours)
-		return dv_err(-EFAULT, "mem %s: the pointer %p lies on another device", m->spec, ptr);
+		return dv_err(-EFAULT, "mem %s: pointer %p is unknown to Level Zero", m->spec, ptr);
+	if (!same_device)
+		return dv_err(-EFAULT, "mem %s: pointer %p belongs to another device", m->spec, ptr);
 	return 0;
 }
 
@@ -219,7 +219,7 @@ static int check_pointer(struct devio_mem *m, const struct ze_dev *d, void *ptr)
 
 	if (rc)
 		return dv_ze_err(m->spec, rc, "zeMemGetAllocProperties");
-	rc = judge_pointer(m, p.type, device == d->gpu.device, ptr);
+	rc = check_type(m, p.type, device == d->gpu.device, ptr);
 	if (rc)
 		return rc;
 	rc = dv_ze.MemGetAddressRange(d->ctx, ptr, &base, &size);
@@ -227,8 +227,8 @@ static int check_pointer(struct devio_mem *m, const struct ze_dev *d, void *ptr)
 		return dv_ze_err(m->spec, rc, "zeMemGetAddressRange");
 	skip = (size_t)((char *)ptr - (char *)base);
 	if (skip > size || m->size > size - skip)
-		return dv_err(-EFAULT, "mem %s: %llu bytes at %p leave the allocation, which ends after %zu", m->spec,
-			      (unsigned long long)m->size, ptr, size > skip ? size - skip : 0);
+		return dv_err(-EFAULT, "mem %s: %llu bytes at %p exceed the allocation, which ends after %zu bytes",
+			      m->spec, (unsigned long long)m->size, ptr, size > skip ? size - skip : 0);
 	return 0;
 }
 
@@ -245,7 +245,7 @@ static int ze_import(struct devio_mem *m, const char *arg, void *ptr)
 	return rc;
 }
 
-static int ask_fd(const struct ze_dev *d, void *base, int *fd)
+static int query_fd(const struct ze_dev *d, void *base, int *fd)
 {
 	struct dv_ze_export_fd out = { .h.stype = ZE_T_EXPORT_FD, .flags = ZE_EXPORT_DMA_BUF, .fd = -1 };
 	struct dv_ze_mem_properties p = { .h = { ZE_T_MEM_PROPERTIES, &out } };
@@ -257,23 +257,23 @@ static int ask_fd(const struct ze_dev *d, void *base, int *fd)
 }
 
 /*
- * Drivers differ in who owns the descriptor: some give the allocation's own
- * each time, some a new one. So it is asked for twice: the same number again
- * is the driver's and only duplicated, two numbers are both ours.
+ * Drivers differ in who owns the descriptor: some return the allocation's own each
+ * time, others a new one. So query twice: an identical number is the driver's and is
+ * duplicated, two different numbers are both ours.
  */
 static int own_fd(const struct ze_dev *d, void *base, int *fd)
 {
-	int first, again = -1, rc = ask_fd(d, base, &first);
+	int first, again = -1, rc = query_fd(d, base, &first);
 
 	if (rc)
 		return rc;
-	rc = ask_fd(d, base, &again);
+	rc = query_fd(d, base, &again);
 	*fd = fcntl(first, F_DUPFD_CLOEXEC, 0);
 	if (!rc && again != first) {
 		close(first);
 		close(again);
 	}
-	/* Asked in vain, its owner unknown: better one descriptor lost than another's closed. */
+	/* If the second query failed, the owner is unknown: rather leak one than close the driver's. */
 	return *fd < 0 ? ZE_OUT_OF_HOST_MEMORY : 0;
 }
 
@@ -285,14 +285,14 @@ static int ze_export(struct devio_mem *m, int *fd, uint64_t *off)
 	int own, rc;
 
 	if (!(m->caps & DEVIO_MEM_EXPORT))
-		return dv_err(-EOPNOTSUPP, "mem %s: this driver exports no dma-buf", m->spec);
+		return dv_err(-EOPNOTSUPP, "mem %s: this driver cannot export dma-bufs", m->spec);
 	rc = dv_ze.MemGetAddressRange(d->ctx, (void *)(uintptr_t)m->device_ptr, &base, &size);
 	if (rc)
 		return dv_ze_err(m->spec, rc, "zeMemGetAddressRange");
 	rc = own_fd(d, base, &own);
 	if (rc && !((struct ze_mem *)m->priv)->own)
-		return dv_err(-EOPNOTSUPP, "mem %s: the pointer has no dma-buf (Level Zero result 0x%x): allocate it with "
-			      "ze_external_memory_export_desc_t", m->spec, (unsigned int)rc);
+		return dv_err(-EOPNOTSUPP, "mem %s: the memory is not exportable (Level Zero result 0x%x): allocate it "
+			      "with ze_external_memory_export_desc_t", m->spec, (unsigned int)rc);
 	if (rc)
 		return dv_ze_err(m->spec, rc, "zeMemGetAllocProperties (dma-buf)");
 	*fd = own;
@@ -300,8 +300,8 @@ static int ze_export(struct devio_mem *m, int *fd, uint64_t *off)
 	return 0;
 }
 
-/* The event of slot i, made if there is none yet, not signalled. */
-static int ready_event(struct ze_dev *d, void **event, int i)
+/* Resets the event of slot i, or creates it. */
+static int prepare_event(struct ze_dev *d, void **event, int i)
 {
 	struct dv_ze_event_desc desc = {
 		.h.stype = ZE_T_EVENT_DESC, .index = (uint32_t)i, .signal = ZE_SCOPE_HOST, .wait = ZE_SCOPE_HOST,
@@ -310,12 +310,12 @@ static int ready_event(struct ze_dev *d, void **event, int i)
 	return *event ? dv_ze.EventHostReset(*event) : dv_ze.EventCreate(d->pool, &desc, event);
 }
 
-/* Starts the copy, with an event that is signalled behind it. */
+/* Starts the copy; *event is signaled when it completes. */
 static int start(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, void **event, int i)
 {
 	struct ze_dev *d = ((struct ze_mem *)m->priv)->d;
 	void *dev = (void *)(uintptr_t)(m->device_ptr + off);
-	int rc = ready_event(d, event, i);
+	int rc = prepare_event(d, event, i);
 
 	if (rc)
 		return dv_ze_err(m->spec, rc, "zeEventCreate or zeEventHostReset");
@@ -325,7 +325,7 @@ static int start(struct devio_mem *m, uint64_t off, void *host, size_t len, bool
 	return rc ? dv_ze_err(m->spec, rc, "zeCommandListAppendMemoryCopy") : 0;
 }
 
-/* All events are in flight, perhaps this thread's own: a copy that is waited for. */
+/* All events are in flight, perhaps this thread's own: copy synchronously. */
 static int copy_now(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out)
 {
 	struct ze_dev *d = ((struct ze_mem *)m->priv)->d;
@@ -358,7 +358,7 @@ static int ze_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bo
 	return 0;
 }
 
-/* To Level Zero a pointer is a pointer, wherever it leads. */
+/* Level Zero does not distinguish host and device pointers. */
 static int ze_between(struct devio_mem *dst, uint64_t off, struct devio_mem *src, uint64_t src_off, size_t len,
 		      struct dv_copy *c)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Loading Intel's Level Zero, finding its GPUs, and its errors in our words. */
+/* Loading Level Zero, finding its GPUs, and translating its errors. */
 #include "config.h"
 #include <stdbool.h>
 #include "core/err.h"
@@ -40,7 +40,7 @@ static const struct dv_dl_lib ze_lib = {
 	.what = "ze",
 	.env = "DEVIO_ZE_LIBRARY",
 	.names = (const char *const[]){ "libze_loader.so.1", NULL },
-	.cure = "install Level Zero (libze1) and Intel's GPU driver for it (libze-intel-gpu1)",
+	.hint = "install Level Zero (libze1) and Intel's GPU driver for it (libze-intel-gpu1)",
 	.syms = ze_syms,
 	.nr = sizeof(ze_syms) / sizeof(ze_syms[0]),
 };
@@ -82,8 +82,8 @@ static int load(const char *spec)
 	loaded = true;
 	rc = dv_ze.Init(0);
 	if (rc == ZE_UNINITIALIZED)
-		return dv_err(-ENODEV, "mem %s: Level Zero finds no driver: install libze-intel-gpu1 and check the access to "
-			      "/dev/dri/renderD* (group render)", spec);
+		return dv_err(-ENODEV, "mem %s: Level Zero found no driver: install libze-intel-gpu1 and check access "
+			      "to /dev/dri/renderD* (group render)", spec);
 	return rc ? dv_ze_err(spec, rc, "zeInit") : 0;
 }
 
@@ -94,7 +94,7 @@ static bool is_gpu(void *device)
 	return !dv_ze.DeviceGetProperties(device, &p) && p.type == ZE_DEVICE_IS_GPU;
 }
 
-/* Counts in *seen; true when the n-th GPU is among this driver's devices. */
+/* Counts GPUs in *seen; true if GPU number n is among this driver's devices. */
 static bool in_driver(void *driver, int n, int *seen, struct dv_ze_gpu *gpu)
 {
 	void *devices[MAX_DEVICES];
@@ -126,5 +126,5 @@ int dv_ze_find(const char *spec, int n, struct dv_ze_gpu *gpu)
 	for (uint32_t i = 0; i < nr; i++)
 		if (in_driver(drivers[i], n, &seen, gpu))
 			return 0;
-	return dv_err(-ENODEV, "mem %s: there are %d Level Zero GPUs, counted from 0", spec, seen);
+	return dv_err(-ENODEV, "mem %s: no such GPU: there are %d Level Zero GPUs, numbered from 0", spec, seen);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The part of Intel's Level Zero (libze_loader.so.1) that is used: own
- * declarations of the ABI that its specification lays down. Handles are
- * pointers.
+ * The part of Level Zero (libze_loader.so.1) that is used: declarations of the ABI
+ * defined by its specification. Handles are pointers.
  */
 #ifndef DV_MEM_ZE_API_H
 #define DV_MEM_ZE_API_H
@@ -46,7 +45,7 @@ struct dv_ze_head {
 	void *next;
 };
 
-/* Only the type is read: the rest is room for what the driver writes. */
+/* Only the type is read; the rest is space for what the driver writes. */
 struct dv_ze_device_properties {
 	struct dv_ze_head h;
 	uint32_t type;
@@ -133,13 +132,16 @@ struct dv_ze_api {
 
 extern struct dv_ze_api dv_ze;
 
-/* A GPU: the n-th of all drivers' devices. */
+/* A GPU and its driver. */
 struct dv_ze_gpu {
 	void *driver;
 	void *device;
 };
 
-/* Loads, initialises and finds. dv_share_lock() held. 0 or -errno with a sentence. */
+/*
+ * Loads and initializes Level Zero and finds GPU number n of all drivers' devices. 0, or
+ * -errno with an error message. Call with dv_share_lock() held.
+ */
 int dv_ze_find(const char *spec, int n, struct dv_ze_gpu *gpu);
 int dv_ze_err(const char *spec, int result, const char *call);
 

@@ -115,7 +115,7 @@ static void test_refusals(void **state)
 	mt_fails(devio_mem_alloc(ctx, hw_spec(), 0, NULL, &m), -EINVAL, "0 bytes");
 	mt_fails(devio_mem_alloc(ctx, hw_spec(), 1ULL << 46, NULL, &m), -ENOMEM, "cuMemAlloc");
 	mt_fails(devio_mem_alloc(ctx, "cuda:63", 1, NULL, &m), -ENODEV, "CUDA devices");
-	mt_fails(devio_mem_alloc(ctx, "cuda:x", 1, NULL, &m), -EINVAL, "no device number");
+	mt_fails(devio_mem_alloc(ctx, "cuda:x", 1, NULL, &m), -EINVAL, "invalid device number");
 	assert_ptr_equal(m, (void *)1);
 	mt_ok(devio_mem_alloc(ctx, hw_spec(), 4096, NULL, &m));
 	mt_fails(devio_mem_map(m, &p), -EOPNOTSUPP, "devio_mem_copy_out");

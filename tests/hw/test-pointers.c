@@ -76,7 +76,7 @@ static void test_cumemalloc(void **state)
 	check_part(a, 3000001, 1234567, 89);
 	check_part(a, 3000001, 3000000, 1);
 	check_part(b, 4096, 17, 4000);
-	mt_fails(import(a, 3000002, &m), -EFAULT, "leave the allocation");
+	mt_fails(import(a, 3000002, &m), -EFAULT, "exceed the allocation");
 	mt_fails(import(a + 3000000, 2, &m), -EFAULT, "ends after 1");
 	assert_int_equal(cu.free(a), 0);
 	assert_int_equal(cu.free(b), 0);
@@ -90,7 +90,7 @@ static void test_freed(void **state)
 	(void)state;
 	assert_int_equal(cu.alloc(&a, 8u << 20), 0);
 	assert_int_equal(cu.free(a), 0);
-	mt_fails(import(a, 4096, &m), -EFAULT, "does not know");
+	mt_fails(import(a, 4096, &m), -EFAULT, "is unknown to CUDA");
 }
 
 static void test_not_ours(void **state)
@@ -104,7 +104,7 @@ static void test_not_ours(void **state)
 	mt_fails(import((uintptr_t)stack, 64, &m), -EFAULT, "");
 	mt_fails(import((uintptr_t)heap, 1 << 20, &m), -EFAULT, "");
 	mt_fails(import(4096, 1, &m), -EFAULT, "");
-	mt_fails(import(0, 1, &m), -EFAULT, "no range");
+	mt_fails(import(0, 1, &m), -EFAULT, "invalid range");
 	assert_int_equal(cu.host_alloc(&pinned, 65536, 0), 0);
 	mt_fails(import((uintptr_t)pinned, 65536, &m), -EFAULT, "import it as 'host'");
 	assert_int_equal(cu.host_free(pinned), 0);
@@ -131,7 +131,7 @@ static void test_pool(void **state)
 	assert_int_equal(cu.stream_sync(stream), 0);
 	check_part(a, 200000, 0, 200000);
 	check_part(a, 200000, 777, 100000);
-	mt_fails(import(a, 1ULL << 32, &m), -EFAULT, "leave the allocation");
+	mt_fails(import(a, 1ULL << 32, &m), -EFAULT, "exceed the allocation");
 	assert_int_equal(cu.free_async(a, stream), 0);
 	assert_int_equal(cu.stream_sync(stream), 0);
 	assert_int_equal(cu.stream_destroy(stream), 0);
@@ -181,7 +181,7 @@ static void test_vmm(void **state)
 	printf("# pieces of %zu bytes\n", v.piece);
 	check_part(v.at, 4 * v.piece, 0, 4 * v.piece);
 	check_part(v.at, 4 * v.piece, v.piece - 1, 2 * v.piece + 2);
-	mt_fails(import(v.at, 4 * v.piece + 1, &m), -EFAULT, "leave the allocation");
+	mt_fails(import(v.at, 4 * v.piece + 1, &m), -EFAULT, "exceed the allocation");
 	mt_fails(import(v.at + 4 * v.piece, 1, &m), -EFAULT, "");
 	vmm_drop(&v);
 }

@@ -151,9 +151,9 @@ void mt_copies(struct devio_mem *m)
 
 		put_piece(m, want, got, size, off, (size_t)random() % (size - off));
 	}
-	mt_fails(devio_mem_copy_in(m, size, got, 1), -ERANGE, "leave its");
-	mt_fails(devio_mem_copy_out(m, 1, got, size), -ERANGE, "leave its");
-	mt_fails(devio_mem_copy_out(m, UINT64_MAX, got, 2), -ERANGE, "leave its");
+	mt_fails(devio_mem_copy_in(m, size, got, 1), -ERANGE, "exceed its");
+	mt_fails(devio_mem_copy_out(m, 1, got, size), -ERANGE, "exceed its");
+	mt_fails(devio_mem_copy_out(m, UINT64_MAX, got, 2), -ERANGE, "exceed its");
 	read_all(m, got, size);
 	assert_memory_equal(got, want, size);
 	free(want);

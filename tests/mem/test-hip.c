@@ -26,7 +26,7 @@ static void no_trace(void)
 
 static const struct vendor_bad bad[] = {
 	{ "hip:", 1, -EINVAL, "hip:N" },
-	{ "hip:0x1", 1, -EINVAL, "no device number" },
+	{ "hip:0x1", 1, -EINVAL, "invalid device number" },
 	{ "hip:2", 1, -ENODEV, "there are 2 HIP devices" },
 	{ "hip:0", INT64_MAX, -ENOMEM, "hipMalloc" },
 	{ NULL, 0, 0, NULL },
@@ -99,9 +99,9 @@ static void test_import(void **state)
 	mt_roundtrip(ctx, m, false);
 	devio_mem_free(m);
 	mt_fails(devio_mem_import_ptr(ctx, "hip:0", (void *)(uintptr_t)(a + 1), 100000, &m), -EFAULT, "ends after 99999");
-	mt_fails(devio_mem_import_ptr(ctx, "hip:1", (void *)(uintptr_t)a, 1, &m), -EFAULT, "lies on hip:0");
+	mt_fails(devio_mem_import_ptr(ctx, "hip:1", (void *)(uintptr_t)a, 1, &m), -EFAULT, "belongs to hip:0");
 	mt_fails(devio_mem_import_ptr(ctx, "hip:9", (void *)(uintptr_t)a, 1, &m), -ENODEV, "there are 2");
-	mt_fails(devio_mem_import_ptr(ctx, "hip:0", &m, 1, &m), -EFAULT, "does not know");
+	mt_fails(devio_mem_import_ptr(ctx, "hip:0", &m, 1, &m), -EFAULT, "is unknown to HIP");
 	ctl->mem_free(a);
 	vendor_refuses("hip:0", FAKE_MANAGED, 0, -EOPNOTSUPP, "managed");
 	vendor_refuses("hip:0", FAKE_HOSTMEM, 0, -EFAULT, "import it as 'host'");

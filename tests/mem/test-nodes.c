@@ -36,8 +36,8 @@ static void test_udmabuf(void **state)
 	(void)state;
 	mt_fails(devio_mem_alloc(ctx, "udmabuf", 1, NULL, &m), -ENODEV, "modprobe udmabuf");
 	mt_file(dev, "udmabuf", "");
-	mt_fails(devio_mem_alloc(ctx, "udmabuf:1", 1, NULL, &m), -EINVAL, "takes nothing");
-	mt_fails(devio_mem_alloc(ctx, "udmabuf", INT64_MAX, NULL, &m), -ENOMEM, "too many");
+	mt_fails(devio_mem_alloc(ctx, "udmabuf:1", 1, NULL, &m), -EINVAL, "takes no argument");
+	mt_fails(devio_mem_alloc(ctx, "udmabuf", INT64_MAX, NULL, &m), -ENOMEM, "too large");
 	mt_fails_big(devio_mem_alloc(ctx, "udmabuf", INT64_MAX - 8191, NULL, &m), "mem udmabuf");
 	fk.fail_cmd = UDMABUF_CREATE;
 	fk.fail_err = EINVAL;
@@ -64,10 +64,10 @@ static void test_dmaheap(void **state)
 	mt_fails(devio_mem_alloc(ctx, "dmaheap", 1, NULL, &m), -ENODEV, "CONFIG_DMABUF_HEAPS");
 	mt_file(dev, "dma_heap/system", "");
 	mt_file(dev, "dma_heap/cma", "");
-	mt_fails(devio_mem_alloc(ctx, "dmaheap:../udmabuf", 1, NULL, &m), -EINVAL, "a heap's name");
+	mt_fails(devio_mem_alloc(ctx, "dmaheap:../udmabuf", 1, NULL, &m), -EINVAL, "invalid heap name");
 	mt_fails(devio_mem_alloc(ctx, "dmaheap:none", 1, NULL, &m), -ENODEV, "dma_heap/none");
-	mt_fails(devio_mem_alloc(ctx, "dmaheap", INT64_MAX, NULL, &m), -ENOMEM, "does not give");
-	mt_fails(devio_mem_alloc(ctx, "dmaheap", 1ULL << 50, NULL, &m), -ENOMEM, "does not give");
+	mt_fails(devio_mem_alloc(ctx, "dmaheap", INT64_MAX, NULL, &m), -ENOMEM, "cannot allocate");
+	mt_fails(devio_mem_alloc(ctx, "dmaheap", 1ULL << 50, NULL, &m), -ENOMEM, "cannot allocate");
 	mt_ok(devio_mem_alloc(ctx, "dmaheap", 54321, NULL, &m));
 	mt_info(m, "dmaheap", 54321, DEVIO_MEM_CPU_MAP | DEVIO_MEM_EXPORT, "");
 	mt_copies(m);
@@ -95,10 +95,10 @@ static void test_import(void **state)
 	(void)state;
 	file = open("/dev/null", O_RDWR);
 	mt_fails(devio_mem_import_dmabuf(ctx, -1, 0, 1, &m), -EBADF, "fd -1");
-	mt_fails(devio_mem_import_dmabuf(ctx, file, 0, 1, &m), -EINVAL, "no dma-buf");
-	mt_fails(devio_mem_import_dmabuf(ctx, fd, 0, 20001, &m), -ERANGE, "leave the dma-buf of 20000");
-	mt_fails(devio_mem_import_dmabuf(ctx, fd, 20001, 1, &m), -ERANGE, "leave");
-	mt_fails(devio_mem_import_dmabuf(ctx, fd, UINT64_MAX, 2, &m), -ERANGE, "leave");
+	mt_fails(devio_mem_import_dmabuf(ctx, file, 0, 1, &m), -EINVAL, "not a dma-buf");
+	mt_fails(devio_mem_import_dmabuf(ctx, fd, 0, 20001, &m), -ERANGE, "exceed the dma-buf of 20000");
+	mt_fails(devio_mem_import_dmabuf(ctx, fd, 20001, 1, &m), -ERANGE, "exceed the dma-buf");
+	mt_fails(devio_mem_import_dmabuf(ctx, fd, UINT64_MAX, 2, &m), -ERANGE, "exceed the dma-buf");
 	mt_fails(devio_mem_import_dmabuf(ctx, fd, 0, 0, &m), -EINVAL, "0 bytes");
 	close(file);
 	assert_ptr_equal(m, (void *)1);
@@ -133,8 +133,8 @@ static void test_import_unmappable(void **state)
 	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
 	mt_ok(devio_mem_import_dmabuf(ctx, fd, 0, 8192, &m));
 	mt_info(m, "dmabuf", 8192, DEVIO_MEM_EXPORT, "");
-	mt_fails(devio_mem_copy_out(m, 0, &b, 1), -EOPNOTSUPP, "refuses mmap with EPERM");
-	mt_fails(devio_mem_map(m, &p), -EOPNOTSUPP, "refuses mmap");
+	mt_fails(devio_mem_copy_out(m, 0, &b, 1), -EOPNOTSUPP, "rejects mmap() with EPERM");
+	mt_fails(devio_mem_map(m, &p), -EOPNOTSUPP, "rejects mmap");
 	mt_ok(devio_mem_export(m, &got, &off));
 	close(got);
 	devio_mem_free(m);
@@ -147,16 +147,16 @@ static void test_p2pmem(void **state)
 	struct devio_mem *m = (void *)1;
 
 	(void)state;
-	mt_fails(devio_mem_alloc(ctx, "p2pmem:", 1, NULL, &m), -EINVAL, "no PCI address");
-	mt_fails(devio_mem_alloc(ctx, "p2pmem", 1, NULL, &m), -EINVAL, "no PCI address");
-	mt_fails(devio_mem_alloc(ctx, "p2pmem:0000:05:00.8", 1, NULL, &m), -EINVAL, "no PCI address");
-	mt_fails(devio_mem_alloc(ctx, "p2pmem:" BDF "x", 1, NULL, &m), -EINVAL, "no PCI address");
+	mt_fails(devio_mem_alloc(ctx, "p2pmem:", 1, NULL, &m), -EINVAL, "invalid PCI address");
+	mt_fails(devio_mem_alloc(ctx, "p2pmem", 1, NULL, &m), -EINVAL, "invalid PCI address");
+	mt_fails(devio_mem_alloc(ctx, "p2pmem:0000:05:00.8", 1, NULL, &m), -EINVAL, "invalid PCI address");
+	mt_fails(devio_mem_alloc(ctx, "p2pmem:" BDF "x", 1, NULL, &m), -EINVAL, "invalid PCI address");
 	mt_fails(devio_mem_alloc(ctx, "p2pmem:" BDF, 1, NULL, &m), -ENODEV, "controller memory buffer");
 	assert_string_equal(mt_list(ctx), "host");
 	mt_file(sys, "bus/pci/devices/" BDF "/p2pmem/allocate", "");
 	mt_file(sys, "bus/pci/devices/" BDF "/p2pmem/available", "1048576\n");
-	mt_fails_big(devio_mem_alloc(ctx, "p2pmem:" BDF, 1ULL << 60, NULL, &m), "has 1048576 left");
-	mt_fails(devio_mem_alloc(ctx, "p2pmem:" BDF, INT64_MAX, NULL, &m), -ENOMEM, "too many");
+	mt_fails_big(devio_mem_alloc(ctx, "p2pmem:" BDF, 1ULL << 60, NULL, &m), ": 1048576 bytes of P2P memory");
+	mt_fails(devio_mem_alloc(ctx, "p2pmem:" BDF, INT64_MAX, NULL, &m), -ENOMEM, "too large");
 	assert_ptr_equal(m, (void *)1);
 	snprintf(path, sizeof(path), "%s/bus/pci/devices/" BDF "/p2pmem/allocate", sys);
 	assert_int_equal(truncate(path, 1 << 20), 0);
@@ -176,8 +176,8 @@ static void test_drm(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		mt_fails(devio_mem_alloc(ctx, bad[i], 1, NULL, &m), -EINVAL, "no DRM node");
-	mt_fails(devio_mem_alloc(ctx, "drm:/dev/dri/card0", 1, NULL, &m), -ENODEV, "driver must be loaded");
+		mt_fails(devio_mem_alloc(ctx, bad[i], 1, NULL, &m), -EINVAL, "invalid DRM node");
+	mt_fails(devio_mem_alloc(ctx, "drm:/dev/dri/card0", 1, NULL, &m), -ENODEV, "load a DRM driver");
 	mt_file(dev, "dri/card0", "");
 	mt_link(sys, "class/drm/card0/device", "../../../0000:00:02.0");
 	mt_ok(devio_mem_alloc(ctx, "drm:/dev/dri/card0", 100000, NULL, &m));
@@ -189,7 +189,7 @@ static void test_drm(void **state)
 	mt_ok(devio_mem_alloc(ctx, "drm:/dev/dri/card0", 1ULL << 33, NULL, &m));
 	devio_mem_free(m);
 	mt_fails(devio_mem_alloc(ctx, "drm:/dev/dri/card0", 1ULL << 61, NULL, &m), -ENOMEM, "dumb buffer");
-	mt_fails(devio_mem_alloc(ctx, "drm:/dev/dri/card0", INT64_MAX, NULL, &m), -ENOMEM, "too many");
+	mt_fails(devio_mem_alloc(ctx, "drm:/dev/dri/card0", INT64_MAX, NULL, &m), -ENOMEM, "too large");
 	assert_string_equal(mt_list(ctx), "drm:/dev/dri/card0 host");
 }
 
@@ -204,10 +204,10 @@ static void test_drm_failures(void **state)
 	mt_file(dev, "dri/card0", "");
 	fk.fail_cmd = DRM_IOCTL_MODE_CREATE_DUMB;
 	fk.fail_err = ENOSYS;
-	mt_fails(devio_mem_alloc(ctx, "drm:/dev/dri/card0", 1, NULL, &m), -EOPNOTSUPP, "no dumb buffer");
+	mt_fails(devio_mem_alloc(ctx, "drm:/dev/dri/card0", 1, NULL, &m), -EOPNOTSUPP, "cannot create a dumb buffer");
 	fk.fail_cmd = DRM_IOCTL_MODE_MAP_DUMB;
 	mt_ok(devio_mem_alloc(ctx, "drm:/dev/dri/card0", 1, NULL, &m));
-	mt_fails(devio_mem_map(m, &p), -ENOSYS, "does not map");
+	mt_fails(devio_mem_map(m, &p), -ENOSYS, "cannot map the dumb buffer");
 	fk.fail_cmd = DRM_IOCTL_PRIME_HANDLE_TO_FD;
 	mt_fails(devio_mem_export(m, &fd, &off), -EOPNOTSUPP, "PRIME");
 	fk.fail_cmd = 0;

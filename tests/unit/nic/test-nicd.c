@@ -97,8 +97,8 @@ static void test_refusals(void **state)
 	must_refuse_open(&q, memfd, -EACCES, "--queues");
 	q = request_for("lo");
 	must(!ftruncate(memfd, 1 << 20), "a memory");
-	must_refuse_open(&q, memfd, -EINVAL, "no dma-buf");
-	must_refuse_open(&q, null, -EINVAL, "no dma-buf");
+	must_refuse_open(&q, memfd, -EINVAL, "not a dma-buf");
+	must_refuse_open(&q, null, -EINVAL, "not a dma-buf");
 	must(!nicd_stop_by(&r, SIGINT), "it ends well");
 	close(memfd);
 	close(null);
@@ -137,7 +137,7 @@ static void test_sentence(void **state)
 	must(nicd_start(&r, plain), "%s", r.said);
 	must_refuse_open(&q, dmabuf, -EOPNOTSUPP, "nic lo: it is a virtual interface: name the NIC itself");
 	q.size++;
-	must_refuse_open(&q, dmabuf, -ERANGE, "leave the dma-buf");
+	must_refuse_open(&q, dmabuf, -ERANGE, "exceed the dma-buf");
 	must(!nicd_stop_by(&r, SIGTERM), "it ends well");
 	close(dmabuf);
 	devio_mem_free(mem);
