@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * Topology: drives, file systems, GPUs and NICs, who reaches whom peer to
- * peer, and for a file and a memory which path can be taken, which cannot,
- * why, and what to do about it.
+ * Topology: drives, file systems, GPUs and NICs, peer-to-peer reachability, and
+ * which paths can be used between a file and a memory, which cannot, why, and
+ * how to fix it.
  *
- * A topology is a snapshot: it is read once in devio_topo_open() from sysfs
- * and proc, nothing is opened, loaded or tried, and it does not change. It may
- * be used by any number of threads. What cannot be read is left unknown (-1,
- * 0 or "") and told as a note. Strings and arrays in the structures belong to
- * the topology and live until devio_topo_close().
+ * A topology is a snapshot, read once by devio_topo_open() from sysfs and procfs
+ * without opening devices, loading libraries or performing I/O. It does not
+ * change and may be used by any number of threads. What cannot be read is set to
+ * unknown (-1, 0 or "") and reported in a note. Strings and arrays in the
+ * structures are owned by the topology and valid until devio_topo_close().
  *
- * The verdicts here are deductions. devio_file_explain() asks the paths
- * themselves, and a transfer is the only proof.
+ * The verdicts are deduced. devio_file_explain() queries the paths themselves,
+ * and only a transfer is proof.
  */
 #ifndef DEVIO_TOPO_H
 #define DEVIO_TOPO_H
@@ -29,36 +29,40 @@ struct devio_topo;
 struct devio_topo_opts {
 	size_t sz;
 	/*
-	 * NULL: this machine (sysfs below the context's sysfs_root). Else a
-	 * directory with a captured machine: its sys, proc and dev. Files named
-	 * to devio_topo_explain() are then names in that machine, not opened.
+	 * NULL: this machine (with the context's sysfs_root). Otherwise a directory
+	 * with the sys, proc and dev of a captured machine; file names are then names
+	 * in that machine, and the files are not accessed. Borrowed during the call.
 	 */
 	const char *root;
 	unsigned int flags; /* must be 0 */
 };
 
 /**
- * Reads the machine. opts may be NULL. A broken or partial tree gives what is
- * readable, plus notes. Errors: -ENOENT (no such root), -ENOMEM, -EINVAL, -E2BIG.
+ * Reads the machine; *topo is owned by the caller and holds a reference to ctx. opts
+ * may be NULL. From a broken or incomplete tree, as much as possible is read, and the
+ * rest is reported in notes. Errors: -ENOENT (no sysfs below the root), -EACCES,
+ * -ENOMEM, -EINVAL, -E2BIG, -ECHILD (ctx was opened before fork()).
  */
 DEVIO_API int devio_topo_open(struct devio_ctx *ctx, const struct devio_topo_opts *opts,
 			      struct devio_topo **topo);
 
-/** Frees it and every string that it gave; NULL is allowed. */
+/** Frees the topology and all its strings; NULL is allowed. */
 DEVIO_API void devio_topo_close(struct devio_topo *topo);
 
-/** What devio_topo_count() counts; indices below run from 0 to count - 1. */
+/** Kinds of objects; indices run from 0 to devio_topo_count() - 1. */
 enum devio_topo_kind {
 	DEVIO_TOPO_PCI,   /* PCI functions, sorted by address */
-	DEVIO_TOPO_BLOCK, /* block devices, partitions and stacked ones too */
+	DEVIO_TOPO_BLOCK, /* block devices, including partitions and stacked devices */
 	DEVIO_TOPO_FS,    /* mounts, in the order of mountinfo */
 	DEVIO_TOPO_GPU,   /* display and accelerator functions */
 	DEVIO_TOPO_NIC,   /* network interfaces */
-	DEVIO_TOPO_NOTE,  /* what could not be read, and what root would add */
+	DEVIO_TOPO_NOTE,  /* what could not be read, and what only root can read */
 };
+
+/** The number of objects of a kind. */
 DEVIO_API unsigned int devio_topo_count(const struct devio_topo *topo, enum devio_topo_kind kind);
 
-/** Fill *info for index i (set info->sz first). Errors: -EINVAL (sz), -ERANGE (no such index). */
+/** Fills *info for index i (set info->sz first). Errors: -EINVAL (sz), -ERANGE (index out of range). */
 DEVIO_API int devio_topo_get_machine(const struct devio_topo *topo, struct devio_topo_machine *info);
 DEVIO_API int devio_topo_get_pci(const struct devio_topo *topo, unsigned int i, struct devio_topo_pci *info);
 DEVIO_API int devio_topo_get_block(const struct devio_topo *topo, unsigned int i,
@@ -67,40 +71,48 @@ DEVIO_API int devio_topo_get_fs(const struct devio_topo *topo, unsigned int i, s
 DEVIO_API int devio_topo_get_gpu(const struct devio_topo *topo, unsigned int i, struct devio_topo_gpu *info);
 DEVIO_API int devio_topo_get_nic(const struct devio_topo *topo, unsigned int i, struct devio_topo_nic *info);
 
-/** A note as a sentence; NULL past the last. */
+/** Note i as a sentence, owned by the topology; NULL if the index is out of range. */
 DEVIO_API const char *devio_topo_get_note(const struct devio_topo *topo, unsigned int i);
 
-/** "switch-down", "nvme-head", ...; "?" for an unknown number. Static. */
+/** Name of an enum devio_pci_type ("switch-down", ...); "?" if unknown. Static. */
 DEVIO_API const char *devio_pci_type_name(int type);
+
+/** Name of an enum devio_block_kind ("nvme-head", ...); "?" if unknown. Static. */
 DEVIO_API const char *devio_block_kind_name(int kind);
 
-/** The index of a PCI address ("0000:01:00.0", "01:00.0"), or -ENODEV, or -EINVAL. */
+/** The index of a PCI function by address ("0000:01:00.0" or "01:00.0"). Errors: -ENODEV, -EINVAL. */
 DEVIO_API int devio_topo_find_pci(const struct devio_topo *topo, const char *bdf);
 
-/** "no", "yes", "unknown". Static. */
+/** Name of an enum devio_can: "no", "yes", "unknown"; "?" if out of range. Static. */
 DEVIO_API const char *devio_can_name(int can);
 
-/** Whether `client` (a drive) may reach memory of `provider`; both are indices of PCI functions. */
+/**
+ * Whether `client` (a drive, a NIC) can access the memory of `provider` peer to peer; both
+ * are indices of PCI functions. Set info->sz first. Errors: -ERANGE, -EINVAL (sz).
+ */
 DEVIO_API int devio_topo_get_p2p(const struct devio_topo *topo, int provider, int client,
 				 struct devio_topo_p2p *info);
 
 /**
- * The verdict on `path` (enum devio_path, not AUTO) between a file (regular or
- * block device; a directory stands for files in it) and the memory that spec
- * names. bdf: the PCI address of that memory if the caller knows it
- * (devio_mem_info.bdf), else NULL. Only stats the file. Errors are of the
- * question, not of the path: -ENOENT, -EACCES, -ESPIPE (no such or no fitting
- * file), -EINVAL (spec or path).
+ * The verdict on `path` (DEVIO_PATH_FILE_*) between a file (regular file, block device,
+ * or a directory, which represents the files in it) and the memory `spec`. bdf: the PCI
+ * address of that memory if known (devio_mem_info.bdf), otherwise NULL. Only stats the
+ * file. Set info->sz first. Errors in the arguments, not of the path: -ENOENT, -EACCES,
+ * -ESPIPE (not a suitable file), -EINVAL (spec, path or sz).
  */
 DEVIO_API int devio_topo_explain(const struct devio_topo *topo, const char *file, const char *spec,
 				 const char *bdf, int path, struct devio_topo_verdict *info);
 
-/** Where a file lies: indices of its mount (-1: a block device itself) and block device (-1 if none). */
+/**
+ * Finds the mount of a file (*fs: its index, -1 for a block device itself) and its block
+ * device (*block: its index, -1 if none). Errors: -EINVAL, -ENOENT, -EACCES, -ESPIPE.
+ */
 DEVIO_API int devio_topo_find_file(const struct devio_topo *topo, const char *file, int *fs, int *block);
 
 /**
- * The drives under a block device, through partitions, dm, md, loop and
- * multipath: fills up to max indices of block devices, returns how many there are.
+ * The drives below a block device, following partitions, dm, md, loop and multipath:
+ * stores up to max indices of block devices and returns the total number of drives.
+ * Errors: -ERANGE, -ENOMEM.
  */
 DEVIO_API int devio_topo_drives(const struct devio_topo *topo, unsigned int block, int *drives,
 				unsigned int max);

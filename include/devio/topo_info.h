@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * What a topology tells of a machine: one structure per kind of object. They
- * refer to each other by index; -1 is none or not known. Strings and arrays
- * belong to the topology. Included by <devio/topo.h>.
+ * The objects of a topology, one structure per kind. They refer to each other by
+ * index; -1 means none or unknown. Strings and arrays are owned by the topology and
+ * valid until devio_topo_close(). Included by <devio/topo.h>.
  */
 #ifndef DEVIO_TOPO_INFO_H
 #define DEVIO_TOPO_INFO_H
@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-/** The kernel, the CPU and what they allow. Tri-states: 1 yes, 0 no, -1 unknown. */
+/** The kernel, its configuration, the CPU and limits. Tri-state: 1 yes, 0 no, -1 unknown. */
 struct devio_topo_machine {
 	size_t sz;
 	const char *release;      /* "6.18.44"; "" if unknown */
@@ -22,18 +22,18 @@ struct devio_topo_machine {
 	const char *cpu_model;
 	int cpu_family;           /* -1 if unknown */
 	int iommu;                /* tri-state: devices are in IOMMU groups */
-	const char *iommu_type;   /* of most groups: "DMA", "DMA-FQ", "identity"; "" if none */
-	int io_uring_disabled;    /* kernel.io_uring_disabled; 0 allowed, -1 unknown */
-	uint64_t memlock;         /* RLIMIT_MEMLOCK in bytes, UINT64_MAX: unlimited or unknown */
-	const char *config_from;  /* where the next ones come from, "" if no configuration is readable */
-	int config_p2pdma;        /* CONFIG_PCI_P2PDMA */
+	const char *iommu_type;   /* of the first readable group: "DMA", "DMA-FQ", "identity"; "" if none */
+	int io_uring_disabled;    /* kernel.io_uring_disabled: 0 allowed, 1 restricted, 2 disabled, -1 unknown */
+	uint64_t memlock;         /* RLIMIT_MEMLOCK in bytes; UINT64_MAX: unlimited or unknown */
+	const char *config_from;  /* the file with the kernel configuration, "" if none is readable */
+	int config_p2pdma;        /* CONFIG_PCI_P2PDMA; tri-state, as are the next four */
 	int config_udmabuf;       /* CONFIG_UDMABUF */
 	int config_heaps;         /* CONFIG_DMABUF_HEAPS */
 	int config_vfio_dmabuf;   /* CONFIG_VFIO_PCI_DMABUF */
 	int config_hsa_p2p;       /* CONFIG_HSA_AMD_P2P */
 	int dev_udmabuf;          /* /dev/udmabuf: 1 usable, 0 absent, -1 no permission */
-	int dev_heap;             /* /dev/dma_heap/system, the same */
-	int nvidia_open;          /* NVIDIA's modules are the open ones; -1 not loaded or unknown */
+	int dev_heap;             /* /dev/dma_heap/system: likewise */
+	int nvidia_open;          /* NVIDIA's open kernel modules: 1 yes, 0 proprietary, -1 not loaded or unknown */
 };
 
 /** devio_topo_pci.type */
@@ -46,21 +46,21 @@ enum devio_pci_type {
 struct devio_topo_pci {
 	size_t sz;
 	const char *bdf;          /* "0000:01:00.0" */
-	const char *root;         /* the root bus that it hangs on: "pci0000:00" */
+	const char *root;         /* its root bus: "pci0000:00" */
 	const char *driver;       /* "" if none is bound */
-	int parent;               /* index of the bridge above it, -1 on a root bus */
+	int parent;               /* index of the bridge above it, -1: on a root bus */
 	int type;                 /* enum devio_pci_type */
 	uint32_t class_code;      /* 0x010802: class, subclass, interface */
 	uint16_t vendor, device;
 	int numa_node;            /* -1 unknown */
 	int iommu_group;          /* -1 none */
-	int acs;                  /* 1: redirects peer traffic upstream (ACS), 0 not, -1 not readable */
+	int acs;                  /* ACS redirects peer-to-peer traffic upstream: 1 yes, 0 no, -1 not readable */
 	const char *link_speed;   /* "16.0 GT/s PCIe", "" if unknown */
 	unsigned int link_width;  /* lanes in use, 0 if unknown */
-	uint64_t bar[6];          /* bytes */
-	uint64_t p2pmem_size;     /* bytes of peer memory that it provides, 0: none */
-	uint64_t p2pmem_free;
-	int p2pmem_published;
+	uint64_t bar[6];          /* sizes in bytes, 0: not implemented or unknown */
+	uint64_t p2pmem_size;     /* P2PDMA memory that it provides, in bytes, 0: none */
+	uint64_t p2pmem_free;     /* bytes of it that are available */
+	int p2pmem_published;     /* 1: available to the kernel's own users, too */
 };
 
 /** devio_topo_block.kind */
@@ -79,11 +79,11 @@ struct devio_topo_block {
 	int kind;                 /* enum devio_block_kind */
 	uint32_t dev_major, dev_minor;
 	uint64_t size;            /* bytes */
-	uint32_t block_size;      /* logical, bytes; 0 unknown */
-	uint32_t dma_align;       /* memory alignment for O_DIRECT, bytes; 0 unknown */
+	uint32_t block_size;      /* logical block size in bytes; 0 if unknown */
+	uint32_t dma_align;       /* memory alignment for O_DIRECT in bytes; 0 if unknown */
 	int numa_node;
 	int pci;                  /* index of its controller's PCI function, -1 if none */
-	const int *lower;         /* indices of the block devices that it is made of */
+	const int *lower;         /* indices of the block devices that it is stacked on */
 	unsigned int nr_lower;
 };
 
@@ -95,9 +95,9 @@ struct devio_topo_fs {
 	const char *where;        /* mount point */
 	const char *type;         /* "ext4" */
 	const char *source;       /* "/dev/nvme0n1p2", "tank/data", ... */
-	const char *options;      /* of the mount, then of the file system */
+	const char *options;      /* mount options, followed by those of the file system */
 	int block;                /* index of its block device, -1: none or not found */
-	int pseudo;               /* 1: proc, sysfs, cgroup, ...: keeps no files of a user's */
+	int pseudo;               /* 1: proc, sysfs, cgroup, ...: does not store user files */
 };
 
 /** A GPU or accelerator. */
@@ -106,24 +106,24 @@ struct devio_topo_gpu {
 	int pci;                  /* index */
 	const char *bdf;
 	const char *driver;
-	const char *name;         /* vendor and model as far as known */
+	const char *name;         /* vendor and model, as far as known */
 	const char *card;         /* "/dev/dri/card0", "" if none */
 	const char *render;       /* "/dev/dri/renderD128", "" if none */
-	const char *spec;         /* how devio_mem_alloc() names its memory; "" if it cannot */
-	uint64_t vram;            /* bytes, 0 unknown */
-	uint64_t bar;             /* its largest BAR, bytes */
-	uint64_t bar_max;         /* the largest that it could have (resizable BAR), 0 unknown */
-	int large_bar;            /* 1: peers see all of its memory, 0 a part, -1 unknown */
+	const char *spec;         /* of its memory for devio_mem_alloc(); "" if not supported */
+	uint64_t vram;            /* bytes, 0 if unknown */
+	uint64_t bar;             /* size of its largest BAR in bytes */
+	uint64_t bar_max;         /* largest size that this BAR supports (Resizable BAR), 0 if unknown */
+	int large_bar;            /* the BAR covers all memory: 1 yes, 0 only a part, -1 unknown */
 };
 
 /** A network interface. */
 struct devio_topo_nic {
 	size_t sz;
 	const char *name;         /* "eth0" */
-	const char *driver;       /* "" for virtual ones */
+	const char *driver;       /* "" for virtual interfaces */
 	int pci;                  /* index, -1 if none */
 	int numa_node;
-	int speed;                /* Mb/s, -1 unknown */
+	int speed;                /* Mb/s, -1 if unknown */
 	unsigned int rx_queues, tx_queues;
 };
 
@@ -132,25 +132,25 @@ enum devio_can { DEVIO_CAN_NOT = 0, DEVIO_CAN = 1, DEVIO_CAN_UNKNOWN = 2 };
 /** devio_topo_p2p.route */
 enum devio_p2p_route { DEVIO_P2P_NONE, DEVIO_P2P_SAME, DEVIO_P2P_SWITCH, DEVIO_P2P_HOST_BRIDGE };
 
-/** Peer to peer between two PCI functions, by the rules of the kernel's p2pdma. */
+/** Peer-to-peer reachability between two PCI functions, by the rules of the kernel's P2PDMA code. */
 struct devio_topo_p2p {
 	size_t sz;
 	int can;                  /* enum devio_can */
 	int route;                /* enum devio_p2p_route */
-	int distance;             /* hops as the kernel counts them */
+	int distance;             /* hops as the kernel counts them, -1: no common bridge */
 	int via;                  /* index of the bridge above both, -1: the host bridge */
-	char cause[240];          /* a sentence */
-	char cure[240];           /* what would help, "" if nothing is needed or known */
+	char cause[240];          /* why, as a sentence */
+	char fix[240];            /* what to do about it, "" if nothing is needed or known */
 };
 
-/** What one path can do for a file and a memory. */
+/** Whether one path can be used for a file and a memory. */
 struct devio_topo_verdict {
 	size_t sz;
 	int can;                  /* enum devio_can */
-	int err;                  /* -errno that fits when it cannot, 0 if it can */
+	int err;                  /* -errno of a transfer if it cannot, otherwise 0 */
 	unsigned int reason;      /* enum devio_reason */
-	char cause[240];
-	char cure[240];
+	char cause[240];          /* why, as a sentence */
+	char fix[240];            /* what to do about it, "" if nothing is needed or known */
 };
 
 #ifdef __cplusplus

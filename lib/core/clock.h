@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The clock by which the library waits: it does not jump when somebody sets the time. */
-#ifndef DV_KERN_CLOCK_H
-#define DV_KERN_CLOCK_H
+/* The clock for timeouts: monotonic, so setting the system time does not affect it. */
+#ifndef DV_CORE_CLOCK_H
+#define DV_CORE_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>
@@ -14,7 +14,7 @@ static inline int64_t dv_now_ns(void)
 	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
 }
 
-/* When a wait of so many ns is over; a longer one than the clock can count is never over. */
+/* The deadline ns from now, saturated to INT64_MAX (never). */
 static inline int64_t dv_end_ns(int64_t ns)
 {
 	int64_t begin = dv_now_ns();

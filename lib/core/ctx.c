@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The context: log, defaults, and what the other objects share. */
+/* The context: log, defaults, and state shared by the other objects. */
 #include "config.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,14 +14,14 @@ static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static int fork_err;
 static _Atomic uint32_t last_id;
 
-static void forked(void)
+static void on_fork(void)
 {
 	dv_fork_gen++;
 }
 
-static void watch_forks(void)
+static void install_fork_handler(void)
 {
-	fork_err = pthread_atfork(NULL, NULL, forked);
+	fork_err = pthread_atfork(NULL, NULL, on_fork);
 }
 
 uint32_t dv_ctx_new_id(void)
@@ -33,7 +33,7 @@ int dv_ctx_forked(const struct devio_ctx *ctx)
 {
 	if (ctx->fork_gen == dv_fork_gen)
 		return 0;
-	return dv_err(-ECHILD, "ctx: this object was opened before fork(): open a context of your own in the child");
+	return dv_err(-ECHILD, "ctx: the object was opened before fork(): open a new context in the child");
 }
 
 DEVIO_API int devio_ctx_open(const struct devio_ctx_opts *opts, struct devio_ctx **out)
@@ -45,19 +45,19 @@ DEVIO_API int devio_ctx_open(const struct devio_ctx_opts *opts, struct devio_ctx
 	if (rc)
 		return rc;
 	if (!out)
-		return dv_err(-EINVAL, "ctx: there is nowhere to put the context");
+		return dv_err(-EINVAL, "ctx: the pointer for the new context is NULL");
 	if (o.path < 0 || o.path >= DEVIO_PATH_MAX || o.flags & ~(DEVIO_CTX_NO_URING | DEVIO_CTX_DIRECT_ONLY))
 		return dv_err(-EINVAL, "ctx: unknown path %d or flags 0x%x", o.path, o.flags);
-	pthread_once(&fork_once, watch_forks);
+	pthread_once(&fork_once, install_fork_handler);
 	if (fork_err)
-		return dv_err(-fork_err, "ctx: fork() cannot be watched");
+		return dv_err(-fork_err, "ctx: pthread_atfork() failed");
 	ctx = calloc(1, sizeof(*ctx));
 	if (!ctx)
-		return dv_err(-ENOMEM, "ctx: no memory for a context");
+		return dv_err(-ENOMEM, "ctx: cannot allocate a context");
 	ctx->sysfs_root = strdup(o.sysfs_root ? o.sysfs_root : "/sys");
 	if (!ctx->sysfs_root) {
 		free(ctx);
-		return dv_err(-ENOMEM, "ctx: no memory for a context");
+		return dv_err(-ENOMEM, "ctx: cannot allocate a context");
 	}
 	ctx->refs = 1;
 	ctx->fork_gen = dv_fork_gen;
@@ -81,7 +81,7 @@ void dv_ctx_put(struct devio_ctx *ctx)
 {
 	if (atomic_fetch_sub_explicit(&ctx->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	/* The idle rings hold no reference, or the context would never end. */
+	/* Idle rings hold no reference: with one, the context would never be freed. */
 	if (ctx->idle_ops)
 		ctx->idle_ops->free(ctx);
 	pthread_mutex_destroy(&ctx->lock);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Errors: the thread's last sentence, and the words for paths and reasons. */
+/* Errors: the thread's last error message, and the names of paths and reasons. */
 #include "config.h"
 #include <limits.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@ DEVIO_API const char *devio_errmsg(void)
 	return errmsg;
 }
 
-/* INT_MIN, which a completion of the caller's own making may have, is no errno and has no positive. */
+/* INT_MIN, which an invalid completion from the caller may contain, cannot be negated. */
 static int positive(int err)
 {
 	return err < 0 && err != INT_MIN ? -err : err;
@@ -28,16 +28,22 @@ const char *dv_errno_name(int err)
 	return name ? name : "unknown errno";
 }
 
+static const char *errno_desc(int err)
+{
+	const char *desc = strerrordesc_np(positive(err));
+
+	return desc ? desc : "?";
+}
+
 int dv_err(int err, const char *fmt, ...)
 {
 	char text[400];
-	const char *words = strerrordesc_np(positive(err));
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	snprintf(errmsg, sizeof(errmsg), "%s [%s: %s]", text, dv_errno_name(err), words ? words : "?");
+	snprintf(errmsg, sizeof(errmsg), "%s [%s: %s]", text, dv_errno_name(err), errno_desc(err));
 	return err;
 }
 
@@ -79,7 +85,7 @@ int dv_opts_copy(void *out, size_t outsz, const void *in, const char *name)
 	if (sz < sizeof(sz) || sz > 65536)
 		return dv_err(-EINVAL, "%s: sz is %zu: set it to sizeof(struct %s)", name, sz, name);
 	if (sz > outsz && !tail_is_zero((const unsigned char *)in + outsz, sz - outsz))
-		return dv_err(-E2BIG, "%s: options that this library (%s) does not know are set: "
+		return dv_err(-E2BIG, "%s: options unknown to this library (version %s) are set: "
 			      "use a newer libdevio or leave them zero", name, devio_version());
 	memcpy(out, in, sz < outsz ? sz : outsz);
 	return 0;
@@ -90,7 +96,7 @@ int dv_info_copy(void *to, void *info, size_t infosz, const char *name)
 	size_t sz;
 
 	if (!to)
-		return dv_err(-EINVAL, "%s: the pointer is NULL", name);
+		return dv_err(-EINVAL, "%s: pointer is NULL", name);
 	memcpy(&sz, to, sizeof(sz));
 	if (sz < sizeof(sz) || sz > 65536)
 		return dv_err(-EINVAL, "%s: sz is %zu: set it to sizeof(struct %s)", name, sz, name);
@@ -123,52 +129,58 @@ DEVIO_API int devio_path_parse(const char *name)
 	for (int i = 0; name && i < DEVIO_PATH_MAX; i++)
 		if (!strcmp(name, path_names[i]))
 			return i;
-	return dv_err(-EINVAL, "path: '%s' is no path: auto, file-dmabuf, file-p2p, file-host, "
-		      "file-bounce, file-buffered, sock-devmem, sock-zcrx, sock-host or sock-bounce", name ? name : "");
+	return dv_err(-EINVAL, "path: unknown path '%s': use auto, file-dmabuf, file-p2p, file-host, "
+		      "file-bounce, file-buffered, sock-devmem, sock-zcrx, sock-host or sock-bounce",
+		      name ? name : "");
 }
 
 static const char *const reasons[DEVIO_REASON_MAX] = {
-	[DEVIO_REASON_NONE] = "nothing stands in the way",
-	[DEVIO_REASON_FORCED] = "the caller chose the path",
-	[DEVIO_REASON_NO_DMABUF_IO] = "the kernel has no dma-buf fixed buffers (Linux 7.4, or 7.3 with the series in kernel/)",
+	[DEVIO_REASON_NONE] = "available",
+	[DEVIO_REASON_FORCED] = "the caller forced the path",
+	[DEVIO_REASON_NO_DMABUF_IO] = "the kernel does not support dma-buf fixed buffers (needs Linux 7.4, or 7.3 with "
+				      "the patches in kernel/)",
 	[DEVIO_REASON_NO_EXPORT] = "the memory cannot be exported as a dma-buf",
-	[DEVIO_REASON_TARGET] = "the file's device or file system takes no dma-buf",
-	[DEVIO_REASON_MAP] = "the drive cannot reach the memory peer to peer",
-	[DEVIO_REASON_NO_P2P_PAGES] = "the memory is not made of P2PDMA pages",
-	[DEVIO_REASON_NOT_HOST] = "the memory is not made of ordinary pages of host memory",
-	[DEVIO_REASON_NO_DIRECT] = "the file does not do O_DIRECT",
-	[DEVIO_REASON_CACHED] = "the data is in the page cache already",
+	[DEVIO_REASON_TARGET] = "the file's device or file system does not support dma-buf I/O",
+	[DEVIO_REASON_MAP] = "the drive has no peer-to-peer access to the memory",
+	[DEVIO_REASON_NO_P2P_PAGES] = "the memory is not backed by P2PDMA pages",
+	[DEVIO_REASON_NOT_HOST] = "the memory is not backed by ordinary host pages",
+	[DEVIO_REASON_NO_DIRECT] = "the file does not support O_DIRECT",
+	[DEVIO_REASON_CACHED] = "the data is already in the page cache",
 	[DEVIO_REASON_ALIGN] = "offset, length or memory address is not aligned for O_DIRECT",
-	[DEVIO_REASON_RANGES] = "the ranges lie in different memories",
-	[DEVIO_REASON_SMALL] = "the transfer is too short to repay setting it up",
+	[DEVIO_REASON_RANGES] = "the ranges are in different memory objects",
+	[DEVIO_REASON_SMALL] = "the transfer is too short to amortize the setup cost",
 	[DEVIO_REASON_REFUSED] = "the kernel refused it for this file or range",
-	[DEVIO_REASON_NO_URING] = "io_uring is not available to this process (kernel.io_uring_disabled, seccomp or an old kernel)",
-	[DEVIO_REASON_OWN_RING] = "the application's ring lends no slots of its buffer table",
-	[DEVIO_REASON_NO_SLOT] = "no staging memory or no room in the buffer table (see RLIMIT_MEMLOCK)",
+	[DEVIO_REASON_NO_URING] = "io_uring is not available to this process (kernel.io_uring_disabled, seccomp or an "
+				  "old kernel)",
+	[DEVIO_REASON_OWN_RING] = "the application's ring provides no slots in its registered buffer table",
+	[DEVIO_REASON_NO_SLOT] = "no staging memory or no free slot in the buffer table (see RLIMIT_MEMLOCK)",
 	[DEVIO_REASON_IO] = "the file or its device reported an error",
 	[DEVIO_REASON_COPY] = "the copy to or from the memory failed",
-	[DEVIO_REASON_CANCELED] = "it was cancelled",
-	[DEVIO_REASON_EOF] = "the file ended first",
-	[DEVIO_REASON_NET_VIRTUAL] = "the connection goes by loopback or a virtual interface: only a NIC can put payload into "
-				  "device memory",
-	[DEVIO_REASON_NET_KERNEL] = "the kernel cannot bind a dma-buf to a queue of a NIC (Linux 6.12; to send, and for sock-zcrx, 6.16)",
-	[DEVIO_REASON_NET_DRIVER] = "the NIC's driver is not known to have queue management operations (bnxt_en, mlx5_core, "
-				 "gve and fbnic have, and igb with the series in kernel/)",
-	[DEVIO_REASON_NET_SPLIT] = "the NIC does not separate headers from payload (ethtool -G INTERFACE tcp-data-split on)",
-	[DEVIO_REASON_NET_RIGHTS] = "binding a queue of the NIC takes CAP_NET_ADMIN, or a devio-nicd",
-	[DEVIO_REASON_NET_UNKNOWN] = "the interface of the connection cannot be found or asked",
-	[DEVIO_REASON_NET_RECV] = "the path only receives",
-	[DEVIO_REASON_NET_SETUP] = "the NIC is not set up to receive into device memory: devio_nic_open() does it (devio-nc --nic)",
+	[DEVIO_REASON_CANCELED] = "the operation was canceled",
+	[DEVIO_REASON_EOF] = "the end of the file was reached",
+	[DEVIO_REASON_NET_VIRTUAL] = "the connection uses loopback or a virtual interface: only a NIC can place "
+				     "payload in device memory",
+	[DEVIO_REASON_NET_KERNEL] = "the kernel cannot bind a dma-buf to a NIC queue (needs Linux 6.12, or 6.16 to "
+				    "send and for sock-zcrx)",
+	[DEVIO_REASON_NET_DRIVER] = "the NIC's driver is not known to support queue management operations (bnxt_en, "
+				    "mlx5_core, gve and fbnic do, and igb with the patches in kernel/)",
+	[DEVIO_REASON_NET_SPLIT] = "the NIC does not split headers from payload (enable with ethtool -G INTERFACE "
+				   "tcp-data-split on)",
+	[DEVIO_REASON_NET_RIGHTS] = "binding a NIC queue requires CAP_NET_ADMIN or a running devio-nicd",
+	[DEVIO_REASON_NET_UNKNOWN] = "the connection's network interface cannot be found or queried",
+	[DEVIO_REASON_NET_RECV] = "the path supports receiving only",
+	[DEVIO_REASON_NET_SETUP] = "the NIC is not set up to receive into device memory: call devio_nic_open() "
+				   "(devio-nc --nic)",
 	[DEVIO_REASON_NET] = "the connection reported an error",
 	[DEVIO_REASON_RESET] = "the peer closed or reset the connection",
-	[DEVIO_REASON_TIMEOUT] = "no byte came or went in the time allowed",
-	[DEVIO_REASON_BROKEN] = "an earlier operation of the stream failed and its place in the stream is lost",
-	[DEVIO_REASON_NET_BIND] = "the kernel or the NIC does not take this memory (the log has the kernel's words)",
-	[DEVIO_REASON_NET_STEER] = "the payload did not come by a queue that is bound to device memory",
-	[DEVIO_REASON_REVOKED] = "the owner of the memory took it back, and with it bytes that were received or to be sent",
-	[DEVIO_REASON_NET_UNREADABLE] = "the payload lies in device memory of a NIC, which this path cannot read",
-	[DEVIO_REASON_NET_RING] = "the NIC was set up for the receives of one ring by sock-zcrx, or for all by sock-devmem, and this is "
-			       "not that way (see devio_nic_opts.ring)",
+	[DEVIO_REASON_TIMEOUT] = "no data was transferred within the timeout",
+	[DEVIO_REASON_BROKEN] = "an earlier operation on the stream failed, so the position in the stream is lost",
+	[DEVIO_REASON_NET_BIND] = "the kernel or the NIC rejected this memory (see the log for the kernel's message)",
+	[DEVIO_REASON_NET_STEER] = "the payload did not arrive on a queue bound to device memory",
+	[DEVIO_REASON_REVOKED] = "the owner revoked the memory, including bytes that were received or still to be sent",
+	[DEVIO_REASON_NET_UNREADABLE] = "the payload is in a NIC's device memory, which this path cannot read",
+	[DEVIO_REASON_NET_RING] = "the NIC is set up for one ring (sock-zcrx) or for all receives (sock-devmem), which "
+				  "does not match this operation (see devio_nic_opts.ring)",
 };
 
 DEVIO_API const char *devio_reason_text(unsigned int reason)
@@ -182,9 +194,9 @@ DEVIO_API int devio_completion_text(const struct devio_completion *c, char *buf,
 	const char *verb = verbs[c->path >= DEVIO_PATH_FILE_MAX][!!(c->flags & DEVIO_DONE_WRITE)];
 
 	if (c->result < 0)
-		return snprintf(buf, size, "%s: %s failed after %llu bytes: %s [%s]",
-				devio_path_name(c->path), verb, (unsigned long long)c->good,
-				devio_reason_text(c->reason), dv_errno_name((int)c->result));
+		return snprintf(buf, size, "%s: %s failed after %llu bytes: %s [%s: %s]", devio_path_name(c->path),
+				verb, (unsigned long long)c->good, devio_reason_text(c->reason),
+				dv_errno_name((int)c->result), errno_desc((int)c->result));
 	if (!c->best_unused)
 		return snprintf(buf, size, "%s: %s of %lld bytes, no better path exists",
 				devio_path_name(c->path), verb, (long long)c->result);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a completion says of the path: its fields path, best_unused, reason and flags, moved as one. */
+/* The path-related fields of a completion (path, best_unused, reason and flags), copied as a unit. */
 #ifndef DV_CORE_OUTCOME_H
 #define DV_CORE_OUTCOME_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Statistics: the sums over all rings of a context. */
+/* Statistics: totals over all rings of a context. */
 #include "config.h"
 #include "core/ctx.h"
 #include "core/err.h"
@@ -7,7 +7,7 @@
 
 #define FIRST offsetof(struct devio_stat, path)
 
-/* All fields behind sz are 64-bit counters; the peaks of rings that exist at the same time are added. */
+/* All fields after sz are 64-bit counters; the peaks of rings that are open at the same time add up. */
 static void add(struct devio_stat *to, const struct devio_stat *from)
 {
 	uint64_t *t = (uint64_t *)((char *)to + FIRST);
@@ -17,7 +17,7 @@ static void add(struct devio_stat *to, const struct devio_stat *from)
 		t[i] += __atomic_load_n(&f[i], __ATOMIC_RELAXED);
 }
 
-/* The staging of the open rings, or the maximum that it ever was. */
+/* The staging memory of the open rings, or the highest value so far. */
 static uint64_t staging_peak(const struct devio_ctx *ctx)
 {
 	uint64_t sum = 0;
@@ -58,7 +58,7 @@ DEVIO_API int devio_stat_get(struct devio_ctx *ctx, struct devio_stat *stat)
 	int rc;
 
 	if (!ctx)
-		return dv_err(-EINVAL, "stat: the context is NULL");
+		return dv_err(-EINVAL, "stat: context is NULL");
 	rc = dv_ctx_forked(ctx);
 	if (rc)
 		return rc;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Statistics: each ring counts for itself in a node of the context's list; a reader adds them up. */
+/* Statistics: each ring has its own counters, a node in the context's list; readers add them up. */
 #ifndef DV_CORE_STAT_H
 #define DV_CORE_STAT_H
 
@@ -19,7 +19,7 @@ static inline void dv_stat_add(uint64_t *counter, uint64_t n)
 }
 
 void dv_stat_open(struct devio_ctx *ctx, struct dv_stat_node *node);
-/* Keeps what the node has counted in the context's sums. */
+/* Adds the node's counters to the context's totals. */
 void dv_stat_close(struct devio_ctx *ctx, struct dv_stat_node *node);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Block devices and what they are made of. */
+/* Block devices and the devices that they are stacked on. */
 #include "config.h"
 #include <errno.h>
 #include <limits.h>
@@ -54,21 +54,21 @@ int dv_topo_find_node(const struct devio_topo *t, const char *node)
 	}
 	if (!strchr(node + 5, '/'))
 		i = dv_topo_find_block(t, node + 5);
-	/* /dev/disk/by-uuid/..., /dev/vg/lv: links to the node itself. */
+	/* /dev/disk/by-uuid/..., /dev/vg/lv: symbolic links to the node. */
 	if (i < 0 && !dv_sysfs_real(t->root[0] ? t->root : "/", real, sizeof(real), "%s", node + 1) &&
 	    !strncmp(real, "dev/", 4))
 		i = dv_topo_find_block(t, real + 4);
 	return i;
 }
 
-static int name_is(const char *name, const char *prefix)
+static int has_prefix(const char *name, const char *prefix)
 {
 	size_t n = strlen(prefix);
 
 	return !strncmp(name, prefix, n) && name[n] >= '0' && name[n] <= '9';
 }
 
-/* nvme0n1 -> 1: "nvmeXnY", 2: "nvmeXcYnZ", 0 neither. */
+/* 1: "nvmeXnY", 2: "nvmeXcYnZ", 0: neither. */
 static int nvme_form(const char *name)
 {
 	int a, b, c, n = 0;
@@ -87,9 +87,9 @@ static int kind_of(struct devio_topo *t, const char *name, const char *real)
 		return DEVIO_BLOCK_DM;
 	if (dv_sysfs_exists(t->sys, BLK "md", name))
 		return DEVIO_BLOCK_MD;
-	if (name_is(name, "loop"))
+	if (has_prefix(name, "loop"))
 		return DEVIO_BLOCK_LOOP;
-	if (name_is(name, "zram") || name_is(name, "ram"))
+	if (has_prefix(name, "zram") || has_prefix(name, "ram"))
 		return DEVIO_BLOCK_RAM;
 	if (nvme_form(name) == 2)
 		return DEVIO_BLOCK_NVME_PATH;
@@ -113,7 +113,7 @@ static void read_detail(struct devio_topo *t, struct devio_topo_block *b)
 		b->detail = dv_topo_text(t, "%s", buf);
 }
 
-/* A path head: devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1; a namespace: .../nvme/nvme0/nvme0n1. */
+/* Multipath head: devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1; namespace: .../nvme/nvme0/nvme0n1. */
 static void read_controller(struct devio_topo *t, struct devio_topo_block *b, const char *real)
 {
 	const char *s = strstr(real, "/nvme/nvme");
@@ -141,7 +141,7 @@ static void read_size(struct devio_topo *t, struct devio_topo_block *b)
 	uint64_t v = 0;
 
 	if (dv_sysfs_u64(t->sys, &v, BLK "size", b->name) || v > UINT64_MAX / 512)
-		dv_topo_note(t, "block %s: its size is not readable", b->name);
+		dv_topo_note(t, "block %s: cannot read its size", b->name);
 	else
 		b->size = v * 512;
 	v = 0;
@@ -160,17 +160,17 @@ static void read_block(struct devio_topo *t, const char *name)
 	if (!b)
 		return;
 	if (dv_sysfs_real(t->sys, real, sizeof(real), "class/block/%s", name)) {
-		dv_topo_note(t, "block %s: its place in the device tree cannot be followed", name);
+		dv_topo_note(t, "block %s: cannot resolve its sysfs path", name);
 		real[0] = 0;
 	}
 	b->name = dv_topo_text(t, "%s", name);
 	b->kind = kind_of(t, name, real);
 	b->pci = dv_topo_pci_of_path(t, real);
 	b->numa_node = b->pci >= 0 ? t->pci[b->pci].numa_node : -1;
-	/* Hidden paths have no number. */
+	/* Hidden multipath paths have no device number. */
 	if (dv_sysfs_read(t->sys, dev, sizeof(dev), BLK "dev", name) > 0 &&
 	    sscanf(dev, "%9u:%9u", &b->dev_major, &b->dev_minor) != 2)
-		dv_topo_note(t, "block %s: its device number '%s' does not parse", name, dev);
+		dv_topo_note(t, "block %s: invalid device number '%s'", name, dev);
 	read_detail(t, b);
 	read_controller(t, b, real);
 	read_size(t, b);
@@ -201,13 +201,13 @@ static void link_slaves(struct devio_topo *t, struct devio_topo_block *b)
 		int k = dv_topo_find_block(t, names.name[i]);
 
 		if (k < 0)
-			dv_topo_note(t, "block %s: %s below it is not there", b->name, names.name[i]);
+			dv_topo_note(t, "block %s: the underlying device %s does not exist", b->name, names.name[i]);
 		dv_topo_add_lower(t, b, k);
 	}
 	dv_names_free(&names);
 }
 
-/* A multipath head nvmeXnZ and its paths nvmeXcYnZ share X and Z. */
+/* The multipath head nvmeXnZ and its paths nvmeXcYnZ have X and Z in common. */
 static void link_paths(struct devio_topo *t, struct devio_topo_block *b)
 {
 	int x, z, px, py, pz;
@@ -220,7 +220,7 @@ static void link_paths(struct devio_topo *t, struct devio_topo_block *b)
 			dv_topo_add_lower(t, b, i);
 }
 
-/* The directory above a partition's is its disk's. */
+/* A partition's parent directory is its disk. */
 static void link_partition(struct devio_topo *t, struct devio_topo_block *b)
 {
 	char real[PATH_MAX];
@@ -259,7 +259,7 @@ void dv_topo_read_block(struct devio_topo *t)
 
 struct walk {
 	const struct devio_topo *t;
-	unsigned char *seen;    /* a broken tree may hold circles */
+	unsigned char *seen;    /* a broken tree may contain cycles */
 	int *drives;
 	unsigned int n, max;
 };
@@ -285,10 +285,10 @@ DEVIO_API int devio_topo_drives(const struct devio_topo *t, unsigned int block, 
 	struct walk w = { .t = t, .drives = drives, .max = max };
 
 	if (block >= t->nr_block)
-		return dv_err(-ERANGE, "topo: block device %u does not exist: there are %u", block, t->nr_block);
+		return dv_err(-ERANGE, "topo: block device index %u is out of range: there are %u", block, t->nr_block);
 	w.seen = calloc(1, t->nr_block);
 	if (!w.seen)
-		return dv_err(-ENOMEM, "topo: no memory to look below %s", t->block[block].name);
+		return dv_err(-ENOMEM, "topo: cannot allocate memory to list the drives of %s", t->block[block].name);
 	walk_down(&w, block, 0);
 	free(w.seen);
 	return w.n;

@@ -16,7 +16,7 @@ static bool is_gpu(const struct devio_topo_pci *p)
 {
 	unsigned int base = p->class_code >> 16;
 
-	/* Display controllers, and processing accelerators. */
+	/* Display controllers and processing accelerators. */
 	return base == 0x03 || p->class_code >> 8 == 0x1200;
 }
 
@@ -41,7 +41,7 @@ static void read_name(struct devio_topo *t, struct devio_topo_gpu *g, const stru
 	char text[4096], model[128];
 
 	if (dv_sysfs_read(t->root, text, sizeof(text), "proc/driver/nvidia/gpus/%s/information", g->bdf) > 0 &&
-		 !dv_parse_colon(text, "Model", model, sizeof(model)))
+	    !dv_parse_colon(text, "Model", model, sizeof(model)))
 		g->name = dv_topo_text(t, "%s", model);
 	else if (dv_sysfs_read(t->sys, model, sizeof(model), DEV "product_name", g->bdf) > 0)
 		g->name = dv_topo_text(t, "%s", model);
@@ -67,7 +67,7 @@ static void read_nodes(struct devio_topo *t, struct devio_topo_gpu *g)
 	dv_names_free(&names);
 }
 
-/* resourceN_resize: bit n set means that 2^n MiB are possible. */
+/* resourceN_resize: a set bit n means that a size of 2^n MiB is supported. */
 static uint64_t bar_max(struct devio_topo *t, const char *bdf, int bar)
 {
 	char text[64], *end;
@@ -105,11 +105,11 @@ static void read_memory(struct devio_topo *t, struct devio_topo_gpu *g, const st
 	else if (g->bar && g->bar <= 256 << 20)
 		g->large_bar = 0;
 	else if (g->bar >= 8ULL << 30)
-		/* Data-centre GPUs cannot be resized: they show all of it. */
+		/* Data center GPUs have no resizable BAR: theirs covers all memory. */
 		g->large_bar = 1;
 }
 
-/* Kernel drivers whose memory a provider of the library can allocate. */
+/* Kernel drivers and the provider that allocates their GPUs' memory. */
 static const struct {
 	const char *driver, *provider;
 } providers[] = {
@@ -148,7 +148,7 @@ void dv_topo_read_gpus(struct devio_topo *t)
 		read_nodes(t, g);
 		read_memory(t, g, &t->pci[i]);
 		if (!*g->driver)
-			dv_topo_note(t, "GPU %s (%s): no driver is bound to it", g->bdf, g->name);
+			dv_topo_note(t, "GPU %s (%s): no driver is bound", g->bdf, g->name);
 	}
 	number_specs(t);
 }
@@ -182,7 +182,7 @@ static void read_nic(struct devio_topo *t, const char *name)
 		n->numa_node = t->pci[n->pci].numa_node;
 	if (!dv_sysfs_base(t->sys, driver, sizeof(driver), "class/net/%s/device/driver", name))
 		n->driver = dv_topo_text(t, "%s", driver);
-	/* Reading it fails with -EINVAL while the link is down. */
+	/* Fails with -EINVAL while the link is down. */
 	dv_sysfs_int(t->sys, &n->speed, "class/net/%s/speed", name);
 	count_queues(t, n);
 }

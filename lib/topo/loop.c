@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Loop devices: known when the mounts are, over which their files lie. */
+/* Loop devices: linked after the mounts are known, which lead to their backing files' devices. */
 #include "config.h"
 #include "topo/topo.h"
 

@@ -23,9 +23,9 @@ static void read_kernel(struct devio_topo *t)
 		m->release = dv_topo_text(t, "%s", buf);
 	m->kernel = dv_parse_release(m->release) & ~0xffu;
 	if (!m->kernel)
-		dv_topo_note(t, "the kernel's version is unknown (proc/sys/kernel/osrelease)");
+		dv_topo_note(t, "the kernel version is unknown (proc/sys/kernel/osrelease)");
 	m->io_uring_disabled = -1;
-	/* The switch came with Linux 6.6; a kernel without it allows io_uring or lacks it. */
+	/* The sysctl exists since Linux 6.6; a kernel without it allows io_uring or lacks it. */
 	if (dv_sysfs_int(t->root, &m->io_uring_disabled, "proc/sys/kernel/io_uring_disabled") == -ENOENT &&
 	    m->kernel)
 		m->io_uring_disabled = 0;
@@ -38,12 +38,13 @@ static void read_cpu(struct devio_topo *t)
 
 	m->cpu_vendor = m->cpu_model = "";
 	m->cpu_family = -1;
-	/* The first processor is enough, and there may be hundreds. */
+	/* Read only the first processors: there may be hundreds. */
 	text = calloc(1, 16384);
 	if (!text)
 		return;
 	if (dv_sysfs_read(t->root, text, 16384, "proc/cpuinfo") <= 0)
-		dv_topo_note(t, "the CPU is unknown (proc/cpuinfo): peer to peer through the host bridge is judged without it");
+		dv_topo_note(t, "the CPU is unknown (proc/cpuinfo): ignored for peer-to-peer routes through the host "
+			     "bridge");
 	if (!dv_parse_colon(text, "vendor_id", val, sizeof(val)))
 		m->cpu_vendor = dv_topo_text(t, "%s", val);
 	if (!dv_parse_colon(text, "model name", val, sizeof(val)))
@@ -65,8 +66,8 @@ static void read_limits(struct devio_topo *t)
 }
 
 /*
- * zlib by dlopen: every Debian has it, and only /proc/config.gz needs it, so
- * that the library does not have to link it.
+ * zlib through dlopen(): practically every system has it, and only /proc/config.gz
+ * needs it, so the library does not link to it.
  */
 static char *gunzip(const char *path)
 {
@@ -109,7 +110,8 @@ static char *config_text(struct devio_topo *t)
 	}
 	for (unsigned int i = 0; i < 3; i++) {
 		int cut = strcspn(from[i], "%");
-		const char *rel = from[i][cut] ? t->machine.release : "", *end = from[i][cut] ? from[i] + cut + 2 : "";
+		const char *rel = from[i][cut] ? t->machine.release : "";
+		const char *end = from[i][cut] ? from[i] + cut + 2 : "";
 
 		if (dv_sysfs_slurp(t->root, &text, CONFIG_MAX, "%.*s%s%s", cut, from[i], rel, end) <= 0)
 			continue;
@@ -132,10 +134,10 @@ static void read_config(struct devio_topo *t)
 	m->config_from = "";
 	text = config_text(t);
 	if (!text)
-		dv_topo_note(t, "the kernel's configuration is not readable (/proc/config.gz, /boot/config-%s)", m->release);
+		dv_topo_note(t, "cannot read the kernel configuration (/proc/config.gz, /boot/config-%s)", m->release);
 	for (unsigned int i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		*wanted[i].to = text ? dv_parse_config(text, wanted[i].name) : -1;
-		/* An option is not mentioned where what it depends on is off, or the kernel is older. */
+		/* Options with unmet dependencies, or of later kernels, are not listed. */
 		if (text && *wanted[i].to < 0)
 			*wanted[i].to = 0;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Mounts, and which of them a file lies on. */
+/* Mounts, and finding a file's mount. */
 #include "config.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@ static int is_pseudo(const char *type)
 	return 0;
 }
 
-/* The number is the device's own but where a file system makes up numbers (btrfs, ...): then its source. */
+/* By device number, or by source for file systems with anonymous device numbers (btrfs, ...). */
 static int find_device(struct devio_topo *t, const struct dv_mount *m)
 {
 	int i = dv_topo_find_devt(t, m->dev_major, m->dev_minor);
@@ -60,7 +60,7 @@ void dv_topo_read_mounts(struct devio_topo *t)
 	ssize_t n = dv_sysfs_slurp(t->root, &text, 16 << 20, "proc/self/mountinfo");
 
 	if (n < 0) {
-		dv_topo_note(t, "no file systems: proc/self/mountinfo cannot be read (%s)", dv_errno_name(n));
+		dv_topo_note(t, "no file systems: cannot read proc/self/mountinfo (%s)", dv_errno_name(n));
 		return;
 	}
 	rest = text;
@@ -72,7 +72,7 @@ void dv_topo_read_mounts(struct devio_topo *t)
 	}
 	free(text);
 	if (bad)
-		dv_topo_note(t, "%u lines of mountinfo do not parse: skipped", bad);
+		dv_topo_note(t, "skipped %u invalid lines of mountinfo", bad);
 }
 
 static int is_below(const char *path, const char *dir)
@@ -89,7 +89,7 @@ int dv_topo_find_mount(const struct devio_topo *t, const char *path)
 	size_t best = 0;
 	int found = -1;
 
-	/* Of several on one place the last one mounted covers the others. */
+	/* The last mount on a mount point hides the others. */
 	for (unsigned int i = 0; i < t->nr_fs; i++) {
 		size_t n = strlen(t->fs[i].where);
 
@@ -104,7 +104,7 @@ int dv_topo_find_mount(const struct devio_topo *t, const char *path)
 static int by_name(const struct devio_topo *t, const char *file, int *fs, int *block)
 {
 	if (file[0] != '/')
-		return dv_err(-EINVAL, "topo: %s: a file of a captured machine is named from its root: /...", file);
+		return dv_err(-EINVAL, "topo: %s: files of a captured machine need an absolute path", file);
 	*block = dv_topo_find_node(t, file);
 	*fs = -1;
 	if (*block >= 0)
@@ -131,9 +131,9 @@ static int by_mount_id(const struct devio_topo *t, const struct statx *st)
 
 static int wrong_type(const char *file, unsigned int mode)
 {
-	/* A directory stands for the files that it will hold. */
+	/* A directory represents the files in it. */
 	if (!S_ISREG(mode) && !S_ISBLK(mode) && !S_ISDIR(mode))
-		return dv_err(-ESPIPE, "topo: %s: only regular files and block devices can be read", file);
+		return dv_err(-ESPIPE, "topo: %s: not a regular file, block device or directory", file);
 	return 0;
 }
 
@@ -147,11 +147,11 @@ DEVIO_API int devio_topo_find_file(const struct devio_topo *t, const char *file,
 	mask |= STATX_MNT_ID;
 #endif
 	if (!file || !*file)
-		return dv_err(-EINVAL, "topo: the file has no name");
+		return dv_err(-EINVAL, "topo: file name is NULL or empty");
 	if (t->captured)
 		return by_name(t, file, fs, block);
 	if (statx(AT_FDCWD, file, 0, mask, &st))
-		return dv_err(-errno, "topo: %s: it cannot be looked at", file);
+		return dv_err(-errno, "topo: cannot stat %s", file);
 	rc = wrong_type(file, st.stx_mode);
 	if (rc)
 		return rc;

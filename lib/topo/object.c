@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The memory's side of a verdict: is it there, can it be exported. */
+/* The memory's part of a verdict: does it exist, can it be exported. */
 #include "config.h"
 #include <errno.h>
 #include <limits.h>
@@ -25,8 +25,8 @@ static const struct {
 };
 
 /*
- * The n-th GPU of a driver by PCI address. Vendors may number otherwise: where
- * the GPUs differ from each other and nobody told the address, none is taken.
+ * GPU number n of a driver, in PCI order. The vendor's library may number them
+ * differently: if the GPUs are of different models, the result is -1.
  */
 static int nth_gpu(const struct devio_topo *t, unsigned int k, unsigned int n)
 {
@@ -63,12 +63,13 @@ static int parse_bar(const struct devio_topo *t, struct dv_object *o)
 	size_t n = slash ? (size_t)(slash - o->arg) : 0;
 
 	if (!n || n >= sizeof(bdf) || slash[1] < '0' || slash[1] > '5' || slash[2])
-		return dv_err(-EINVAL, "topo: mem %s: it is written vfio:BDF/BAR, as vfio:0000:05:00.0/2", o->spec);
+		return dv_err(-EINVAL, "topo: mem %s: invalid BAR: use vfio:BDF/BAR, as in vfio:0000:05:00.0/2",
+			      o->spec);
 	memcpy(bdf, o->arg, n);
 	bdf[n] = 0;
 	o->bar = slash[1] - '0';
 	o->pci = devio_topo_find_pci(t, bdf);
-	return o->pci == -EINVAL ? dv_err(-EINVAL, "topo: mem %s: %s is no PCI address", o->spec, bdf) : 0;
+	return o->pci == -EINVAL ? dv_err(-EINVAL, "topo: mem %s: invalid PCI address %s", o->spec, bdf) : 0;
 }
 
 static int parse_arg(const struct devio_topo *t, unsigned int k, struct dv_object *o)
@@ -81,18 +82,19 @@ static int parse_arg(const struct devio_topo *t, unsigned int k, struct dv_objec
 		return 0;
 	case DV_P2PMEM:
 		o->pci = devio_topo_find_pci(t, o->arg);
-		return o->pci == -EINVAL ? dv_err(-EINVAL, "topo: mem %s: it is written p2pmem:BDF", o->spec) : 0;
+		return o->pci == -EINVAL ? dv_err(-EINVAL, "topo: mem %s: invalid PCI address: use p2pmem:BDF",
+						  o->spec) : 0;
 	case DV_VFIO:
 		return parse_bar(t, o);
 	case DV_DRM:
 		for (unsigned int i = 0; i < t->nr_gpu; i++)
 			if (!strcmp(t->gpu[i].card, o->arg) || !strcmp(t->gpu[i].render, o->arg))
 				o->gpu = i;
-		return *o->arg ? 0 : dv_err(-EINVAL, "topo: mem %s: it is written drm:/dev/dri/cardN", o->spec);
+		return *o->arg ? 0 : dv_err(-EINVAL, "topo: mem %s: invalid DRM node: use drm:/dev/dri/cardN", o->spec);
 	default:
 		n = strtoul(o->arg, &end, 10);
 		if (end == o->arg || *end || n > 255)
-			return dv_err(-EINVAL, "topo: mem %s: it is written %s:N", o->spec, kinds[k].name);
+			return dv_err(-EINVAL, "topo: mem %s: invalid device number: use %s:N", o->spec, kinds[k].name);
 		o->gpu = nth_gpu(t, k, n);
 		return 0;
 	}
@@ -119,7 +121,7 @@ int dv_object_parse(const struct devio_topo *t, const char *spec, const char *bd
 			o->pci = t->gpu[o->gpu].pci;
 		return 0;
 	}
-	return dv_err(-EINVAL, "topo: '%s' names no kind of memory: host, udmabuf, dmaheap[:NAME], p2pmem:BDF, "
+	return dv_err(-EINVAL, "topo: unknown memory type '%s': use host, udmabuf, dmaheap[:NAME], p2pmem:BDF, "
 		      "vfio:BDF/BAR, drm:NODE, amdgpu:N, cuda:N, hip:N or ze:N", spec ? spec : "");
 }
 
@@ -129,12 +131,12 @@ static void node_present(const char *node, int state, int config, const char *op
 	if (state > 0)
 		return;
 	if (state < 0)
-		dv_refuse(v, -EACCES, 0, "run as root, or get into the group of the node",
-			  "no permission for %s", node);
+		dv_verdict_no(v, -EACCES, 0, "run as root, or join the group of the node",
+			      "no permission to open %s", node);
 	else if (!config)
-		dv_refuse(v, -ENODEV, 0, option, "there is no %s: the kernel is built without it", node);
+		dv_verdict_no(v, -ENODEV, 0, option, "%s does not exist: the kernel is built without it", node);
 	else
-		dv_refuse(v, -ENODEV, 0, module, "there is no %s", node);
+		dv_verdict_no(v, -ENODEV, 0, module, "%s does not exist", node);
 }
 
 static void heap_present(const struct devio_topo *t, const struct dv_object *o, struct devio_topo_verdict *v)
@@ -146,8 +148,9 @@ static void heap_present(const struct devio_topo *t, const struct dv_object *o, 
 	snprintf(node, sizeof(node), "/dev/dma_heap/%.200s", *o->arg ? o->arg : "system");
 	if (*o->arg && strcmp(o->arg, "system"))
 		state = !dv_sysfs_exists(t->root, "%s", node + 1) ? 0 : t->captured || !access(node, R_OK) ? 1 : -1;
-	node_present(node, state, m->config_heaps, "use a kernel with CONFIG_DMABUF_HEAPS and CONFIG_DMABUF_HEAPS_SYSTEM",
-		     "look into /dev/dma_heap for the names that exist", v);
+	node_present(node, state, m->config_heaps,
+		     "use a kernel with CONFIG_DMABUF_HEAPS and CONFIG_DMABUF_HEAPS_SYSTEM",
+		     "use a name that exists in /dev/dma_heap", v);
 }
 
 static void p2pmem_present(const struct devio_topo *t, const struct dv_object *o, struct devio_topo_verdict *v)
@@ -155,32 +158,32 @@ static void p2pmem_present(const struct devio_topo *t, const struct dv_object *o
 	char path[PATH_MAX];
 
 	if (t->machine.config_p2pdma == 0)
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NO_P2P_PAGES, "use a kernel with CONFIG_PCI_P2PDMA=y",
-			  "this kernel is built without CONFIG_PCI_P2PDMA");
+		dv_verdict_no(v, -EOPNOTSUPP, DEVIO_REASON_NO_P2P_PAGES, "use a kernel with CONFIG_PCI_P2PDMA=y",
+			      "this kernel is built without CONFIG_PCI_P2PDMA");
 	if (o->pci < 0)
-		dv_refuse(v, -ENODEV, 0, "", "there is no PCI device %s", o->arg);
+		dv_verdict_no(v, -ENODEV, 0, "", "PCI device %s does not exist", o->arg);
 	else if (!t->pci[o->pci].p2pmem_size)
-		dv_refuse(v, -ENODEV, 0, "take a device with a directory p2pmem in sysfs: an NVMe drive with a CMB",
-			  "%s provides no peer memory", o->arg);
+		dv_verdict_no(v, -ENODEV, 0, "use a device with a p2pmem directory in sysfs: an NVMe drive with a CMB",
+			      "%s provides no peer memory", o->arg);
 	if (t->captured || o->pci < 0)
 		return;
 	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/p2pmem/allocate", t->sys, t->pci[o->pci].bdf);
 	if (access(path, R_OK | W_OK) && errno == EACCES)
-		dv_refuse(v, -EACCES, 0, "run as root", "no permission for p2pmem/allocate of %s", o->arg);
+		dv_verdict_no(v, -EACCES, 0, "run as root", "no permission to open p2pmem/allocate of %s", o->arg);
 }
 
 static void vfio_present(const struct devio_topo *t, const struct dv_object *o, struct devio_topo_verdict *v)
 {
 	if (o->pci < 0) {
-		dv_refuse(v, -ENODEV, 0, "", "there is no PCI device of that address");
+		dv_verdict_no(v, -ENODEV, 0, "", "the PCI device does not exist");
 		return;
 	}
 	if (strncmp(t->pci[o->pci].driver, "vfio", 4))
-		dv_refuse(v, -ENODEV, 0, "set its driver_override in sysfs to vfio-pci and bind it",
-			  "%s is bound to %s, not to vfio-pci", t->pci[o->pci].bdf,
-			  *t->pci[o->pci].driver ? t->pci[o->pci].driver : "no driver");
+		dv_verdict_no(v, -ENODEV, 0, "set its driver_override in sysfs to vfio-pci and bind it",
+			      "%s is bound to %s, not to vfio-pci", t->pci[o->pci].bdf,
+			      *t->pci[o->pci].driver ? t->pci[o->pci].driver : "no driver");
 	if (!t->pci[o->pci].bar[o->bar])
-		dv_refuse(v, -ENODEV, 0, "", "BAR %d of %s has no memory", o->bar, t->pci[o->pci].bdf);
+		dv_verdict_no(v, -ENODEV, 0, "", "BAR %d of %s has no memory", o->bar, t->pci[o->pci].bdf);
 }
 
 static void gpu_present(const struct devio_topo *t, const struct dv_object *o, struct devio_topo_verdict *v)
@@ -198,11 +201,11 @@ static void gpu_present(const struct devio_topo *t, const struct dv_object *o, s
 	if (o->gpu >= 0)
 		return;
 	if (strtoul(o->arg, NULL, 10) >= n)
-		dv_refuse(v, -ENODEV, 0, n ? "count from 0" : "load the GPU's driver",
-			  "GPUs with the driver %s that are here: %u", driver, n);
+		dv_verdict_no(v, -ENODEV, 0, n ? "numbers start at 0" : "load the GPU's driver",
+			      "GPUs with the driver %s: %u", driver, n);
 	else
-		dv_doubt(v, 0, "name its PCI address, or allocate and ask devio_file_explain()",
-			 "the vendor's library chooses which of the %u GPUs is number %s", n, o->arg);
+		dv_verdict_maybe(v, 0, "specify its PCI address, or allocate it and call devio_file_explain()",
+				 "the vendor's library decides which of the %u GPUs is number %s", n, o->arg);
 }
 
 void dv_object_present(const struct devio_topo *t, const struct dv_object *o, struct devio_topo_verdict *v)
@@ -227,7 +230,7 @@ void dv_object_present(const struct devio_topo *t, const struct dv_object *o, st
 		break;
 	case DV_DRM:
 		if (!strncmp(o->arg, "/dev/", 5) && !dv_sysfs_exists(t->root, "%s", o->arg + 1) && o->gpu < 0)
-			dv_refuse(v, -ENODEV, 0, "load the GPU's driver", "there is no %s", o->arg);
+			dv_verdict_no(v, -ENODEV, 0, "load the GPU's driver", "%s does not exist", o->arg);
 		break;
 	default:
 		gpu_present(t, o, v);
@@ -240,13 +243,13 @@ static void need_large_bar(const struct devio_topo *t, const struct dv_object *o
 	const struct devio_topo_gpu *g = o->gpu >= 0 ? &t->gpu[o->gpu] : NULL;
 
 	if (g && g->large_bar == 0)
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_MAP,
-			  "turn on Resizable BAR and Above 4G Decoding in the firmware's set-up",
-			  "the BAR of %s shows peers only %llu MiB of its memory: %s", g->bdf,
-			  (unsigned long long)g->bar >> 20, what);
+		dv_verdict_no(v, -EOPNOTSUPP, DEVIO_REASON_MAP,
+			      "enable Resizable BAR and Above 4G Decoding in the firmware setup",
+			      "the BAR of %s exposes only %llu MiB of its memory to peers: %s", g->bdf,
+			      (unsigned long long)g->bar >> 20, what);
 	else if (!g || g->large_bar < 0)
-		dv_doubt(v, DEVIO_REASON_MAP, "try it: devio_file_explain(), devio-probe --try",
-			 "whether peers see all of the GPU's memory is not known");
+		dv_verdict_maybe(v, DEVIO_REASON_MAP, "try it: devio_file_explain(), devio-probe --try",
+				 "whether peers can access all of the GPU's memory is unknown");
 }
 
 static void export_gpu(const struct devio_topo *t, const struct dv_object *o, struct devio_topo_verdict *v)
@@ -254,16 +257,16 @@ static void export_gpu(const struct devio_topo *t, const struct dv_object *o, st
 	const char *driver = o->gpu >= 0 ? t->gpu[o->gpu].driver : "";
 
 	if (o->kind == DV_CUDA && t->machine.nvidia_open == 0)
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NO_EXPORT, "install NVIDIA's open kernel modules",
-			  "NVIDIA's closed kernel modules export no dma-buf");
+		dv_verdict_no(v, -EOPNOTSUPP, DEVIO_REASON_NO_EXPORT, "install NVIDIA's open kernel modules",
+			      "NVIDIA's proprietary kernel modules cannot export dma-bufs");
 	if (o->kind == DV_CUDA && t->machine.nvidia_open < 0)
-		dv_doubt(v, DEVIO_REASON_NO_EXPORT, "look into /proc/driver/nvidia/version",
-			 "whether NVIDIA's kernel modules are the open ones is not known");
+		dv_verdict_maybe(v, DEVIO_REASON_NO_EXPORT, "check /proc/driver/nvidia/version",
+				 "whether NVIDIA's open kernel modules are loaded is unknown");
 	if (!strcmp(driver, "i915"))
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_MAP, "use the xe driver where it knows the GPU",
-			  "i915 lets no peer into the memory that it exports");
-	need_large_bar(t, o, strcmp(driver, "amdgpu") ? "the rest cannot be reached" :
-		       "amdgpu then moves the buffer to host memory", v);
+		dv_verdict_no(v, -EOPNOTSUPP, DEVIO_REASON_MAP, "use the xe driver if it supports the GPU",
+			      "i915 does not allow peer access to the memory that it exports");
+	need_large_bar(t, o, strcmp(driver, "amdgpu") ? "the rest is not accessible" :
+		       "amdgpu migrates the buffer to host memory", v);
 }
 
 void dv_object_export(const struct devio_topo *t, const struct dv_object *o, struct devio_topo_verdict *v)
@@ -273,25 +276,28 @@ void dv_object_export(const struct devio_topo *t, const struct dv_object *o, str
 	switch (o->kind) {
 	case DV_HOST:
 	case DV_P2PMEM:
-		dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NO_EXPORT, o->kind == DV_HOST ? "take udmabuf for host memory" : "",
-			  "%s has no dma-buf", o->kind == DV_HOST ? "host memory" : "P2PDMA memory");
+		dv_verdict_no(v, -EOPNOTSUPP, DEVIO_REASON_NO_EXPORT, o->kind == DV_HOST ? "use udmabuf" : "",
+			      "%s cannot be exported as a dma-buf",
+			      o->kind == DV_HOST ? "host memory" : "P2PDMA memory");
 		break;
 	case DV_UDMABUF:
 	case DV_DMAHEAP:
 		break;
 	case DV_VFIO:
 		if (t->machine.kernel && t->machine.kernel < DV_KERNEL(6, 19))
-			dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NO_EXPORT, "use Linux 6.19 or newer",
-				  "vfio-pci exports BARs as dma-bufs since Linux 6.19");
+			dv_verdict_no(v, -EOPNOTSUPP, DEVIO_REASON_NO_EXPORT, "use Linux 6.19 or newer",
+				      "vfio-pci can export BARs as dma-bufs only since Linux 6.19");
 		else if (!t->machine.config_vfio_dmabuf)
-			dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_NO_EXPORT, "use a kernel with CONFIG_VFIO_PCI_DMABUF=y",
-				  "this kernel is built without CONFIG_VFIO_PCI_DMABUF");
+			dv_verdict_no(v, -EOPNOTSUPP, DEVIO_REASON_NO_EXPORT,
+				      "use a kernel with CONFIG_VFIO_PCI_DMABUF=y",
+				      "this kernel is built without CONFIG_VFIO_PCI_DMABUF");
 		break;
 	case DV_DRM:
 		if (!strcmp(driver, "nouveau"))
-			dv_refuse(v, -EOPNOTSUPP, DEVIO_REASON_MAP, "", "nouveau lets no peer into the memory that it exports");
+			dv_verdict_no(v, -EOPNOTSUPP, DEVIO_REASON_MAP, "",
+				      "nouveau does not allow peer access to the memory that it exports");
 		else if (dv_object_is_peer(t, o))
-			dv_doubt(v, DEVIO_REASON_MAP, "", "where %s puts a dumb buffer is its own choice", driver);
+			dv_verdict_maybe(v, DEVIO_REASON_MAP, "", "%s decides where to place a dumb buffer", driver);
 		break;
 	default:
 		export_gpu(t, o, v);
@@ -303,6 +309,7 @@ bool dv_object_is_peer(const struct devio_topo *t, const struct dv_object *o)
 	if (o->kind <= DV_DMAHEAP)
 		return false;
 	if (o->kind == DV_DRM)
-		return o->gpu >= 0 && (!strcmp(t->gpu[o->gpu].driver, "amdgpu") || !strcmp(t->gpu[o->gpu].driver, "xe"));
+		return o->gpu >= 0 &&
+		       (!strcmp(t->gpu[o->gpu].driver, "amdgpu") || !strcmp(t->gpu[o->gpu].driver, "xe"));
 	return true;
 }

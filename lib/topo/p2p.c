@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Peer to peer between two PCI functions: the decision that the kernel takes
- * when it maps the memory of one for the other, from what sysfs shows. Read in
- * Linux 7.3, whose list of host bridges this repeats.
+ * Peer-to-peer DMA between two PCI functions: the decision that the kernel makes when
+ * it maps the memory of one for the other, derived from sysfs. Follows Linux 7.3,
+ * including its list of host bridges.
  */
 #include "config.h"
 #include <stdarg.h>
@@ -12,12 +12,12 @@
 #include "topo/topo.h"
 
 /*
- * Host bridges known to route between their ports. `late`: on the list of
- * Linux 7.3, not on the list of 6.12; in between it may or may not be.
+ * Host bridges known to route peer-to-peer transactions between their ports. `late`:
+ * on the list of Linux 7.3 but not of 6.12; unknown for releases in between.
  */
 static const struct bridge {
 	uint16_t vendor;
-	int device;                 /* -1: all of the vendor's */
+	int device;                 /* -1: all devices of the vendor */
 	bool same_only, late;
 } known_bridges[] = {
 	{ 0x8086, 0x3c00, true, false }, { 0x8086, 0x3c01, true, false }, /* Xeon E5 */
@@ -34,22 +34,22 @@ static const struct bridge {
 	{ 0x10de, 0x2f97, false, true }, { 0x10de, 0x2f98, false, true },
 };
 
-static void say(struct devio_topo_p2p *p, int can, int route, const char *cure, const char *fmt, ...)
+static void set_result(struct devio_topo_p2p *p, int can, int route, const char *fix, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
-static void say(struct devio_topo_p2p *p, int can, int route, const char *cure, const char *fmt, ...)
+static void set_result(struct devio_topo_p2p *p, int can, int route, const char *fix, const char *fmt, ...)
 {
 	va_list ap;
 
 	p->can = can;
 	p->route = route;
-	snprintf(p->cure, sizeof(p->cure), "%s", cure);
+	snprintf(p->fix, sizeof(p->fix), "%s", fix);
 	va_start(ap, fmt);
 	vsnprintf(p->cause, sizeof(p->cause), fmt, ap);
 	va_end(ap);
 }
 
-/* The function that stands for a root bus: its first, if that is 00.0 or a root port. */
+/* The function that represents a root bus: its first, if that is 00.0 or a root port. */
 static const struct devio_topo_pci *host_bridge(const struct devio_topo *t, int i)
 {
 	const struct devio_topo_pci *p = NULL;
@@ -77,7 +77,7 @@ static int bridge_known(const struct devio_topo *t, const struct devio_topo_pci 
 			       DEVIO_CAN_UNKNOWN;
 		return DEVIO_CAN;
 	}
-	/* A later kernel's list may be longer. */
+	/* The list of a later kernel may be longer. */
 	return t->machine.kernel > DV_KERNEL(7, 3) ? DEVIO_CAN_UNKNOWN : DEVIO_CAN_NOT;
 }
 
@@ -99,13 +99,14 @@ static void refuse_bridge(const struct devio_topo *t, struct devio_topo_p2p *p, 
 	const struct devio_topo_pci *h = a && bridge_known(t, a, true) == DEVIO_CAN ? b : a;
 	char name[48];
 
-	snprintf(name, sizeof(name), h ? "%04x:%04x at %s" : "none at 00.0 and no root port first", h ? h->vendor : 0,
-		 h ? h->device : 0, h ? h->bdf : "");
-	say(p, can, can == DEVIO_CAN_NOT ? DEVIO_P2P_NONE : DEVIO_P2P_HOST_BRIDGE,
-	    "put both devices below one PCIe switch, or use an AMD Zen CPU or a host bridge on the kernel's list",
-	    "%s, and the host bridge (%s) %s", how, name,
-	    can == DEVIO_CAN_NOT ? "is not on the kernel's list for peer to peer" :
-	    "may or may not be on this kernel's list for peer to peer");
+	snprintf(name, sizeof(name), h ? "%04x:%04x at %s" : "neither 00.0 nor a root port comes first",
+		 h ? h->vendor : 0, h ? h->device : 0, h ? h->bdf : "");
+	set_result(p, can, can == DEVIO_CAN_NOT ? DEVIO_P2P_NONE : DEVIO_P2P_HOST_BRIDGE,
+		   "put both devices below one PCIe switch, or use an AMD Zen CPU or a host bridge on the kernel's "
+		   "list",
+		   "%s, and the host bridge (%s) %s", how, name,
+		   can == DEVIO_CAN_NOT ? "is not on the kernel's list for peer-to-peer DMA" :
+		   "may or may not be on this kernel's list for peer-to-peer DMA");
 }
 
 static void through_host(const struct devio_topo *t, int provider, int client, struct devio_topo_p2p *p,
@@ -116,25 +117,26 @@ static void through_host(const struct devio_topo *t, int provider, int client, s
 	int can;
 
 	if (is_zen(t)) {
-		say(p, DEVIO_CAN, DEVIO_P2P_HOST_BRIDGE, "", "%s; the CPU is an AMD Zen or newer, which routes it", how);
+		set_result(p, DEVIO_CAN, DEVIO_P2P_HOST_BRIDGE, "", "%s; the CPU is AMD Zen or newer, whose host "
+			   "bridge routes it", how);
 		return;
 	}
 	can = worse(bridge_known(t, a, same), same ? DEVIO_CAN : bridge_known(t, b, same));
 	if (can == DEVIO_CAN)
-		say(p, can, DEVIO_P2P_HOST_BRIDGE, "", "%s; the host bridge %04x:%04x is on the kernel's list", how,
-		    a->vendor, a->device);
+		set_result(p, can, DEVIO_P2P_HOST_BRIDGE, "", "%s; the host bridge %04x:%04x is on the kernel's list",
+			   how, a->vendor, a->device);
 	else
 		refuse_bridge(t, p, can, a, b, how);
 }
 
-/* Climbs from i to the bridge above (or the root) and collects what ACS does on the way. */
+/* Walks from i up to the bridge `above` (or the root) and combines the ACS states. */
 static int acs_between(const struct devio_topo *t, int i, int above, bool with_above, const char **where)
 {
 	int worst = 0;
 
 	for (; i >= 0; i = t->pci[i].parent) {
 		const struct devio_topo_pci *p = &t->pci[i];
-		/* Only bridges matter where the configuration space could not be read. */
+		/* If the configuration space could not be read, only bridges matter. */
 		int acs = p->acs < 0 && p->type == DEVIO_PCI_ENDPOINT ? 0 : p->acs;
 
 		if (i == above && !with_above)
@@ -174,26 +176,26 @@ static void below_bridge(const struct devio_topo *t, int provider, int client, i
 
 	if (other == 1 || (other < 0 && !acs))
 		acs = other;
-	/* Groups of their own prove that ACS separates the two. */
+	/* Different IOMMU groups prove that ACS isolates the two. */
 	if (acs < 0 && t->pci[provider].iommu_group >= 0 && t->pci[client].iommu_group >= 0 &&
 	    t->pci[provider].iommu_group != t->pci[client].iommu_group)
 		acs = 1;
 	if (!acs) {
-		say(p, DEVIO_CAN, DEVIO_P2P_SWITCH, "", "both are below %s: the switch routes it", bridge);
+		set_result(p, DEVIO_CAN, DEVIO_P2P_SWITCH, "", "both are below %s, and the switch routes it", bridge);
 		return;
 	}
-	snprintf(how, sizeof(how), acs == 1 ? "both are below %s, but ACS at %s sends it up through the host bridge" :
-		 "both are below %s, but whether ACS sends it up through the host bridge only root can read%s",
+	snprintf(how, sizeof(how), acs == 1 ? "both are below %s, but ACS at %s redirects it to the host bridge" :
+		 "both are below %s, but only root can read whether ACS redirects it to the host bridge%s",
 		 bridge, acs == 1 ? where ? where : "a port between them" : "");
 	through_host(t, provider, client, p, how);
 	if (acs < 0 && p->can == DEVIO_CAN_NOT)
 		p->can = DEVIO_CAN_UNKNOWN;
 	if (acs < 0 && p->can != DEVIO_CAN)
-		snprintf(p->cure, sizeof(p->cure), "run as root to see; pci=disable_acs_redir= turns ACS redirection off");
+		snprintf(p->fix, sizeof(p->fix), "run as root to find out; pci=disable_acs_redir= disables ACS "
+			 "redirection");
 	else if (p->can != DEVIO_CAN)
-		snprintf(p->cure, sizeof(p->cure),
-			 "boot with pci=disable_acs_redir=%s: devices below it are then not isolated from each other",
-			 where ? where : "<the ports between them>");
+		snprintf(p->fix, sizeof(p->fix), "boot with pci=disable_acs_redir=%s: devices below it are then no "
+			 "longer isolated from each other", where ? where : "<the ports between them>");
 }
 
 DEVIO_API int devio_topo_get_p2p(const struct devio_topo *t, int provider, int client,
@@ -202,17 +204,18 @@ DEVIO_API int devio_topo_get_p2p(const struct devio_topo *t, int provider, int c
 	struct devio_topo_p2p p = { .via = -1 };
 
 	if (provider < 0 || client < 0 || provider >= (int)t->nr_pci || client >= (int)t->nr_pci)
-		return dv_err(-ERANGE, "topo: PCI functions %d and %d: there are %u", provider, client, t->nr_pci);
+		return dv_err(-ERANGE, "topo: PCI function index %d or %d is out of range: there are %u", provider,
+			      client, t->nr_pci);
 	p.via = common_bridge(t, provider, client, &p.distance);
 	if (provider == client)
-		say(&p, DEVIO_CAN, DEVIO_P2P_SAME, "", "it is the same PCI function");
+		set_result(&p, DEVIO_CAN, DEVIO_P2P_SAME, "", "both are the same PCI function");
 	else if (p.via >= 0)
 		below_bridge(t, provider, client, p.via, &p);
 	else
 		through_host(t, provider, client, &p, strcmp(t->pci[provider].root, t->pci[client].root) ?
-			     "they are on different root buses" : "they share no PCIe switch");
+			     "they are on different root buses" : "they have no PCIe switch in common");
 	if (t->machine.config_p2pdma == 0)
-		say(&p, DEVIO_CAN_NOT, DEVIO_P2P_NONE, "use a kernel with CONFIG_PCI_P2PDMA=y",
-		    "this kernel is built without CONFIG_PCI_P2PDMA");
+		set_result(&p, DEVIO_CAN_NOT, DEVIO_P2P_NONE, "use a kernel with CONFIG_PCI_P2PDMA=y",
+			   "this kernel is built without CONFIG_PCI_P2PDMA");
 	return dv_info_copy(info, &p, sizeof(p), "devio_topo_p2p");
 }

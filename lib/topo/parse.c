@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Parsers of the kernel's text and configuration files, on buffers. */
+/* Parsers for text files and PCI configuration space from the kernel, on buffers. */
 #include "config.h"
 #include <ctype.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include "topo/parse.h"
 
-/* A number of 1 to max digits in base; moves *s behind it. */
+/* Parses a number of 1 to max digits and advances *s past it. */
 static int digits(const char **s, int base, int max, unsigned long *val)
 {
 	const char *p = *s;
@@ -120,7 +120,7 @@ int dv_parse_mount(char *line, struct dv_mount *m)
 	m->super = strtok_r(NULL, " ", &save);
 	if (!m->type || !m->source)
 		return -EINVAL;
-	/* An empty source leaves one field less. */
+	/* With an empty source there is one field less. */
 	if (!m->super) {
 		m->super = m->source;
 		m->source = m->type + strlen(m->type);
@@ -142,7 +142,7 @@ int dv_parse_resource(const char *text, uint64_t size[6])
 
 		if (sscanf(text, "%18llx %18llx %18llx", &start, &end, &flags) != 3 || end < start)
 			return n ? n : -EINVAL;
-		/* An unused line is three zeroes, a used one at least one byte. */
+		/* An unused BAR is three zeros, others have at least one byte. */
 		if (end && end - start < UINT64_MAX)
 			size[n] = end - start + 1;
 		if (!eol) {
@@ -248,7 +248,7 @@ int dv_parse_acs(const uint8_t *cfg, size_t len)
 
 	if (len < 0x104)
 		return -1;
-	/* At most 960 headers fit: a list that goes round ends as well. */
+	/* At most 960 headers fit: the limit ends cyclic lists. */
 	for (int i = 0; i < 960; i++) {
 		uint32_t head;
 

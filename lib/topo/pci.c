@@ -59,16 +59,16 @@ int dv_topo_pci_of_path(const struct devio_topo *t, const char *path)
 	return last;
 }
 
-static uint64_t number(struct devio_topo *t, const char *bdf, const char *attr, uint64_t max, bool must)
+static uint64_t read_number(struct devio_topo *t, const char *bdf, const char *attr, uint64_t max, bool required)
 {
 	uint64_t v = 0;
 	int rc = dv_sysfs_u64(t->sys, &v, DEV "%s", bdf, attr);
 
 	if (!rc && v > max)
 		rc = -ERANGE;
-	if (rc && (must || rc != -ENOENT))
-		dv_topo_note(t, "PCI %s: %s is %s: taken as 0", bdf, attr,
-			     rc == -ENOENT ? "missing" : rc == -EACCES ? "not readable" : "no sensible number");
+	if (rc && (required || rc != -ENOENT))
+		dv_topo_note(t, "PCI %s: %s is %s: using 0", bdf, attr,
+			     rc == -ENOENT ? "missing" : rc == -EACCES ? "not readable" : "not a valid number");
 	return rc ? 0 : v;
 }
 
@@ -85,19 +85,19 @@ static void read_bars(struct devio_topo *t, struct devio_topo_pci *p)
 
 	if (dv_sysfs_read(t->sys, buf, sizeof(buf), DEV "resource", p->bdf) < 0 ||
 	    dv_parse_resource(buf, p->bar) < 0)
-		dv_topo_note(t, "PCI %s: resource is not readable: the sizes of its BARs are unknown", p->bdf);
+		dv_topo_note(t, "PCI %s: cannot read the file resource: the sizes of its BARs are unknown", p->bdf);
 }
 
 static void read_p2pmem(struct devio_topo *t, struct devio_topo_pci *p)
 {
 	if (!dv_sysfs_exists(t->sys, DEV "p2pmem", p->bdf))
 		return;
-	p->p2pmem_size = number(t, p->bdf, "p2pmem/size", UINT64_MAX, true);
-	p->p2pmem_free = number(t, p->bdf, "p2pmem/available", UINT64_MAX, true);
-	p->p2pmem_published = number(t, p->bdf, "p2pmem/published", 1, false);
+	p->p2pmem_size = read_number(t, p->bdf, "p2pmem/size", UINT64_MAX, true);
+	p->p2pmem_free = read_number(t, p->bdf, "p2pmem/available", UINT64_MAX, true);
+	p->p2pmem_published = read_number(t, p->bdf, "p2pmem/published", 1, false);
 }
 
-/* What the configuration space tells; without root only its first 64 bytes can be read. */
+/* ACS and port type from the configuration space, of which only root can read more than 64 bytes. */
 static void read_config(struct devio_topo *t, struct devio_topo_pci *p)
 {
 	static const int type_of[16] = {
@@ -109,7 +109,7 @@ static void read_config(struct devio_topo *t, struct devio_topo_pci *p)
 	int port = n > 0 ? dv_parse_port(cfg, n) : -1;
 
 	p->acs = n > 0 ? dv_parse_acs(cfg, n) : -1;
-	/* Conventional devices end at 256 bytes and have no ACS. */
+	/* Conventional PCI devices have 256 bytes and no ACS. */
 	if (n == 256)
 		p->acs = 0;
 	if (port >= 0 && type_of[port])
@@ -136,9 +136,9 @@ static void read_function(struct devio_topo *t, const char *bdf)
 	if (!p)
 		return;
 	p->bdf = dv_topo_text(t, "%s", bdf);
-	p->class_code = number(t, bdf, "class", 0xffffff, true);
-	p->vendor = number(t, bdf, "vendor", 0xffff, true);
-	p->device = number(t, bdf, "device", 0xffff, true);
+	p->class_code = read_number(t, bdf, "class", 0xffffff, true);
+	p->vendor = read_number(t, bdf, "vendor", 0xffff, true);
+	p->device = read_number(t, bdf, "device", 0xffff, true);
 	p->parent = p->iommu_group = p->numa_node = -1;
 	p->driver = p->root = "";
 	dv_sysfs_int(t->sys, &p->numa_node, DEV "numa_node", bdf);
@@ -157,14 +157,14 @@ static bool is_bridge(const struct devio_topo_pci *p)
 	return p->class_code >> 8 == 0x0604;
 }
 
-/* From the resolved path: the function right above, and the root bus. */
+/* The function directly above and the root bus, from the resolved path. */
 static void find_parent(struct devio_topo *t, struct devio_topo_pci *p)
 {
 	char real[PATH_MAX], *save = NULL;
 	int above = -1;
 
 	if (dv_sysfs_real(t->sys, real, sizeof(real), "bus/pci/devices/%s", p->bdf)) {
-		dv_topo_note(t, "PCI %s: its place in the tree cannot be followed: taken as below a root of its own",
+		dv_topo_note(t, "PCI %s: cannot resolve its sysfs path: treated as if on a separate root bus",
 			     p->bdf);
 		return;
 	}
@@ -183,7 +183,7 @@ static void find_parent(struct devio_topo *t, struct devio_topo_pci *p)
 	p->parent = above;
 }
 
-/* Only a broken capture has one; nobody behind this has to look out for it. */
+/* Only broken captures contain loops; later code need not handle them. */
 static void break_loop(struct devio_topo *t, unsigned int i)
 {
 	int up = t->pci[i].parent;
@@ -191,7 +191,7 @@ static void break_loop(struct devio_topo *t, unsigned int i)
 	for (unsigned int depth = 0; up >= 0; up = t->pci[up].parent, depth++) {
 		if (depth < t->nr_pci)
 			continue;
-		dv_topo_note(t, "PCI %s: the bridges above it form a circle: taken as below a root of its own",
+		dv_topo_note(t, "PCI %s: the bridges above it form a loop: treated as if on a separate root bus",
 			     t->pci[i].bdf);
 		t->pci[i].parent = -1;
 		return;
@@ -202,7 +202,7 @@ static int by_address(const void *a, const void *b)
 {
 	struct dv_bdf x, y;
 
-	/* Only names that parse were added. */
+	/* Cannot fail: only valid names were added. */
 	if (dv_parse_bdf(((const struct devio_topo_pci *)a)->bdf, &x) ||
 	    dv_parse_bdf(((const struct devio_topo_pci *)b)->bdf, &y))
 		return 0;
@@ -211,7 +211,7 @@ static int by_address(const void *a, const void *b)
 	return (x.bus << 8 | x.dev << 3 | x.fn) - (y.bus << 8 | y.dev << 3 | y.fn);
 }
 
-/* Without the configuration space the place in the tree tells the type of a bridge. */
+/* Without configuration space, the type of a bridge follows from its position in the tree. */
 static void guess_type(struct devio_topo *t, struct devio_topo_pci *p)
 {
 	struct devio_topo_pci *up = p->parent >= 0 ? &t->pci[p->parent] : NULL;
@@ -245,7 +245,7 @@ void dv_topo_read_pci(struct devio_topo *t)
 	}
 	for (size_t i = 0; i < names.n; i++) {
 		if (dv_parse_bdf(names.name[i], &bdf))
-			dv_topo_note(t, "PCI %s: this is no PCI address: skipped", names.name[i]);
+			dv_topo_note(t, "PCI %s: not a PCI address: skipped", names.name[i]);
 		else
 			read_function(t, names.name[i]);
 	}
@@ -265,7 +265,8 @@ static void note_acs(struct devio_topo *t)
 	for (unsigned int i = 0; i < t->nr_pci; i++) {
 		if (!is_bridge(&t->pci[i]) || t->pci[i].acs >= 0)
 			continue;
-		dv_topo_note(t, "as root: whether the PCIe switches and root ports redirect peer traffic (ACS)");
+		dv_topo_note(t, "only readable as root: whether PCIe switches and root ports redirect peer-to-peer "
+			     "traffic (ACS)");
 		return;
 	}
 }
@@ -289,5 +290,5 @@ void dv_topo_read_iommu(struct devio_topo *t)
 			m->iommu_type = dv_topo_text(t, "%s", type);
 	dv_names_free(&names);
 	if (m->iommu && !*m->iommu_type)
-		dv_topo_note(t, "as root: the type of the IOMMU's domains (translated or passthrough)");
+		dv_topo_note(t, "only readable as root: the type of the IOMMU domains (translated or passthrough)");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The memory of a topology: strings, arrays, notes. */
+/* Storage for a topology: strings, arrays, notes. */
 #include "config.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -35,7 +35,7 @@ static const char *vtext(struct devio_topo *t, const char *fmt, va_list ap)
 		return "";
 	if (n >= (int)sizeof(buf))
 		n = sizeof(buf) - 1;
-	/* Sysfs may hold anything; what is shown on a terminal may not. */
+	/* sysfs may contain anything; make it safe to print on a terminal. */
 	for (int i = 0; i < n; i++)
 		if ((unsigned char)buf[i] < ' ' || buf[i] == 0x7f)
 			buf[i] = '?';
@@ -71,7 +71,7 @@ void *dv_topo_add(struct devio_topo *t, void *array, unsigned int *n, size_t siz
 {
 	char **base = array, *p = *base;
 
-	/* Grows at powers of two: the count says when. */
+	/* Grows whenever the count is a power of two. */
 	if (!(*n & (*n - 1)))
 		p = reallocarray(*base, *n ? *n * 2 : 1, size);
 	if (!p) {
@@ -90,7 +90,7 @@ void dv_topo_note(struct devio_topo *t, const char *fmt, ...)
 	const char **p;
 	va_list ap;
 
-	/* A wholly broken tree has thousands: the first ones are enough. */
+	/* A broken tree may cause thousands of notes: keep the first ones. */
 	if (t->nr_note >= 64)
 		return;
 	p = dv_topo_add(t, &t->note, &t->nr_note, sizeof(*p));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The topology: opened, read, asked. */
+/* The topology: open, close, and access to its objects. */
 #include "config.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +18,10 @@ static int set_roots(struct devio_topo *t, const char *root)
 	else if (asprintf(&t->sys, "%s/sys", root) < 0)
 		t->sys = NULL;
 	if (!t->root || !t->sys)
-		return dv_err(-ENOMEM, "topo: no memory for a topology");
+		return dv_err(-ENOMEM, "topo: cannot allocate a topology");
 	if (access(t->sys, R_OK | X_OK))
-		return dv_err(-errno, "topo: %s: there is no sysfs to read%s", t->sys,
-			      root ? ": a captured machine has a directory 'sys' in it" : "; mount it");
+		return dv_err(-errno, "topo: cannot access %s: no sysfs%s", t->sys,
+			      root ? ": a captured machine needs a directory 'sys'" : ": mount it");
 	return 0;
 }
 
@@ -45,7 +45,7 @@ DEVIO_API int devio_topo_open(struct devio_ctx *ctx, const struct devio_topo_opt
 	int rc = dv_opts_copy(&o, sizeof(o), opts, "devio_topo_opts");
 
 	if (!rc && !ctx)
-		rc = dv_err(-EINVAL, "topo: the context is NULL");
+		rc = dv_err(-EINVAL, "topo: context is NULL");
 	if (!rc && o.flags)
 		rc = dv_err(-EINVAL, "topo: unknown flags 0x%x", o.flags);
 	if (!rc)
@@ -54,12 +54,12 @@ DEVIO_API int devio_topo_open(struct devio_ctx *ctx, const struct devio_topo_opt
 		return rc;
 	t = calloc(1, sizeof(*t));
 	if (!t)
-		return dv_err(-ENOMEM, "topo: no memory for a topology");
+		return dv_err(-ENOMEM, "topo: cannot allocate a topology");
 	t->ctx = dv_ctx_get(ctx);
 	rc = set_roots(t, o.root);
 	if (!rc) {
 		read_all(t);
-		rc = t->err ? dv_err(t->err, "topo: no memory for this machine's devices") : 0;
+		rc = t->err ? dv_err(t->err, "topo: cannot allocate memory for this machine's devices") : 0;
 	}
 	if (rc) {
 		devio_topo_close(t);
@@ -101,10 +101,10 @@ DEVIO_API unsigned int devio_topo_count(const struct devio_topo *t, enum devio_t
 
 static int out_of_range(const char *what, unsigned int i, unsigned int n)
 {
-	return dv_err(-ERANGE, "topo: %s %u does not exist: there are %u", what, i, n);
+	return dv_err(-ERANGE, "topo: %s index %u is out of range: there are %u", what, i, n);
 }
 
-/* The stored structures are const for readers: a copy gets the caller's size. */
+/* dv_info_copy() writes the caller's size to its source: pass a copy. */
 #define GET(kind, n)								\
 	struct devio_topo_##kind copy;						\
 	if (i >= (n))								\

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The marks that checks leave in a verdict. */
+/* Recording the results of checks in a verdict. */
 #include "config.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include "topo/verdict.h"
 
-void dv_refuse(struct devio_topo_verdict *v, int err, unsigned int reason, const char *cure, const char *fmt, ...)
+void dv_verdict_no(struct devio_topo_verdict *v, int err, unsigned int reason, const char *fix, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -14,13 +14,13 @@ void dv_refuse(struct devio_topo_verdict *v, int err, unsigned int reason, const
 	v->can = DEVIO_CAN_NOT;
 	v->err = err;
 	v->reason = reason;
-	snprintf(v->cure, sizeof(v->cure), "%s", cure);
+	snprintf(v->fix, sizeof(v->fix), "%s", fix);
 	va_start(ap, fmt);
 	vsnprintf(v->cause, sizeof(v->cause), fmt, ap);
 	va_end(ap);
 }
 
-void dv_doubt(struct devio_topo_verdict *v, unsigned int reason, const char *cure, const char *fmt, ...)
+void dv_verdict_maybe(struct devio_topo_verdict *v, unsigned int reason, const char *fix, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -28,7 +28,7 @@ void dv_doubt(struct devio_topo_verdict *v, unsigned int reason, const char *cur
 		return;
 	v->can = DEVIO_CAN_UNKNOWN;
 	v->reason = reason;
-	snprintf(v->cure, sizeof(v->cure), "%s", cure);
+	snprintf(v->fix, sizeof(v->fix), "%s", fix);
 	va_start(ap, fmt);
 	vsnprintf(v->cause, sizeof(v->cause), fmt, ap);
 	va_end(ap);

@@ -212,7 +212,7 @@ verdict "a reset while sending is a failure" "$(peer refuse "$port"; ended 1; gr
 for way in '-o dst' '-i big'; do
 	listener /dev/null "${way%% *}" "${way#* }" --timeout 3
 	peer silent "$port" & peer_pid=$!
-	verdict "a silent peer and --timeout, $way" "$(ended 1; grep -qE 'no byte (was sent or received|came or went)' l.err || cat l.err; left_behind)"
+	verdict "a silent peer and --timeout, $way" "$(ended 1; grep -qE 'no (byte was sent or received|data was transferred)' l.err || cat l.err; left_behind)"
 	kill $peer_pid
 	wait $peer_pid 2>/dev/null
 done

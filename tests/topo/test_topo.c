@@ -76,7 +76,7 @@ static void p2p_redirected(void **state)
 	(void)state;
 	load(&m, "server-acs");
 	assert_int_equal(pair(&m, "03:00.0", "04:00.0", &r), DEVIO_CAN_NOT);
-	assert_non_null(strstr(r.cure, "disable_acs_redir=0000:02:08.0"));
+	assert_non_null(strstr(r.fix, "disable_acs_redir=0000:02:08.0"));
 	unload(&m);
 }
 

@@ -34,8 +34,8 @@ static void print_verdict(const char *path, const struct devio_topo_verdict *v, 
 	snprintf(head, sizeof(head), "    %-13s  %-7s  ", path, devio_can_name(v->can));
 	term_wrap(out, head, v->cause);
 	snprintf(head, sizeof(head), "    %-13s  %-7s  fix: ", "", "");
-	if (*v->cure)
-		term_wrap(out, head, v->cure);
+	if (*v->fix)
+		term_wrap(out, head, v->fix);
 }
 
 static void print_verdicts(const struct probe *p, const char *file, const char *spec, FILE *out)
@@ -126,7 +126,7 @@ static struct json_object *json_path(const struct probe *p, const char *file, co
 	json_put_int(o, "errno", -v.err);
 	json_put_str(o, "reason", v.can == DEVIO_CAN ? NULL : v.cause);
 	json_put_u64(o, "reason_code", v.reason);
-	json_put_str(o, "fix", v.cure);
+	json_put_str(o, "fix", v.fix);
 	return o;
 }
 

@@ -193,7 +193,7 @@ static struct json_object *json_p2p(const struct probe *p)
 		put_known(o, "distance", r.distance);
 		put_bdf(p, o, "via", r.via);
 		json_put_text(o, "reason", r.cause);
-		json_put_str(o, "fix", r.cure);
+		json_put_str(o, "fix", r.fix);
 		json_object_array_add(a, o);
 	}
 	free(from.end);

@@ -37,11 +37,11 @@ static void judge_drive(const struct probe *p, const struct devio_topo_block *b,
 	if (devio_topo_explain(p->topo, file, spec, NULL, DEVIO_PATH_FILE_DMABUF, &v)) {
 		v.can = DEVIO_CAN_UNKNOWN;
 		snprintf(v.cause, sizeof(v.cause), "%s", devio_errmsg());
-		*v.cure = '\0';
+		*v.fix = '\0';
 	} else if (v.err == -EACCES) {
 		v.can = DEVIO_CAN_UNKNOWN;
 		snprintf(v.cause, sizeof(v.cause), "%s: %.100s", file, strerror(EACCES));
-		snprintf(v.cure, sizeof(v.cure), "run as root");
+		snprintf(v.fix, sizeof(v.fix), "run as root");
 	}
 	if (v.can == DEVIO_CAN)
 		add_drive(s->how, sizeof(s->how), b->name);
@@ -50,7 +50,7 @@ static void judge_drive(const struct probe *p, const struct devio_topo_block *b,
 	*any = true;
 	s->can = v.can;
 	snprintf(s->reason, sizeof(s->reason), "%s", v.can == DEVIO_CAN ? "" : v.cause);
-	snprintf(s->fix, sizeof(s->fix), "%s", v.can == DEVIO_CAN ? "" : v.cure);
+	snprintf(s->fix, sizeof(s->fix), "%s", v.can == DEVIO_CAN ? "" : v.fix);
 }
 
 static void judge_gpu(const struct probe *p, const struct devio_topo_gpu *g, struct probe_support *s)

@@ -219,7 +219,7 @@ struct reasons {
 
 static unsigned int reason_number(struct reasons *c, const struct devio_topo_p2p *r)
 {
-	char *line = text("%s%s%s", r->cause, *r->cure ? "; fix: " : "", r->cure);
+	char *line = text("%s%s%s", r->cause, *r->fix ? "; fix: " : "", r->fix);
 
 	for (unsigned int i = 0; i < c->n; i++)
 		if (!strcmp(c->line[i], line)) {
