@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The choice between the paths of an endpoint. */
+/* Choosing between the paths of an endpoint. */
 #include "config.h"
 #include "core/ctx.h"
 #include "core/err.h"
 #include "path/choose.h"
 
-#define MANY_REFUSALS 8 /* in a row: the path is not tried again for the pair */
+#define MAX_REFUSALS 8 /* consecutive refusals after which the path is no longer tried for the pair */
 
 static unsigned int bit(const struct dv_path *p)
 {
@@ -21,7 +21,7 @@ const struct dv_path *dv_path_by_id(const struct dv_op *op, unsigned int id)
 	return *p;
 }
 
-/* Whether the path can serve op's pair; pair->why says why not. */
+/* Whether the path can be used for op's pair; if not, the reason is in pair->why. */
 static bool pair_can(struct devio_ring *r, struct dv_pair *pair, const struct dv_path *p, const struct dv_op *op)
 {
 	if (!(pair->known & bit(p))) {
@@ -32,7 +32,7 @@ static bool pair_can(struct devio_ring *r, struct dv_pair *pair, const struct dv
 	return pair->can & bit(p);
 }
 
-/* Makes it op's path; 0, or the reason why it does not serve an operation of this shape. */
+/* Sets op's path. 0, or the reason why the path cannot handle an operation of this shape. */
 static uint8_t shape_reason(const struct dv_pair *pair, const struct dv_path *p, struct dv_op *op)
 {
 	op->path = p;
@@ -41,13 +41,13 @@ static uint8_t shape_reason(const struct dv_pair *pair, const struct dv_path *p,
 	return p->suits ? p->suits(op) : 0;
 }
 
-uint8_t dv_path_against(struct devio_ring *r, struct dv_pair *pair, const struct dv_path *p, struct dv_op *op)
+uint8_t dv_path_reject_reason(struct devio_ring *r, struct dv_pair *pair, const struct dv_path *p, struct dv_op *op)
 {
 	return pair_can(r, pair, p, op) ? shape_reason(pair, p, op) : pair->why[p->id];
 }
 
-/* 0 if the path can take the operation as it is, or the reason against it. */
-static uint8_t against(struct devio_ring *r, struct dv_pair *pair, const struct dv_path *p, struct dv_op *op)
+/* 0 if the path is to be used for the operation, or the reason not to. */
+static uint8_t skip_reason(struct devio_ring *r, struct dv_pair *pair, const struct dv_path *p, struct dv_op *op)
 {
 	uint8_t why = 0;
 
@@ -55,10 +55,10 @@ static uint8_t against(struct devio_ring *r, struct dv_pair *pair, const struct 
 		return DEVIO_REASON_REFUSED;
 	if (p->avoid)
 		why = p->avoid(pair, op);
-	return why ? why : dv_path_against(r, pair, p, op);
+	return why ? why : dv_path_reject_reason(r, pair, p, op);
 }
 
-/* A path that this kind of memory never has, or the other one of a NIC, is no better path that was not taken. */
+/* A path that this memory type never supports, or the NIC's other path, does not count as a better path not taken. */
 static bool worth_reporting(const struct dv_path *p, uint8_t why, const struct devio_mem *m)
 {
 	if (why == DEVIO_REASON_NET_RING && p->id == DEVIO_PATH_SOCK_DEVMEM)
@@ -68,7 +68,7 @@ static bool worth_reporting(const struct dv_path *p, uint8_t why, const struct d
 	return why != DEVIO_REASON_NO_EXPORT || !(m->caps & (DEVIO_MEM_HOST_PAGES | DEVIO_MEM_P2P_PAGES));
 }
 
-/* The caller's choice is the reason, if anything better could have been had. */
+/* If a better path was available, the reason is that the caller forced another. */
 static void report_forced(struct devio_ring *r, struct dv_op *op, struct dv_pair *pair, int chosen)
 {
 	op->best_unused = 0;
@@ -131,7 +131,7 @@ int dv_path_choose(struct devio_ring *r, struct dv_op *op, int want)
 
 		if (!p->direct && op->want & DEVIO_FILE_DIRECT_ONLY)
 			break;
-		why = against(r, pair, p, op);
+		why = skip_reason(r, pair, p, op);
 		if (!why)
 			return 0;
 		if (!first && worth_reporting(p, why, op->mem)) {
@@ -155,12 +155,12 @@ void dv_path_refused(struct devio_ring *r, struct dv_op *op, const struct dv_pat
 		return;
 	op->tried |= bit(p);
 	dv_stat_add(&r->stat.sum.path[p->id].fell_back, 1);
-	/* One hole does not condemn the file; a path that never works does. */
+	/* A single hole in a file must not disable the path; a path that never works must be disabled. */
 	if (++pair->refusals[p->id] == 1)
-		dv_log(r->ctx, DEVIO_LOG_INFO, "path %s: refused for mem %s, falling back", p->name,
+		dv_log(r->ctx, DEVIO_LOG_INFO, "path %s: refused by the kernel for mem %s, falling back", p->name,
 		       op->mem->spec);
 	r->plan_gen++;
-	if (pair->refusals[p->id] >= MANY_REFUSALS)
+	if (pair->refusals[p->id] >= MAX_REFUSALS)
 		pair->refused |= bit(p);
 }
 

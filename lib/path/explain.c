@@ -6,8 +6,9 @@
 #include "path/choose.h"
 #include "ring/idle.h"
 
-/* One line a path: can, or why not; verdict is what was chosen. */
-static void describe(struct devio_ring *r, struct dv_op *op, const struct devio_completion *verdict, char *buf, size_t size)
+/* One line per path: available, or why not; verdict is the choice. */
+static void describe(struct devio_ring *r, struct dv_op *op, const struct devio_completion *verdict, char *buf,
+		     size_t size)
 {
 	struct dv_pair *pair = dv_pair_get(r, op);
 	size_t n = 0;
@@ -15,7 +16,7 @@ static void describe(struct devio_ring *r, struct dv_op *op, const struct devio_
 	if (size)
 		buf[0] = '\0';
 	for (const struct dv_path *const *p = op->end->ops->paths; *p; p++) {
-		uint8_t why = dv_path_against(r, pair, *p, op);
+		uint8_t why = dv_path_reject_reason(r, pair, *p, op);
 
 		if (!why && (*p)->id == verdict->best_unused)
 			why = verdict->reason;
@@ -43,5 +44,5 @@ int dv_path_explain(struct dv_op *op, int want, struct devio_completion *verdict
 	if (verdict)
 		*verdict = c;
 	dv_idle_put(ctx, r);
-	return rc ? dv_err(rc, "%s: no path: %s", op->end->ops->name, devio_reason_text(c.reason)) : 0;
+	return rc ? dv_err(rc, "%s: no path available: %s", op->end->ops->name, devio_reason_text(c.reason)) : 0;
 }

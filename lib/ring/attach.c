@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The application's own io_uring: it submits and reaps, we fill and digest. */
+/* Using the application's io_uring: it submits and reaps, we fill SQEs and process CQEs. */
 #include "config.h"
 #include <devio/uring.h>
 #include "core/ctx.h"
@@ -16,7 +16,7 @@ DEVIO_API int devio_ring_attach(struct devio_ctx *ctx, struct io_uring *uring,
 	if (rc)
 		return rc;
 	if (!ctx || !uring || !out)
-		return dv_err(-EINVAL, "ring: the context, the io_uring or the place for the ring is NULL");
+		return dv_err(-EINVAL, "ring: context, io_uring or the pointer for the new ring is NULL");
 	rc = dv_ctx_forked(ctx);
 	if (rc)
 		return rc;

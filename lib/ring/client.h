@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What lives and ends with a ring without being one of its operations: the
- * cache of registered dma-bufs, a NIC that was set up for the ring.
+ * Objects attached to a ring that are not operations: the cache of registered dma-bufs,
+ * a NIC set up for the ring.
  */
 #ifndef DV_RING_CLIENT_H
 #define DV_RING_CLIENT_H
@@ -14,13 +14,13 @@ struct dv_ring_client;
 
 struct dv_ring_client_ops {
 	/*
-	 * Called in the ring's thread when a memory or file was closed, and when a
-	 * client set r->client_due because it had something left to do.
+	 * Called in the ring's thread after a memory or file was closed, and if a
+	 * client has set r->client_due because it has work left to do.
 	 */
 	void (*progress)(struct devio_ring *r, struct dv_ring_client *c);
-	/* Before the ring's io_uring is closed. forked: the ring is the parent process's. May be NULL. */
+	/* Called before the ring's io_uring is closed. forked: the ring belongs to the parent process. May be NULL. */
 	void (*detach)(struct devio_ring *r, struct dv_ring_client *c, bool forked);
-	/* After it; may free c. */
+	/* Called after the io_uring is closed; may free c. */
 	void (*closed)(struct devio_ring *r, struct dv_ring_client *c, bool forked);
 };
 
@@ -32,7 +32,7 @@ struct dv_ring_client {
 #define dv_client_of(c, type, member) ((type *)(void *)((char *)(c) - offsetof(type, member)))
 
 void dv_ring_add_client(struct devio_ring *r, struct dv_ring_client *c);
-/* The first with these operations, or NULL. */
+/* The first client with these operations, or NULL. */
 struct dv_ring_client *dv_ring_find_client(const struct devio_ring *r, const struct dv_ring_client_ops *ops);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Closing a ring: nothing is freed into which the kernel may still write. */
+/* Closing a ring: memory that the kernel may still write to is not freed. */
 #include "config.h"
 #include <stdlib.h>
 #include "core/ctx.h"
 #include "core/err.h"
 #include "ring/engine.h"
 
-#define DRAIN_TRIES 1000
+#define MAX_DRAIN_ERRORS 1000
 
 static void cancel_all(struct devio_ring *r)
 {
@@ -18,7 +18,7 @@ static void cancel_all(struct devio_ring *r)
 	dv_ring_progress(r);
 }
 
-/* 0 when nothing is in flight any more. */
+/* 0 once nothing is in flight anymore. */
 static int drain(struct devio_ring *r)
 {
 	int rc = 0, failures = 0;
@@ -30,14 +30,14 @@ static int drain(struct devio_ring *r)
 		return dv_ring_active(r) || r->nr_io ? -EBUSY : 0;
 	while (dv_ring_active(r) || r->nr_io) {
 		rc = dv_ring_step(r, r->done_tail - r->done_head + 1, -1);
-		if (rc && rc != -EINTR && ++failures == DRAIN_TRIES)
+		if (rc && rc != -EINTR && ++failures == MAX_DRAIN_ERRORS)
 			return rc;
 	}
 	return 0;
 }
 
-/* Drops the references of operations that nobody will finish. */
-static void forget(struct devio_ring *r)
+/* Drops the references of operations that will never complete. */
+static void forget_all(struct devio_ring *r)
 {
 	dv_ring_promote_all(r);
 	for (unsigned int i = 0; i < r->nr_ops; i++)
@@ -55,7 +55,7 @@ static void detach_clients(struct devio_ring *r, bool forked)
 			c->ops->detach(r, c, forked);
 }
 
-static void end_clients(struct devio_ring *r, bool forked)
+static void close_clients(struct devio_ring *r, bool forked)
 {
 	struct dv_ring_client *c;
 
@@ -66,24 +66,24 @@ static void end_clients(struct devio_ring *r, bool forked)
 }
 
 /*
- * The parent's ring in a child: give back memory and descriptors, touch
- * nothing that is shared. The arena did not come along (MADV_DONTFORK): where
- * it was may be memory of the child's own now.
+ * The parent's ring in a forked child: frees memory and descriptors without touching
+ * shared state. The staging arena was not inherited (MADV_DONTFORK): its addresses may
+ * by now be in use for something else.
  */
 static void free_forked(struct devio_ring *r)
 {
-	forget(r);
+	forget_all(r);
 	detach_clients(r, true);
 	r->staging.arena = NULL;
 	if (r->q.pool)
 		dv_pool_forget(r->q.pool);
 	else
 		dv_queue_exit(&r->q);
-	end_clients(r, true);
+	close_clients(r, true);
 	dv_ring_free(r);
 }
 
-/* The kernel takes nothing any more: was there anything that it did take? */
+/* True if the kernel has never seen any of the I/Os in flight. */
 static bool never_sent(struct devio_ring *r)
 {
 	while (r->copying)
@@ -103,14 +103,14 @@ void dv_ring_destroy(struct devio_ring *r)
 	}
 	rc = drain(r);
 	if (rc && never_sent(r)) {
-		forget(r);
+		forget_all(r);
 		rc = 0;
 	}
 	dv_stat_close(r->ctx, &r->stat);
 	if (rc) {
-		/* Freed memory under a running DMA would be worse than a leak. */
-		dv_log(r->ctx, DEVIO_LOG_ERROR, "ring: closed with %u operations in flight that cannot be waited "
-		       "for [%s]: its memory is kept", dv_ring_active(r), dv_errno_name(rc));
+		/* Freeing memory that is a target of DMA would be worse than a leak. */
+		dv_log(r->ctx, DEVIO_LOG_ERROR, "ring: closed with %u operations in flight that cannot be completed "
+		       "[%s]: its memory is leaked", dv_ring_active(r), dv_errno_name(rc));
 		return;
 	}
 	detach_clients(r, false);
@@ -118,7 +118,7 @@ void dv_ring_destroy(struct devio_ring *r)
 		(void)dv_queue_unregister(&r->q, r->staging.buf);
 	dv_staging_unpin(&r->staging);
 	dv_queue_exit(&r->q);
-	end_clients(r, false);
+	close_clients(r, false);
 	dv_ring_free(r);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a file and a connection are to the ring: the first member of both, and
- * the table of what they do with operations and parts. The ring calls nothing
- * of theirs by name.
+ * The ring's view of a file or a connection: struct dv_endpoint is the first member of
+ * both and points to a table of operations. The ring calls file and socket code only
+ * through this table.
  */
 #ifndef DV_RING_ENDPOINT_H
 #define DV_RING_ENDPOINT_H
@@ -20,28 +20,28 @@ struct dv_path;
 
 struct dv_endpoint;
 struct dv_endpoint_ops {
-	const char *name;                  /* begins its error sentences: "file" */
-	const struct dv_path *const *paths; /* best first, NULL at the end */
-	/* Everything that op can do now. */
+	const char *name;                  /* prefix of its error messages: "file" */
+	const struct dv_path *const *paths; /* best first, NULL-terminated */
+	/* Advances op as far as possible. */
 	void (*advance)(struct devio_ring *r, struct dv_op *op);
-	/* The kernel's answer to a part's I/O: bytes or -errno. */
+	/* A part's I/O has completed with res: bytes or -errno. */
 	void (*event)(struct devio_ring *r, struct dv_part *p, int res);
-	/* The copy between a part's staging buffer and the memory has ended: 0 or -errno. */
+	/* The copy between a part's staging buffer and the memory has completed: 0 or -errno. */
 	void (*copied)(struct devio_ring *r, struct dv_part *p, int err);
-	/* The queue may have room again for a part that dv_part_stall() put aside. */
+	/* Retries a part deferred by dv_part_stall(): the queue may have room again. */
 	void (*retry)(struct devio_ring *r, struct dv_part *p);
-	/* op->canceled was set. again: the queue had no room for a cancellation (r->owes_cancel), it may have now. */
+	/* op->canceled was set. again: retries a cancellation for which the queue had no room (r->owes_cancel). */
 	void (*cancel)(struct devio_ring *r, struct dv_op *op, bool again);
-	/* op has ended: completes c's path, best_unused, reason and frags, and drops what op holds besides its memories. */
+	/* op has completed: sets c's path, best_unused, reason and frags, and drops op's references except memories. */
 	void (*finish)(struct devio_ring *r, struct dv_op *op, struct devio_completion *c);
-	/* A part that carries a whole operation becomes one of an operation of its own. NULL: there are none. */
+	/* Turns a part that carries a whole operation into an operation with one part. NULL if there are none. */
 	void (*promote)(struct devio_ring *r, struct dv_part *p);
-	/* The ring is freed with op in it; nobody will end it. May be NULL. */
+	/* The ring is being freed while op is in flight; op will never complete. May be NULL. */
 	void (*forget)(struct devio_ring *r, struct dv_op *op);
-	/* One of several answers of the kernel, and the end of a series of them (r->collecting). NULL: there are none. */
+	/* One CQE of a multishot request, and the end of a batch of them (r->collecting). NULL if there are none. */
 	void (*piece)(struct devio_ring *r, struct dv_part *p, int res, uint64_t off);
 	void (*pieces)(struct devio_ring *r);
-	/* The last reference is gone. */
+	/* The last reference was dropped. */
 	void (*destroy)(struct dv_endpoint *e);
 };
 

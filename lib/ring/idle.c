@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Synchronous calls: a ring from the context's idle ones, one operation, and back. */
+/* Rings for synchronous calls: taken from the context's idle rings for one operation, then returned. */
 #include "config.h"
 #include "core/ctx.h"
 #include "ring/idle.h"
@@ -23,7 +23,7 @@ int dv_idle_take(struct devio_ctx *ctx, struct devio_ring **out)
 	return dv_ring_open(ctx, &o, NULL, 0, 0, out);
 }
 
-static void keep(struct devio_ctx *ctx, struct devio_ring *r)
+static void store(struct devio_ctx *ctx, struct devio_ring *r)
 {
 	for (int i = 0; i < DV_IDLE_RINGS; i++) {
 		struct devio_ring *none = NULL;
@@ -49,7 +49,7 @@ static void sweep(struct devio_ctx *ctx)
 		}
 		if (r->clients)
 			dv_ring_progress(r);
-		keep(ctx, r);
+		store(ctx, r);
 	}
 }
 
@@ -61,20 +61,20 @@ static void free_all(struct devio_ctx *ctx)
 
 static const struct dv_idle_ops idle_ops = { .sweep = sweep, .free = free_all };
 
-/* A memory or a file that was closed while the ring was away is still in its caches. */
+/* A memory or file closed while the ring was in use may still be in its caches: sweep them. */
 void dv_idle_put(struct devio_ctx *ctx, struct devio_ring *r)
 {
 	unsigned int seen = r->close_gen;
 	bool has_clients = r->clients;
 
-	/* A ring that failed to wait may still have the operation in flight. */
+	/* If the wait failed, the operation may still be in flight. */
 	if (dv_ring_active(r)) {
 		dv_ring_destroy(r);
 		return;
 	}
 	if (!atomic_load_explicit(&ctx->idle_ops, memory_order_relaxed))
 		atomic_store_explicit(&ctx->idle_ops, &idle_ops, memory_order_release);
-	keep(ctx, r);
+	store(ctx, r);
 	if (has_clients && seen != dv_close_gen)
 		sweep(ctx);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations: what those of files and connections have in common, from the caller's ranges to the completion. */
+/* Operations: the code common to files and connections, from the caller's ranges to the completion. */
 #include "config.h"
 #include <stdlib.h>
 #include <string.h>
@@ -49,11 +49,12 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* All but what the endpoint knows: path, best_unused, reason and frags. */
+/* Fills all fields except the endpoint's: path, best_unused, reason and frags. */
 static void fill_completion(const struct dv_op *op, struct devio_completion *c)
 {
 	uint64_t end = min_u64(op->len, op->eof_x);
-	uint64_t copied = op->by_mode[DV_MODE_STAGED] + op->by_mode[DV_MODE_STAGED_CACHE] + op->by_mode[DV_MODE_CACHE];
+	uint64_t copied = op->by_mode[DV_MODE_STAGED] + op->by_mode[DV_MODE_STAGED_CACHE] +
+			  op->by_mode[DV_MODE_CACHE];
 
 	memset(c, 0, sizeof(*c));
 	c->cookie = op->cookie;
@@ -110,12 +111,12 @@ void dv_op_wait(struct devio_ring *r, struct dv_op *op)
 
 bool dv_op_cancel_parts(struct devio_ring *r, struct dv_op *op)
 {
-	bool lacks_room = false;
+	bool no_room = false;
 
 	for (unsigned int i = 0; i < r->nr_parts && op->parts; i++)
 		if (r->parts[i].op == op)
-			lacks_room |= dv_queue_cancel(&r->q, &r->parts[i], dv_ring_tag(r, DV_TAG_CANCEL)) != 0;
-	return lacks_room;
+			no_room |= dv_queue_cancel(&r->q, &r->parts[i], dv_ring_tag(r, DV_TAG_CANCEL)) != 0;
+	return no_room;
 }
 
 void dv_op_cancel(struct devio_ring *r, struct dv_op *op)
@@ -127,15 +128,15 @@ void dv_op_cancel(struct devio_ring *r, struct dv_op *op)
 static int check_range(const struct devio_ctx *ctx, const struct devio_range *g, uint64_t *total)
 {
 	if (!g->mem)
-		return dv_err(-EINVAL, "ring: the memory of a range is NULL");
+		return dv_err(-EINVAL, "ring: memory of a range is NULL");
 	if (g->mem->ctx != ctx)
 		return dv_err(-EINVAL, "ring: mem %s belongs to another context", g->mem->spec);
 	if (g->off > g->mem->size || g->len > g->mem->size - g->off)
-		return dv_err(-ERANGE, "ring: %llu bytes at %llu leave mem %s of %llu bytes",
+		return dv_err(-ERANGE, "ring: %llu bytes at offset %llu exceed mem %s of %llu bytes",
 			      (unsigned long long)g->len, (unsigned long long)g->off, g->mem->spec,
 			      (unsigned long long)g->mem->size);
-	*total += g->len; /* 1024 ranges of at most 2^63 - 1 could wrap: checked by the caller at each step */
-	return *total > INT64_MAX ? dv_err(-EOVERFLOW, "ring: the ranges add up to more than 2^63 bytes") : 0;
+	*total += g->len; /* cannot wrap: at most INT64_MAX before, and the caller stops at an error */
+	return *total > INT64_MAX ? dv_err(-EOVERFLOW, "ring: the ranges add up to 2^63 bytes or more") : 0;
 }
 
 int dv_op_check_ranges(const struct devio_ctx *ctx, const struct devio_range *ranges, uint32_t nr, uint64_t *len)
@@ -143,14 +144,14 @@ int dv_op_check_ranges(const struct devio_ctx *ctx, const struct devio_range *ra
 	int rc = 0;
 
 	if (!ranges || !nr || nr > MAX_RANGES)
-		return dv_err(-EINVAL, "ring: 1 to %d ranges are needed", MAX_RANGES);
+		return dv_err(-EINVAL, "ring: number of ranges must be 1 to %d, and the array not NULL", MAX_RANGES);
 	*len = 0;
 	for (uint32_t i = 0; !rc && i < nr; i++)
 		rc = check_range(ctx, &ranges[i], len);
 	return rc;
 }
 
-/* Copies the list without its empty ranges. */
+/* Copies the list, dropping empty ranges. */
 static int take_ranges(struct dv_op *op, const struct devio_range *ranges, uint32_t nr)
 {
 	uint32_t n = 0;
@@ -159,7 +160,7 @@ static int take_ranges(struct dv_op *op, const struct devio_range *ranges, uint3
 	if (nr > DV_FEW_RANGES) {
 		op->ranges = malloc(nr * sizeof(*op->ranges));
 		if (!op->ranges)
-			return dv_err(-ENOMEM, "ring: no memory for %u ranges", nr);
+			return dv_err(-ENOMEM, "ring: cannot allocate memory for %u ranges", nr);
 	}
 	for (uint32_t i = 0; i < nr; i++)
 		if (ranges[i].len || nr == 1)
@@ -201,7 +202,8 @@ int dv_op_take(struct devio_ring *r, const struct devio_range *ranges, uint32_t 
 	int rc;
 
 	if (!op || !r->room)
-		return dv_err_plain(-EAGAIN, "ring: as many operations as it has entries are in flight: wait for one [EAGAIN]");
+		return dv_err_plain(-EAGAIN, "ring: all entries are in flight: wait for a completion "
+				    "[EAGAIN: Resource temporarily unavailable]");
 	rc = take_ranges(op, ranges, nr);
 	if (rc)
 		return rc;

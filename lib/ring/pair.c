@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pairs of endpoints and memories. */
+/* Per-ring state for pairs of an endpoint and a memory. */
 #include "config.h"
 #include <string.h>
 #include "ring/pair.h"

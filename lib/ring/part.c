@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Parts: one I/O each, and the copies between staging buffer and memory. */
+/* Parts: one I/O each, plus the copies between staging buffer and memory. */
 #include "config.h"
 #include <errno.h>
 #include "ring/engine.h"
@@ -67,7 +67,7 @@ static void wait_copies(struct dv_part *p, int *err)
 	p->nr_copies = 0;
 }
 
-/* Starts the copies, one a range: 1 all done, 0 some run, -errno (then none runs). */
+/* Starts the copies, one per range. 1: all done, 0: some in flight, -errno: none in flight. */
 static int start_copies(struct dv_part *p, uint32_t take)
 {
 	char *host = p->slot.buf + p->skip;
@@ -112,7 +112,7 @@ void dv_part_copy(struct devio_ring *r, struct dv_part *p)
 	r->copying = p;
 }
 
-/* 1: all ended well, 0: some run, -errno: all ended, one badly. */
+/* 1: all succeeded, 0: some in flight, -errno: all completed, one with an error. */
 static int poll_part(struct dv_part *p, bool wait)
 {
 	int err = 0;
@@ -136,7 +136,7 @@ void dv_part_poll_copies(struct devio_ring *r, bool wait)
 {
 	struct dv_part *list = r->copying, **keep = &r->copying;
 
-	/* Finishing a part may start others' copies: those go to the front of a fresh list. */
+	/* Finishing a part may start new copies: they are put at the front of a new list. */
 	r->copying = NULL;
 	while (list) {
 		struct dv_part *p = list;

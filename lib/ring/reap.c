@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Taking what the kernel has completed. Parts that carry a whole operation,
- * which are most, end here; the others go to their endpoint.
+ * Reaping completions. Parts that carry a whole operation, the majority, complete here;
+ * the others are passed to their endpoint.
  */
 #include "config.h"
 #include <string.h>
 #include "ring/engine.h"
 
-#define COPY_TURN (512u << 10) /* bytes copied before the caller may fill the queue again */
+#define COPY_BATCH (512u << 10) /* bytes copied before the caller gets a chance to refill the queue */
 
 static void part_event(struct devio_ring *r, struct dv_part *p, int res)
 {
@@ -15,13 +15,13 @@ static void part_event(struct devio_ring *r, struct dv_part *p, int res)
 	p->op->end->ops->event(r, p, res);
 }
 
-static __attribute__((noinline)) void unusual(struct devio_ring *r, struct dv_part *p, int res)
+static __attribute__((noinline)) void promote_event(struct devio_ring *r, struct dv_part *p, int res)
 {
 	p->fast.end->ops->promote(r, p);
 	part_event(r, p, res);
 }
 
-/* Counts of one batch, before they go to where other threads read them. */
+/* Counters of one batch, before they are added to those that other threads read. */
 struct sums {
 	uint64_t outcome;          /* struct dv_outcome */
 	uint64_t ops;
@@ -50,7 +50,7 @@ static inline void sums_add(struct devio_ring *r, struct sums *n, const struct d
 
 	memcpy(&now, outcome, sizeof(now));
 	if (n->outcome != now) {
-		const struct sums was = *n; /* a copy: n itself stays in registers */
+		const struct sums was = *n; /* a copy, so that n itself stays in registers */
 
 		sums_flush(r, &was);
 		*n = (struct sums){ .outcome = now };
@@ -67,7 +67,7 @@ static inline __attribute__((always_inline)) void fast_event(struct devio_ring *
 	struct dv_outcome outcome;
 
 	if (__builtin_expect(res != (int)p->len, 0)) {
-		unusual(r, p, res);
+		promote_event(r, p, res);
 		return;
 	}
 	outcome = f->outcome; /* one load: the stores below might change it, for all that the compiler knows */
@@ -116,16 +116,16 @@ bool dv_reap_event(struct devio_ring *r, uint64_t user_data, int res)
 }
 
 /*
- * Copies take their time, in which the disk should not run out of work: once
- * some were made and the caller has a completion, it gets the chance to ask
- * for more. What the kernel has completed besides waits in the queue.
+ * Copies take time, during which the drive should not run out of work: once enough bytes
+ * are copied and the caller has a completion, return so that it can submit more. The
+ * remaining CQEs stay in the queue.
  */
 static inline bool enough_copied(struct devio_ring *r)
 {
-	return r->copied >= COPY_TURN && r->sink != r->sink_begin;
+	return r->copied >= COPY_BATCH && r->sink != r->sink_begin;
 }
 
-/* Completions of 32 bytes: some report a piece of a stream, and that more follow. */
+/* 32-byte CQEs: those with IORING_CQE_F_MORE report a fragment of a multishot receive. */
 static void reap_big(struct devio_ring *r)
 {
 	unsigned int head = *r->q.own.cq.khead, tail = io_uring_smp_load_acquire(r->q.own.cq.ktail);
@@ -172,7 +172,7 @@ void dv_reap(struct devio_ring *r)
 		return;
 	while (head != tail) {
 		const struct io_uring_cqe *cqe = dv_queue_cqe(&r->q, head++);
-		/* On a ring of ours every user_data is a part. */
+		/* On our own rings every user_data points to a part. */
 		struct dv_part *p = (struct dv_part *)(uintptr_t)cqe->user_data;
 
 		if (p->fast.end) {

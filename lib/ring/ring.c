@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The ring: opening, driving, waiting. Nothing here knows how bytes move. */
+/* The ring: opening, driving, waiting. Independent of how bytes are moved. */
 #include "config.h"
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +16,8 @@
 #define MIN_SLOT (64u << 10)
 #define MAX_SLOT (64u << 20)
 #define DEFAULT_DMABUF_SLOTS 64
-#define MAX_WAIT_NS (1LL << 60) /* a longer wait is for ever */
-#define COPY_POLL_NS 50000 /* between two polls of device copies and clients */
+#define MAX_WAIT_NS (1LL << 60) /* longer timeouts are infinite */
+#define COPY_POLL_NS 50000 /* polling interval for device copies and clients */
 
 static int check_opts(struct devio_ring_opts *o)
 {
@@ -32,16 +32,16 @@ static int check_opts(struct devio_ring_opts *o)
 	if (!o->spin_ns)
 		o->spin_ns = DV_SPIN_NS;
 	if (o->entries > MAX_ENTRIES || o->flags & ~(DEVIO_RING_SHARED | DEVIO_RING_ZCRX) || o->dmabuf_slots > 4096)
-		return dv_err(-EINVAL, "ring: entries %u, flags 0x%x or dmabuf_slots %u are out of range",
+		return dv_err(-EINVAL, "ring: entries %u, flags 0x%x or dmabuf_slots %u out of range",
 			      o->entries, o->flags, o->dmabuf_slots);
 	if (o->spin_ns > DV_SPIN_MAX_NS)
-		return dv_err(-EINVAL, "ring: spin_ns %d: at most %d", o->spin_ns, DV_SPIN_MAX_NS);
+		return dv_err(-EINVAL, "ring: spin_ns %d is out of range: at most %d", o->spin_ns, DV_SPIN_MAX_NS);
 	if (o->flags == (DEVIO_RING_SHARED | DEVIO_RING_ZCRX))
-		return dv_err(-EINVAL, "ring: DEVIO_RING_ZCRX is for one thread: not with DEVIO_RING_SHARED");
+		return dv_err(-EINVAL, "ring: DEVIO_RING_ZCRX and DEVIO_RING_SHARED cannot be combined");
 	if (o->slot & (o->slot - 1) || o->slot < MIN_SLOT || o->slot > MAX_SLOT || o->staging < o->slot ||
 	    o->staging > (1ULL << 30))
 		return dv_err(-EINVAL, "ring: slot %u must be a power of two from 64 KiB to 64 MiB, and staging %llu "
-			      "from one slot to 1 GiB", o->slot, (unsigned long long)o->staging);
+			      "between slot and 1 GiB", o->slot, (unsigned long long)o->staging);
 	return 0;
 }
 
@@ -64,7 +64,7 @@ static int ring_memory(struct devio_ring *r, const struct devio_ring_opts *o)
 	while (done < o->entries)
 		done *= 2;
 	r->nr_ops = r->room = o->entries;
-	/* One I/O for each operation, and enough for one operation to fill all slots. */
+	/* One I/O per operation, and enough for one operation to use all staging buffers. */
 	r->nr_parts = o->entries + o->staging / o->slot + 8;
 	if (r->nr_parts > MAX_PARTS)
 		r->nr_parts = MAX_PARTS;
@@ -74,7 +74,7 @@ static int ring_memory(struct devio_ring *r, const struct devio_ring_opts *o)
 	r->pairs = r->last = calloc(DV_PAIRS, sizeof(*r->pairs));
 	r->done_mask = done - 1;
 	if (!r->ops || !r->parts || !r->done || !r->pairs || dv_staging_init(&r->staging, o->staging, o->slot))
-		return dv_err(-ENOMEM, "ring: no memory for %u entries", o->entries);
+		return dv_err(-ENOMEM, "ring: cannot allocate a ring with %u entries", o->entries);
 	link_free(r);
 	return 0;
 }
@@ -93,9 +93,9 @@ int dv_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts, stru
 		 uint32_t buf_first, uint32_t buf_count, struct devio_ring **out)
 {
 	struct devio_ring_opts o = *opts;
-	unsigned int how = (ctx->flags & DEVIO_CTX_NO_URING ? DV_QUEUE_NO_URING : 0) |
-			   (o.flags & DEVIO_RING_SHARED ? DV_QUEUE_SHARED : 0) |
-			   (o.flags & DEVIO_RING_ZCRX ? DV_QUEUE_ZCRX : 0);
+	unsigned int flags = (ctx->flags & DEVIO_CTX_NO_URING ? DV_QUEUE_NO_URING : 0) |
+			     (o.flags & DEVIO_RING_SHARED ? DV_QUEUE_SHARED : 0) |
+			     (o.flags & DEVIO_RING_ZCRX ? DV_QUEUE_ZCRX : 0);
 	struct devio_ring *r;
 	int rc = check_opts(&o);
 
@@ -103,7 +103,7 @@ int dv_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts, stru
 		return rc;
 	r = calloc(1, sizeof(*r));
 	if (!r)
-		return dv_err(-ENOMEM, "ring: no memory");
+		return dv_err(-ENOMEM, "ring: cannot allocate a ring");
 	r->ctx = ctx;
 	r->flags = o.flags;
 	r->plan_gen = 1;
@@ -113,7 +113,7 @@ int dv_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts, stru
 	if (!rc && borrowed)
 		dv_queue_borrow(&r->q, borrowed, buf_first, buf_count);
 	else if (!rc)
-		rc = dv_queue_init(&r->q, r->nr_parts + 2, how);
+		rc = dv_queue_init(&r->q, r->nr_parts + 2, flags);
 	if (rc) {
 		dv_ring_free(r);
 		return rc;
@@ -121,7 +121,7 @@ int dv_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts, stru
 	r->q.table_want = o.dmabuf_slots + 1;
 	r->q.spin.ns = o.spin_ns < 0 ? 0 : (uint32_t)o.spin_ns;
 	if (r->q.no_uring)
-		dv_log(ctx, DEVIO_LOG_WARN, "ring: io_uring is not available [%s]: threads read instead",
+		dv_log(ctx, DEVIO_LOG_WARN, "ring: io_uring is not available [%s]: falling back to threads",
 		       dv_errno_name(r->q.no_uring));
 	dv_stat_open(ctx, &r->stat);
 	*out = r;
@@ -135,7 +135,7 @@ DEVIO_API int devio_ring_open(struct devio_ctx *ctx, const struct devio_ring_opt
 	int rc = dv_opts_copy(&o, sizeof(o), opts, "devio_ring_opts");
 
 	if (!rc && (!ctx || !out))
-		rc = dv_err(-EINVAL, "ring: the context or the place for the ring is NULL");
+		rc = dv_err(-EINVAL, "ring: context or the pointer for the new ring is NULL");
 	if (!rc)
 		rc = dv_ctx_forked(ctx);
 	if (!rc)
@@ -148,7 +148,7 @@ DEVIO_API int devio_ring_open(struct devio_ctx *ctx, const struct devio_ring_opt
 int dv_ring_check(const struct devio_ring *r)
 {
 	if (__builtin_expect(!r, 0))
-		return dv_err(-EINVAL, "ring: the ring is NULL");
+		return dv_err(-EINVAL, "ring: ring is NULL");
 	if (__builtin_expect(r->ctx->fork_gen != dv_fork_gen, 0))
 		return dv_ctx_forked(r->ctx);
 	return 0;
@@ -169,7 +169,7 @@ struct dv_ring_client *dv_ring_find_client(const struct devio_ring *r, const str
 	return c;
 }
 
-/* A client may ask for another call by close_gen or client_due. */
+/* A client may request another call through close_gen or client_due. */
 static void run_clients(struct devio_ring *r)
 {
 	r->close_gen = dv_close_gen;
@@ -204,8 +204,8 @@ static void retry_waiting(struct devio_ring *r)
 		op->end->ops->advance(r, op);
 		op = next;
 		/*
-		 * No room for this one means no room for those behind it, unless it waits
-		 * for something that they may hold.
+		 * No room for this one means no room for later ones, unless it waits for
+		 * something that they may hold.
 		 */
 		if (r->wait_head && op && !r->wait_head->waits_alone) {
 			*r->wait_tail = op;
@@ -217,8 +217,8 @@ static void retry_waiting(struct devio_ring *r)
 	}
 }
 
-/* The cancellations for which the queue had no room. */
-static void recancel(struct devio_ring *r)
+/* Retries cancellations for which the queue had no room. */
+static void retry_cancels(struct devio_ring *r)
 {
 	r->owes_cancel = false;
 	for (unsigned int i = 0; i < r->nr_ops; i++)
@@ -235,7 +235,7 @@ void dv_ring_progress(struct devio_ring *r)
 	if (r->wait_head)
 		retry_waiting(r);
 	if (r->owes_cancel)
-		recancel(r);
+		retry_cancels(r);
 	if (r->client_due || r->close_gen != dv_close_gen)
 		run_clients(r);
 }
@@ -246,21 +246,21 @@ static unsigned int ready(const struct devio_ring *r)
 }
 
 /*
- * How many answers of the kernel to wait for: all that the caller wants, if
- * nothing has to be done in between.
+ * How many CQEs to wait for: all that the caller wants, unless there is work to do in
+ * between.
  */
-static unsigned int wait_for(const struct devio_ring *r, unsigned int want)
+static unsigned int events_to_wait(const struct devio_ring *r, unsigned int want)
 {
-	unsigned int lack = want - ready(r);
+	unsigned int missing = want - ready(r);
 
 	if (r->nr_staged || r->wait_head || r->stalled)
 		return r->nr_io ? 1 : 0;
-	return lack < r->nr_io ? lack : r->nr_io;
+	return missing < r->nr_io ? missing : r->nr_io;
 }
 
 int dv_ring_step(struct devio_ring *r, unsigned int want, int64_t timeout_ns)
 {
-	unsigned int n = ready(r) >= want || !timeout_ns ? 0 : wait_for(r, want);
+	unsigned int n = ready(r) >= want || !timeout_ns ? 0 : events_to_wait(r, want);
 	int rc = 0;
 
 	if ((r->copying || r->client_due) && (timeout_ns < 0 || timeout_ns > COPY_POLL_NS))
@@ -276,7 +276,7 @@ int dv_ring_step(struct devio_ring *r, unsigned int want, int64_t timeout_ns)
 	return rc == -ETIME ? 0 : rc;
 }
 
-static unsigned int take(struct devio_ring *r, struct devio_completion *done, unsigned int max)
+static unsigned int take_done(struct devio_ring *r, struct devio_completion *done, unsigned int max)
 {
 	unsigned int n = r->done_tail - r->done_head;
 
@@ -289,7 +289,7 @@ static unsigned int take(struct devio_ring *r, struct devio_completion *done, un
 	return n;
 }
 
-/* Nothing that is with the kernel will wake those who poll the descriptor, and there is something to do. */
+/* Whether there is something to do, and nothing in the kernel that would wake up pollers of the descriptor. */
 static bool must_raise(struct devio_ring *r)
 {
 	if (ready(r))
@@ -298,17 +298,17 @@ static bool must_raise(struct devio_ring *r)
 	if (!dv_ring_active(r))
 		return false;
 	/*
-	 * An io_uring_enter() that failed or was interrupted leaves entries in the
-	 * submission queue and completions with the kernel; reaping stops after many
-	 * copies and leaves some in the completion queue.
+	 * A failed or interrupted io_uring_enter() leaves entries in the submission queue
+	 * and completions in the kernel; reaping stops after enough copies and leaves
+	 * entries in the completion queue.
 	 */
 	if (dv_queue_ready(&r->q) || dv_queue_has_events(&r->q))
 		return true;
 	return (r->stalled || r->wait_head) && !r->nr_io && !r->copying;
 }
 
-/* Wakes those who poll the descriptor for what the kernel knows nothing of: copies, clients, what was not submitted. */
-static void keep_awake(struct devio_ring *r)
+/* Makes sure that pollers of the descriptor wake up for work that causes no CQE: copies, clients, unsubmitted entries. */
+static void arm_wakeup(struct devio_ring *r)
 {
 	if (must_raise(r)) {
 		dv_queue_fd_raise(&r->q);
@@ -339,7 +339,7 @@ static int wait_loop(struct devio_ring *r, unsigned int want, int64_t timeout_ns
 				break;
 		}
 	}
-	/* What went on inside the last step may have left something to submit. */
+	/* The last step may have queued something. */
 	if (!rc && dv_queue_ready(&r->q))
 		rc = dv_queue_enter(&r->q, 0, 0);
 	return rc;
@@ -354,10 +354,11 @@ DEVIO_API int devio_ring_wait(struct devio_ring *r, struct devio_completion *don
 	if (rc)
 		return rc;
 	if (r->q.borrowed)
-		return dv_err(-EOPNOTSUPP, "ring: wait on your own io_uring and give its CQEs to devio_ring_handle()");
+		return dv_err(-EOPNOTSUPP, "ring: cannot wait on an attached ring: wait on the application's io_uring "
+			      "and pass its CQEs to devio_ring_handle()");
 	if (r->q.event_fd >= 0)
 		dv_queue_fd_drain(&r->q);
-	n = take(r, done, max);
+	n = take_done(r, done, max);
 	want = min < max ? min : max;
 	want = want > n ? want - n : 0;
 	if (want > dv_ring_active(r))
@@ -367,11 +368,11 @@ DEVIO_API int devio_ring_wait(struct devio_ring *r, struct devio_completion *don
 	if (dv_ring_active(r))
 		rc = wait_loop(r, want, timeout_ns);
 	else
-		dv_ring_progress(r); /* an idle ring lets go of what was closed, too */
+		dv_ring_progress(r); /* an idle ring must drop closed objects, too */
 	n += r->sink - r->sink_begin;
 	r->sink = r->sink_begin = r->sink_end = NULL;
 	if (r->q.event_fd >= 0)
-		keep_awake(r);
+		arm_wakeup(r);
 	return n ? (int)n : rc;
 }
 
@@ -385,7 +386,7 @@ DEVIO_API int devio_ring_peek(struct devio_ring *r, struct devio_completion *don
 	if (rc)
 		return rc;
 	dv_ring_progress(r);
-	return take(r, done, max);
+	return take_done(r, done, max);
 }
 
 DEVIO_API int devio_ring_submit(struct devio_ring *r)
@@ -396,14 +397,14 @@ DEVIO_API int devio_ring_submit(struct devio_ring *r)
 	if (rc)
 		return rc;
 	if (r->q.borrowed)
-		return dv_err(-EOPNOTSUPP, "ring: submit your own io_uring");
+		return dv_err(-EOPNOTSUPP, "ring: cannot submit an attached ring: submit the application's io_uring");
 	n = dv_queue_ready(&r->q);
 	if (!n)
 		return 0;
 	dv_stat_add(&r->stat.sum.enters, 1);
 	rc = dv_queue_enter(&r->q, 0, 0);
 	if (r->q.event_fd >= 0)
-		keep_awake(r);
+		arm_wakeup(r);
 	return rc ? rc : (int)n;
 }
 
@@ -428,7 +429,7 @@ DEVIO_API int devio_ring_cancel(struct devio_ring *r, uint64_t cookie)
 		found++;
 	}
 	dv_ring_progress(r);
-	return found ? found : dv_err(-ENOENT, "ring: no operation in flight has cookie %llu",
+	return found ? found : dv_err(-ENOENT, "ring: no operation in flight with cookie %llu",
 				      (unsigned long long)cookie);
 }
 
@@ -446,10 +447,10 @@ DEVIO_API int devio_ring_fd(struct devio_ring *r)
 		return rc;
 	known = r->q.event_fd >= 0;
 	rc = dv_queue_fd(&r->q);
-	/* What completed before there was a descriptor has not raised it. */
+	/* Completions before the descriptor existed have not signaled it. */
 	if (rc >= 0 && !known)
 		dv_queue_fd_raise(&r->q);
 	if (rc >= 0)
-		keep_awake(r);
+		arm_wakeup(r);
 	return rc;
 }

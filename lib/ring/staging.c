@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Staging slots, shared by the paths that copy. */
+/* Staging buffers, shared by the paths that copy. */
 #include "config.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -36,10 +36,10 @@ static int make_arena(struct dv_staging *s, struct dv_queue *q)
 	if (p == MAP_FAILED)
 		return -ENOMEM;
 	(void)madvise(p, arena_size(s), MADV_HUGEPAGE);
-	/* A child would share the pages copy-on-write under the device's DMA. */
+	/* Targets of DMA must not become copy-on-write at fork(). */
 	(void)madvise(p, arena_size(s), MADV_DONTFORK);
 	s->arena = p;
-	/* Unregistered slots cost a pin per I/O (RLIMIT_MEMLOCK forbids more): slower, not wrong. */
+	/* If registration fails (RLIMIT_MEMLOCK), pages are pinned per I/O: slower, but correct. */
 	if (!dv_queue_table(q))
 		s->buf = dv_queue_register(q, 0, p, arena_size(s)) ? -1 : 0;
 	return 0;
@@ -71,14 +71,14 @@ void dv_staging_pin(struct dv_staging *s, struct devio_mem *m)
 			return;
 	if (s->nr_pins == DV_STAGING_PINS)
 		return;
-	/* Pageable copies work too; remember a refusal, so that it is not tried each time. */
+	/* Copies from pageable memory work, too; record a failure, so that it is not retried each time. */
 	if (m->ops->pin(m, s->arena, arena_size(s), &handle))
 		handle = NULL;
 	s->pins[s->nr_pins].ops = m->ops;
 	s->pins[s->nr_pins++].handle = handle;
 }
 
-/* The lowest bit that begins a run of n ones in m, or -1. */
+/* The lowest bit at which a run of n ones starts in m, or -1. */
 static int find_run(uint64_t m, unsigned int n)
 {
 	unsigned int have = 1;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Staging slots: the memory between disk and device. Chunks of one size, each
- * made of 64 units; an allocation is a run of units in one chunk, found with
- * bit operations. Taken from the system when first needed, registered with
- * the ring, never more than the limit.
+ * Staging buffers: host memory between drive and device. An arena of equally sized
+ * chunks of 64 units each; a buffer is a run of units in one chunk, found with bit
+ * operations. The arena is allocated on first use, within the limit, and registered with
+ * the ring.
  */
 #ifndef DV_RING_STAGING_H
 #define DV_RING_STAGING_H
@@ -23,11 +23,11 @@ struct dv_staging {
 	uint32_t chunk_size;       /* bytes, 64 units */
 	uint32_t unit_shift;
 	uint32_t nr_chunks;        /* at most */
-	uint32_t first_partial;    /* where to look first: no free unit before it */
-	uint64_t *free;            /* a bit a free unit, by chunk */
+	uint32_t first_partial;    /* where the search starts: no free unit before it */
+	uint64_t *free;            /* bitmap of free units per chunk */
 	uint64_t used, peak;       /* bytes */
-	int buf;                   /* slot of the ring's buffer table, -1: not registered */
-	struct {                   /* vendors that know the arena */
+	int buf;                   /* slot in the ring's buffer table, -1: not registered */
+	struct {                   /* vendors for which the arena is page-locked, or failed to be */
 		const struct dv_mem_ops *ops;
 		void *handle;
 	} pins[DV_STAGING_PINS];
@@ -40,17 +40,17 @@ struct dv_staging_buf {
 	uint8_t unit, units;
 };
 
-/* The shape only; no memory is taken. */
+/* Sets the geometry; does not allocate the arena. */
 int dv_staging_init(struct dv_staging *s, uint64_t limit, uint32_t chunk_size);
 void dv_staging_exit(struct dv_staging *s);
-/* Takes back what dv_staging_pin() told the devices; before dv_staging_exit(), not in a forked child. */
+/* Undoes dv_staging_pin(); call before dv_staging_exit(), but not in a forked child. */
 void dv_staging_unpin(struct dv_staging *s);
 
-/* len <= chunk_size. 0; -EAGAIN: all in use; -ENOMEM: there is no memory for the arena at all. */
+/* Allocates len <= chunk_size bytes. 0, -EAGAIN: all in use, -ENOMEM: the arena cannot be allocated. */
 int dv_staging_get(struct dv_staging *s, struct dv_queue *q, uint32_t len, struct dv_staging_buf *slot);
 void dv_staging_put(struct dv_staging *s, struct dv_staging_buf *slot);
 
-/* Tells the memory's device about the arena (page-locked copies), once per vendor. */
+/* Page-locks the arena for the memory's device, once per vendor. */
 void dv_staging_pin(struct dv_staging *s, struct devio_mem *m);
 
 #endif
