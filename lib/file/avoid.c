@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why a path through or into host memory is not taken although it could be:
- * the page cache is faster. A transfer between devices costs no CPU either
- * way, and is not compared with it.
+ * Why O_DIRECT paths through or into host memory are avoided although they could be used:
+ * the page cache is faster. Peer-to-peer transfers cost no CPU time and are never avoided
+ * in favor of it.
  */
 #include "config.h"
 #include "file/file.h"
 
-#define HOT_WINDOW (4 << 20)  /* bytes for which one answer about the page cache counts */
+#define HOT_WINDOW (4 << 20)  /* bytes for which one page cache query is valid */
 
-/* Does the page cache hold what a read wants? Asked once in HOT_WINDOW bytes. */
+/* Is the data of a read in the page cache? Queried once per HOT_WINDOW bytes. */
 static bool is_hot(struct dv_pair_file *pair, const struct dv_op *op)
 {
 	pair->hot_left -= op->len;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* file-buffered: the page cache, then a copy: by the kernel into host memory, by way of a slot elsewhere. */
+/* file-buffered: the page cache plus a copy: by the kernel for host memory, through a staging buffer otherwise. */
 #include "config.h"
 #include <errno.h>
 #include "file/file.h"
@@ -15,11 +15,11 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 
 static int issue(struct devio_ring *r, struct dv_op *op)
 {
-	uint64_t took;
-	int rc = dv_staged_issue(r, op, op->issued, op->len - op->issued, DV_MODE_STAGED_CACHE, &took);
+	uint64_t taken;
+	int rc = dv_staged_issue(r, op, op->issued, op->len - op->issued, DV_MODE_STAGED_CACHE, &taken);
 
 	if (!rc)
-		op->issued += took;
+		op->issued += taken;
 	return rc;
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shape that the direct paths share: the aligned middle goes between
- * device and memory itself, the head and the tail by a copy.
+ * Common code of the direct paths: the aligned middle is transferred directly between
+ * device and memory, head and tail are copied.
  */
 #include "config.h"
 #include <errno.h>
 #include "file/file.h"
 
-/* The address of byte off of m, as the kernel will see it. */
+/* The address of byte off of m, as the kernel expects it. */
 static uint64_t address(const struct dv_op *op, const struct devio_mem *m, uint64_t off)
 {
 	return op->path->id == DEVIO_PATH_FILE_DMABUF ? op->file.dmabuf.off + off : (uintptr_t)m->ptr + off;
@@ -19,8 +19,8 @@ static uint32_t alignment(const struct dv_op *op)
 }
 
 /*
- * How many of the `left` bytes at x must be copied before the next direct
- * I/O can begin: 0 if it can begin here.
+ * How many of the `left` bytes at x must be copied before the next direct I/O can start:
+ * 0 if it can start here.
  */
 static uint64_t edge(const struct dv_op *op, uint64_t x, uint64_t addr, uint64_t left)
 {
@@ -33,8 +33,8 @@ static uint64_t edge(const struct dv_op *op, uint64_t x, uint64_t addr, uint64_t
 }
 
 /*
- * Direct at all? Copied edges are for one range; of several each must be
- * aligned (the last may have a tail), or copying all of them at once is better.
+ * Whether direct I/O is possible. Only single ranges may have copied edges; of several
+ * ranges, each must be aligned, since otherwise copying everything is better.
  */
 uint8_t dv_direct_suits(const struct dv_op *op)
 {
@@ -44,7 +44,7 @@ uint8_t dv_direct_suits(const struct dv_op *op)
 	if (op->nr_ranges == 1 && !(op->want & DEVIO_FILE_DIRECT_ONLY)) {
 		const struct devio_range *g = op->ranges;
 
-		/* DIRECT_ONLY or not, something direct must remain. */
+		/* Something must remain to be transferred directly. */
 		return edge(op, 0, address(op, g->mem, g->off), g->len) == g->len ? DEVIO_REASON_ALIGN : 0;
 	}
 	for (uint32_t i = 0; i < op->nr_ranges; i++) {
@@ -59,20 +59,20 @@ uint8_t dv_direct_suits(const struct dv_op *op)
 	return 0;
 }
 
-/* Edges of a write go by the page cache, after the middle: the two must not share pages at one time. */
+/* Edges of a write go through the page cache, after the middle: both must not use the same pages concurrently. */
 static int issue_edge(struct devio_ring *r, struct dv_op *op, uint64_t len)
 {
-	uint64_t took = len;
+	uint64_t taken = len;
 	int rc = 0;
 
 	if (op->write) {
 		op->file.edge[op->file.nr_edges].x = op->issued;
 		op->file.edge[op->file.nr_edges++].len = len;
 	} else {
-		rc = dv_staged_issue(r, op, op->issued, len, DV_MODE_STAGED, &took);
+		rc = dv_staged_issue(r, op, op->issued, len, DV_MODE_STAGED, &taken);
 	}
 	if (!rc)
-		op->issued += took;
+		op->issued += taken;
 	return rc;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * file-dmabuf: the memory's dma-buf registered as a fixed buffer of the ring,
- * READ_FIXED and WRITE_FIXED on it (Linux 7.4, kernel/ for 7.3). A
- * registration is for one file; a cache keeps them, least recently used out.
+ * file-dmabuf: READ_FIXED and WRITE_FIXED on the memory's dma-buf, registered as a fixed
+ * buffer of the ring (Linux 7.4, or 7.3 with the patches in kernel/). Registrations are
+ * per file, and kept in an LRU cache.
  */
 #include "config.h"
 #include <errno.h>
@@ -34,7 +34,7 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 	rc = dv_regcache_get(r, dv_file_of(op), op->mem, 0, &pair->file.dmabuf.buf, &pair->file.dmabuf.off, why);
 	if (!rc)
 		dv_regcache_put(r, pair->file.dmabuf.buf);
-	return rc == -EBUSY ? 0 : rc; /* it waits for its turn, and is told then */
+	return rc == -EBUSY ? 0 : rc; /* all slots in use: issue() waits for one */
 }
 
 static void select_buf(struct dv_op *op, const struct dv_pair *pair)
@@ -43,13 +43,14 @@ static void select_buf(struct dv_op *op, const struct dv_pair *pair)
 	op->file.dmabuf.off = pair->file.dmabuf.off;
 }
 
-/* The registration may have been evicted since: take it anew, hold it for the operation. */
+/* The registration may have been evicted since: get it again, and keep it for the operation. */
 static int issue(struct devio_ring *r, struct dv_op *op)
 {
 	uint8_t why = 0;
 
 	if (op->file.dmabuf.buf < 0) {
-		int rc = dv_regcache_get(r, dv_file_of(op), op->mem, op->file.dmabuf.hint, &op->file.dmabuf.buf, &op->file.dmabuf.off, &why);
+		int rc = dv_regcache_get(r, dv_file_of(op), op->mem, op->file.dmabuf.hint, &op->file.dmabuf.buf,
+					 &op->file.dmabuf.off, &why);
 
 		if (rc) {
 			op->file.dmabuf.buf = -1;
@@ -68,9 +69,9 @@ static int issue(struct devio_ring *r, struct dv_op *op)
 }
 
 /*
- * -EOPNOTSUPP: a hole, an unwritten extent, a file system that cannot;
- * -ENXIO, -EREMOTEIO: the mapping is gone or there is no route; -EBADF: not
- * the file of the registration.
+ * -EOPNOTSUPP: a hole, an unwritten extent, or not supported by the file system; -ENXIO,
+ * -EREMOTEIO: the mapping is gone or there is no peer-to-peer route; -EBADF: not the file
+ * of the registration.
  */
 static bool refusal(int err)
 {

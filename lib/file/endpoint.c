@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* A file as the ring sees it. */
+/* The endpoint operations of a file. */
 #include "config.h"
 #include "file/file.h"
 #include "file/regcache.h"
 
 static void cancel(struct devio_ring *r, struct dv_op *op, bool again)
 {
-	/* An I/O for whose cancellation the queue has no room ends by itself. */
+	/* If the queue has no room for the cancellation, the I/O completes normally. */
 	if (!again)
 		(void)dv_op_cancel_parts(r, op);
 }
 
-/* The path by which most bytes were moved. */
-static enum devio_path carried_by(const struct dv_op *op)
+/* The path that moved most of the bytes. */
+static enum devio_path main_path(const struct dv_op *op)
 {
 	static const enum devio_path of_mode[] = {
 		[DV_MODE_STAGED] = DEVIO_PATH_FILE_BOUNCE,
@@ -34,7 +34,7 @@ static enum devio_path carried_by(const struct dv_op *op)
 
 static void finish(struct devio_ring *r, struct dv_op *op, struct devio_completion *c)
 {
-	c->path = carried_by(op);
+	c->path = main_path(op);
 	if (op->path && c->path != op->path->id && c->result >= 0) {
 		/* The edges were longer than the middle. */
 		c->best_unused = op->path->id;

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hot path: an operation in one range that needs no edges and no copy is
- * one part and nothing else. A plan, learnt from the first operation of its
- * kind, says how; whatever turns out unusual becomes a full operation.
+ * The hot path: an operation with one range that needs no edges and no copy consists of a
+ * single part. A plan, derived from the first operation of its kind, tells how to issue
+ * it; anything out of the ordinary becomes a full operation.
  */
 #include "config.h"
 #include "file/file.h"
 
-/* Whether the plan serves the operation as it stands. */
+/* Whether the plan can be used for the operation. */
 static inline bool fits(const struct dv_plan *pl, const struct devio_mem *m, uint64_t mem_off, uint64_t len,
 			uint64_t file_off)
 {
 	if ((file_off | len) & pl->off_mask || (pl->base + mem_off) & pl->mem_mask)
 		return false;
-	/* len - 1: an empty operation is not usual either. */
+	/* len - 1: excludes empty operations. */
 	return len - 1 < pl->max_len && mem_off <= m->size - len;
 }
 
 /*
- * The plan for it, if there is one and there is room; NULL: dv_file_start() must
- * do it. kind: 0, or DV_PLAN_BORROWED on an application's io_uring.
+ * The plan for the operation, if there is one and the ring has room; otherwise NULL: use
+ * dv_file_start(). kind: 0, or DV_PLAN_BORROWED on an application's io_uring.
  */
 static inline __attribute__((always_inline)) struct dv_plan *
-usual(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint64_t mem_off, uint64_t len, uint64_t file_off,
-      bool write, unsigned int kind)
+find_plan(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint64_t mem_off, uint64_t len,
+	  uint64_t file_off, bool write, unsigned int kind)
 {
 	struct dv_pair *pair;
 	struct dv_plan *pl;
@@ -47,7 +47,7 @@ usual(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint64_t 
 	return pl;
 }
 
-/* As the plan says. */
+/* Issues the operation according to the plan. */
 static inline __attribute__((always_inline)) void
 planned_start(struct devio_ring *r, const struct dv_plan *pl, struct io_uring_sqe *sqe, struct devio_file *f,
 	      struct devio_mem *m, uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
@@ -74,7 +74,8 @@ static inline __attribute__((always_inline)) int
 fast_start(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint64_t mem_off, uint64_t len,
 	   uint64_t file_off, uint64_t cookie, bool write)
 {
-	const struct dv_plan *pl = __builtin_expect(!r, 0) ? NULL : usual(r, f, m, mem_off, len, file_off, write, 0);
+	const struct dv_plan *pl = __builtin_expect(!r, 0) ? NULL
+							   : find_plan(r, f, m, mem_off, len, file_off, write, 0);
 
 	if (!pl)
 		return 0;
@@ -82,11 +83,11 @@ fast_start(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint
 	return 1;
 }
 
-/* The same on an application's io_uring: 1, or 0 if its queue has no room. */
+/* The same on the application's io_uring: 1, or 0 if its queue has no room. */
 static int borrowed_start(struct devio_ring *r, const struct devio_range *g, struct devio_file *f, uint64_t file_off,
 			  uint64_t cookie, bool write)
 {
-	const struct dv_plan *pl = usual(r, f, g->mem, g->off, g->len, file_off, write, DV_PLAN_BORROWED);
+	const struct dv_plan *pl = find_plan(r, f, g->mem, g->off, g->len, file_off, write, DV_PLAN_BORROWED);
 	struct io_uring_sqe *sqe = pl ? dv_queue_sqe(&r->q) : NULL;
 
 	if (!sqe)
@@ -96,9 +97,9 @@ static int borrowed_start(struct devio_ring *r, const struct devio_range *g, str
 }
 
 /*
- * A read of a short file into host memory: by the page cache, as the table of
- * paths would say, but thousands of such files have no second operation from
- * which learning would pay.
+ * A read of a short file into host memory: through the page cache, which the path table
+ * would choose as well. With thousands of short files, most get a single operation, and a
+ * plan would not pay off.
  */
 static int small_start(struct devio_ring *r, const struct devio_range *g, struct devio_file *f, uint64_t file_off,
 		       uint64_t cookie)
@@ -122,9 +123,9 @@ static int small_start(struct devio_ring *r, const struct devio_range *g, struct
 	return 1;
 }
 
-/* Everything else: checks with sentences, edges, copies, several parts. */
-static int full_start(struct devio_ring *r, const struct devio_range *range, struct devio_file *file, uint64_t file_off,
-		      uint64_t cookie, int write)
+/* The general case: checks with error messages, edges, copies, several parts. */
+static int full_start(struct devio_ring *r, const struct devio_range *range, struct devio_file *file,
+		      uint64_t file_off, uint64_t cookie, int write)
 {
 	struct devio_io io = {
 		.sz = sizeof(io), .file = file, .ranges = range, .nr_ranges = 1, .write = write,
@@ -140,7 +141,7 @@ static int full_start(struct devio_ring *r, const struct devio_range *range, str
 	return dv_file_start(r, &io);
 }
 
-/* With the arguments where they are already: the hot path needs no stack for the jump here. */
+/* Takes the arguments in the same registers, so that the hot path can make a tail call. */
 static __attribute__((noinline)) int full_read(struct devio_ring *r, struct devio_file *file, struct devio_mem *mem,
 					       uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A file's descriptors, its alignment, the page cache. */
+/* A file's descriptors, alignment and page cache state. */
 #include "config.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,16 +19,16 @@
 #define STATX_DIOALIGN 0x00002000U
 #endif
 
-/* The tail of struct statx since Linux 6.1, for older headers. */
+/* Reads the fields added to struct statx in Linux 6.1, which older headers lack. */
 static void dio_align(const struct statx *st, uint32_t *mem, uint32_t *off)
 {
-	const size_t at = offsetof(struct statx, stx_dev_minor) + sizeof(st->stx_dev_minor) + sizeof(uint64_t);
+	const size_t pos = offsetof(struct statx, stx_dev_minor) + sizeof(st->stx_dev_minor) + sizeof(uint64_t);
 
-	memcpy(mem, (const char *)st + at, sizeof(*mem));
-	memcpy(off, (const char *)st + at + sizeof(*mem), sizeof(*off));
+	memcpy(mem, (const char *)st + pos, sizeof(*mem));
+	memcpy(off, (const char *)st + pos + sizeof(*mem), sizeof(*off));
 }
 
-void dv_file_let_wait(struct devio_file *f)
+void dv_file_clear_nonblock(struct devio_file *f)
 {
 	int fl;
 
@@ -51,7 +51,7 @@ void dv_file_destroy(struct dv_endpoint *e)
 	free(f);
 }
 
-/* From statx, or guessed for file systems that have not learnt STATX_DIOALIGN. */
+/* From statx(2), or a safe guess for file systems that do not report STATX_DIOALIGN. */
 static int find_align(struct devio_file *f)
 {
 	struct statx st;
@@ -72,9 +72,9 @@ static int find_align(struct devio_file *f)
 }
 
 /*
- * A second open file description, as O_DIRECT belongs to the description and
- * the page cache is wanted too. By /proc, so that it is the same file even if
- * the name now means another.
+ * Opens a second file description for O_DIRECT, which is a property of the description,
+ * since the page cache is used, too. Opened through /proc, so that it is the same file
+ * even if the name now refers to another.
  */
 static int open_direct(struct devio_file *f)
 {
@@ -106,7 +106,8 @@ int dv_file_direct(struct devio_file *f)
 
 			state = rc ? rc : 1;
 			if (rc)
-				dv_log(f->base.ctx, DEVIO_LOG_INFO, "file: no O_DIRECT: %s", dv_errno_name(rc));
+				dv_log(f->base.ctx, DEVIO_LOG_INFO, "file: O_DIRECT not available: %s",
+				       dv_errno_name(rc));
 			atomic_store_explicit(&f->direct, state, memory_order_release);
 		}
 		pthread_mutex_unlock(&f->lock);
@@ -121,7 +122,7 @@ bool dv_file_cached(const struct devio_file *f, uint64_t off, uint64_t len)
 
 static int check_file(const struct devio_file *f)
 {
-	return f ? dv_ctx_forked(f->base.ctx) : dv_err(-EINVAL, "file: the file is NULL");
+	return f ? dv_ctx_forked(f->base.ctx) : dv_err(-EINVAL, "file: file is NULL");
 }
 
 DEVIO_API int devio_file_sync(struct devio_file *f)
@@ -129,7 +130,7 @@ DEVIO_API int devio_file_sync(struct devio_file *f)
 	int rc = check_file(f);
 
 	if (!rc && fdatasync(f->fd))
-		rc = dv_err(-errno, "file: fdatasync");
+		rc = dv_err(-errno, "file: fdatasync() failed");
 	return rc;
 }
 
@@ -143,10 +144,10 @@ DEVIO_API int devio_file_get_info(struct devio_file *f, struct devio_file_info *
 		return rc;
 	i.is_block = f->is_block;
 	if (fstat(f->fd, &st))
-		return dv_err(-errno, "file: fstat");
+		return dv_err(-errno, "file: fstat() failed");
 	i.size = st.st_size;
 	if (f->is_block && ioctl(f->fd, BLKGETSIZE64, &i.size))
-		return dv_err(-errno, "file: the size of the block device");
+		return dv_err(-errno, "file: cannot get the size of the block device: BLKGETSIZE64 failed");
 	if (!dv_file_direct(f)) {
 		i.dio_mem_align = f->mem_align;
 		i.dio_off_align = f->off_align;

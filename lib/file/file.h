@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The file endpoint's inside. */
+/* Internals of files. */
 #ifndef DV_FILE_FILE_H
 #define DV_FILE_FILE_H
 
@@ -14,28 +14,28 @@
 struct devio_file {
 	struct dv_endpoint base;
 	uint64_t id;               /* dv_ctx_new_id() << 32: half of the key of its pairs */
-	atomic_bool closed;        /* devio_file_close() was called: caches let go */
-	atomic_bool registered;    /* some ring's cache of registrations held it */
-	int fd;                    /* through the page cache */
+	atomic_bool closed;        /* devio_file_close() was called: caches drop their references */
+	atomic_bool registered;    /* has been in a ring's registration cache */
+	int fd;                    /* for I/O through the page cache */
 	int access;                /* O_RDONLY, O_WRONLY, O_RDWR */
-	int path;                  /* default of operations */
+	int path;                  /* enum devio_path, default of operations */
 	unsigned int flags;        /* DEVIO_FILE_* */
-	atomic_bool nonblock;      /* fd has O_NONBLOCK still: see dv_file_let_wait() */
+	atomic_bool nonblock;      /* fd still has O_NONBLOCK: see dv_file_clear_nonblock() */
 	bool is_block;
-	uint64_t capacity;         /* of a block device when it was opened */
-	dev_t dev;                 /* that its bytes lie on, as far as stat(2) knows */
-	bool small;                /* was short when opened: O_DIRECT does not repay its set-up */
+	uint64_t capacity;         /* of a block device, when it was opened */
+	dev_t dev;                 /* the device of its data, according to stat(2) */
+	bool small;                /* was short when opened: setting up O_DIRECT does not pay off */
 
-	pthread_mutex_t lock;      /* guards the making of what follows */
+	pthread_mutex_t lock;      /* protects the initialization of the fields below */
 	_Atomic int direct;        /* 0: not tried, 1: dfd works, < 0: -errno */
-	int dfd;                   /* O_DIRECT, valid when direct is 1 */
-	uint32_t mem_align;        /* of addresses, for dfd */
+	int dfd;                   /* opened with O_DIRECT, valid if direct is 1 */
+	uint32_t mem_align;        /* O_DIRECT alignment of addresses */
 	uint32_t off_align;        /* of offsets and lengths */
-	uint32_t write_align;      /* of writes: no page is shared with what goes by the page cache */
+	uint32_t write_align;      /* of writes: they must not share a page with writes through the page cache */
 };
 
-#define DV_DIRECT_MAX (64u << 20) /* of one direct I/O; a multiple of every alignment */
-#define DV_CACHE_MAX (1u << 20)   /* of one I/O by the page cache */
+#define DV_DIRECT_MAX (64u << 20) /* bytes of one direct I/O; a multiple of every alignment */
+#define DV_CACHE_MAX (1u << 20)   /* bytes of one I/O through the page cache */
 
 static inline bool dv_is_power_of_two(uint32_t n)
 {
@@ -47,7 +47,7 @@ static inline struct devio_file *dv_file_of(const struct dv_op *op)
 	return (struct devio_file *)op->end;
 }
 
-/* The file's half of an operation. */
+/* Initializes the file-specific fields of an operation. */
 static inline void dv_file_op_init(struct dv_op *op, struct devio_file *f, uint64_t off)
 {
 	op->end_id = f->id;
@@ -68,42 +68,43 @@ static inline void dv_file_put(struct devio_file *f)
 	dv_endpoint_put(&f->base);
 }
 
-/* A short file that is read into host memory: by the page cache, and setting up more would not repay. */
-static inline bool dv_file_is_small_read(const struct devio_file *f, const struct devio_mem *m, uint64_t mem_off, uint64_t len)
+/* A read of a short file into host memory: uses the page cache, since setting up O_DIRECT would not pay off. */
+static inline bool dv_file_is_small_read(const struct devio_file *f, const struct devio_mem *m, uint64_t mem_off,
+					 uint64_t len)
 {
 	return f->small && !f->direct && !f->path && !f->flags && m->caps & DEVIO_MEM_HOST_PAGES &&
 	       f->access != O_WRONLY && f->base.ctx == m->ctx && mem_off <= m->size && len <= m->size - mem_off;
 }
 
-/* Opens the O_DIRECT descriptor if it was not tried yet: 0 or -errno. Any thread. */
+/* Opens the O_DIRECT descriptor, unless tried before: 0 or -errno. Thread safe. */
 int dv_file_direct(struct devio_file *f);
 
 /*
- * The open wants O_NONBLOCK (a pipe would block it), and regular files do not
- * care; but io_uring answers -EAGAIN on file systems that cannot read without
- * waiting. Takes it off then, which costs nothing where it never happens.
+ * Files are opened with O_NONBLOCK, so that opening a pipe cannot block. It has no effect
+ * on regular files, except that io_uring returns -EAGAIN on file systems that cannot read
+ * without blocking. This clears the flag after the first -EAGAIN.
  */
-void dv_file_let_wait(struct devio_file *f);
+void dv_file_clear_nonblock(struct devio_file *f);
 
 /* file/file.c */
 /* Is [off, off + len) mostly in the page cache? */
 bool dv_file_cached(const struct devio_file *f, uint64_t off, uint64_t len);
-/* The last reference is gone. */
+/* Called when the last reference is dropped. */
 void dv_file_destroy(struct dv_endpoint *e);
 
 /* file/endpoint.c */
 extern const struct dv_endpoint_ops dv_file_endpoint_ops;
 
-/* file/paths.c: the table, and dv_path.avoid of the paths through or into host memory: data in the page cache, short files. */
+/* file/paths.c: the path table. */
 extern const struct dv_path *const dv_file_paths[];
 extern const struct dv_path dv_path_file_dmabuf, dv_path_file_p2p, dv_path_file_host, dv_path_file_bounce,
 	dv_path_file_buffered;
 
-/* file/avoid.c */
+/* file/avoid.c: dv_path.avoid of O_DIRECT paths through or into host memory: cached data, short files. */
 uint8_t dv_file_avoid(struct dv_pair *pair, const struct dv_op *op);
 
 /* file/submit.c */
-/* The arguments of an operation: 0 and its length, or -errno with its sentence. */
+/* Checks the arguments of an operation: 0 and its length, or -errno with an error message. */
 int dv_file_check(const struct devio_ctx *ctx, const struct devio_io *io, uint64_t *len);
 int dv_file_start(struct devio_ring *r, const struct devio_io *io);
 void dv_file_advance(struct devio_ring *r, struct dv_op *op);
@@ -111,32 +112,32 @@ void dv_file_advance(struct devio_ring *r, struct dv_op *op);
 void dv_file_promote(struct devio_ring *r, struct dv_part *p);
 
 /* file/plan.c */
-/* Remembers how op is carried out, for those that are like it. */
+/* Stores how op is executed as the plan for similar operations. */
 void dv_plan_learn(struct devio_ring *r, const struct dv_op *op);
-#define DV_FAR_OFFSET (3ULL << 62) /* offsets this far are checked at leisure */
-/* A plan from before a fork() is void too. */
+#define DV_FAR_OFFSET (3ULL << 62) /* offsets with these bits take the slow path, which checks them */
+/* Includes fork(), which invalidates plans, too. */
 static inline unsigned int dv_plan_gen(const struct devio_ring *r)
 {
 	return r->plan_gen + (dv_fork_gen << 24);
 }
-/* Added on an application's io_uring, whose queue may be full: the hot path does not take such plans for its own. */
+/* Added to the generation on an application's io_uring, whose queue may be full: the hot path ignores such plans. */
 #define DV_PLAN_BORROWED (1u << 23)
 
 /* file/io.c */
-/* dv_part_get() for a file, without a registered buffer. */
+/* dv_part_get() for a file, initialized without a registered buffer. */
 struct dv_part *dv_io_get(struct devio_ring *r, struct dv_op *op, uint64_t x, uint32_t take);
-/* Hands the I/O to the queue, or keeps the part until there is room. */
+/* Queues the I/O, or defers the part until the queue has room. */
 void dv_io_queue(struct devio_ring *r, struct dv_part *p);
 
 /* file/events.c */
 void dv_file_event(struct devio_ring *r, struct dv_part *p, int res);
 void dv_file_copied(struct devio_ring *r, struct dv_part *p, int err);
 
-/* file/staged.c: one part through a staging buffer, or through the page cache alone. */
+/* file/staged.c: issues one part through a staging buffer, or through the page cache only. */
 int dv_staged_issue(struct devio_ring *r, struct dv_op *op, uint64_t x, uint64_t len, enum dv_mode mode,
-		    uint64_t *took);
+		    uint64_t *taken);
 
-/* file/direct.c: the shared shape of paths that put bytes where they belong. */
+/* file/direct.c: common code of the direct paths. */
 int dv_direct_issue(struct devio_ring *r, struct dv_op *op);
 uint8_t dv_direct_suits(const struct dv_op *op);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* file-host: O_DIRECT on the ordinary pages of host memory. */
+/* file-host: O_DIRECT on ordinary pages of host memory. */
 #include "config.h"
 #include <errno.h>
 #include "file/file.h"
@@ -15,7 +15,7 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 	return dv_file_direct(dv_file_of(op));
 }
 
-/* -EFAULT is not among them: the address itself is bad then, and a copy would crash. */
+/* Not -EFAULT: the address is invalid then, and a copy would crash. */
 static bool refusal(int err)
 {
 	return err == -EINVAL || err == -EOPNOTSUPP;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A part's I/O on its way to the kernel. */
+/* Queueing a part's I/O. */
 #include "config.h"
 #include "file/file.h"
 

@@ -24,14 +24,13 @@ static int check_type(const struct stat *st, const char *name)
 	case S_IFBLK:
 		return 0;
 	case S_IFDIR:
-		return dv_err(-EISDIR, "file %s: it is a directory: name a file or a block device", name);
+		return dv_err(-EISDIR, "file %s: is a directory: use a regular file or a block device", name);
 	default:
-		return dv_err(-ESPIPE, "file %s: neither a regular file nor a block device: offsets have no meaning there",
-			      name);
+		return dv_err(-ESPIPE, "file %s: not seekable: use a regular file or a block device", name);
 	}
 }
 
-/* What fstat tells at the open; the rest waits until O_DIRECT is wanted. */
+/* Sets the fields known from fstat(); the rest is determined when O_DIRECT is first used. */
 static void describe(struct devio_file *f, const struct stat *st)
 {
 	uint32_t wr = st->st_blksize;
@@ -40,7 +39,7 @@ static void describe(struct devio_file *f, const struct stat *st)
 	f->dev = f->is_block ? st->st_rdev : st->st_dev;
 	if (f->is_block && ioctl(f->fd, BLKGETSIZE64, &f->capacity))
 		f->capacity = 0;
-	/* What is opened for writing is short because it is new. */
+	/* Not for files opened for writing: those are often short only because they are new. */
 	f->small = !f->is_block && f->access == O_RDONLY && st->st_size <= SMALL_FILE;
 	if (!dv_is_power_of_two(wr) || wr > (64 << 10))
 		wr = PAGE;
@@ -48,12 +47,12 @@ static void describe(struct devio_file *f, const struct stat *st)
 }
 
 /*
- * fd becomes a description of its own, for the page cache: one that the
- * application opened with O_DIRECT wants everything aligned, and of one with
- * O_NONBLOCK io_uring believes that it never waits, so that a submission may.
- * A duplicate would share the flags with the application.
+ * Replaces fd by a separate open file description for the page cache. The application's
+ * may have O_DIRECT, which requires alignment, or O_NONBLOCK, for which io_uring assumes
+ * that I/O never blocks, so that a submission may block. A duplicate would share these
+ * flags with the application.
  */
-static int make_plain(int fd, int fl)
+static int reopen(int fd, int fl)
 {
 	char link[32];
 	int own, rc;
@@ -67,7 +66,7 @@ static int make_plain(int fd, int fl)
 	return rc;
 }
 
-/* fd becomes the file's; left to the caller on failure. fl: the flags it was opened with. */
+/* Takes ownership of fd on success. fl: the flags that it was opened with. */
 static int file_new(struct devio_ctx *ctx, int fd, int fl, const char *name, const struct devio_file_opts *o,
 		    struct devio_file **out)
 {
@@ -76,18 +75,18 @@ static int file_new(struct devio_ctx *ctx, int fd, int fl, const char *name, con
 	int rc;
 
 	if (fstat(fd, &st))
-		return dv_err(-errno, "file %s: fstat", name);
+		return dv_err(-errno, "file %s: fstat() failed", name);
 	rc = check_type(&st, name);
 	if (rc)
 		return rc;
 	if (fl & O_APPEND)
-		return dv_err(-EINVAL, "file %s: O_APPEND makes the offset of a write unknown: open it without and "
-			      "write at the size that devio_file_get_info() tells", name);
+		return dv_err(-EINVAL, "file %s: O_APPEND is not supported: open it without and write at the size "
+			      "from devio_file_get_info()", name);
 	if (fl & O_PATH)
-		return dv_err(-EBADF, "file %s: an O_PATH descriptor cannot be read", name);
+		return dv_err(-EBADF, "file %s: O_PATH descriptors do not support I/O", name);
 	f = calloc(1, sizeof(*f));
 	if (!f)
-		return dv_err(-ENOMEM, "file %s: no memory for the handle", name);
+		return dv_err(-ENOMEM, "file %s: cannot allocate the handle", name);
 	f->base.ops = &dv_file_endpoint_ops;
 	f->base.ctx = dv_ctx_get(ctx);
 	f->base.refs = 1;
@@ -95,7 +94,7 @@ static int file_new(struct devio_ctx *ctx, int fd, int fl, const char *name, con
 	f->fd = fd;
 	f->dfd = -1;
 	f->access = fl & O_ACCMODE;
-	/* The context's default may be meant for connections. */
+	/* The context's default may be a path for connections. */
 	f->path = o->path || ctx->path >= DEVIO_PATH_FILE_MAX ? o->path : ctx->path;
 	f->flags = o->flags | (ctx->flags & DEVIO_CTX_DIRECT_ONLY ? DEVIO_FILE_DIRECT_ONLY : 0);
 	pthread_mutex_init(&f->lock, NULL);
@@ -110,7 +109,7 @@ static int check_opts(struct devio_ctx *ctx, const struct devio_file_opts *opts,
 	int rc = dv_opts_copy(o, sizeof(*o), opts, "devio_file_opts");
 
 	if (!rc && (!ctx || !out))
-		rc = dv_err(-EINVAL, "file: the context or the place for the file is NULL");
+		rc = dv_err(-EINVAL, "file: context or the pointer for the new file is NULL");
 	if (!rc && (o->path < 0 || o->path >= DEVIO_PATH_FILE_MAX ||
 		    o->flags & ~(DEVIO_FILE_DIRECT_ONLY | DEVIO_FILE_NO_CACHE)))
 		rc = dv_err(-EINVAL, "file: unknown path %d or flags 0x%x", o->path, o->flags);
@@ -126,13 +125,13 @@ DEVIO_API int devio_file_open(struct devio_ctx *ctx, const char *path, int flags
 	if (rc)
 		return rc;
 	if (!path)
-		return dv_err(-EINVAL, "file: the path is NULL");
-	/* A pipe must not block the open. */
+		return dv_err(-EINVAL, "file: path name is NULL");
+	/* O_NONBLOCK: opening a pipe must not block. */
 	flags &= ~(O_DIRECT | O_NONBLOCK);
 	fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, o.mode);
 	if (fd < 0) {
 		rc = -errno;
-		return dv_err(rc == -ENXIO ? -ESPIPE : rc, "file %s: open", path);
+		return dv_err(rc == -ENXIO ? -ESPIPE : rc, "file %s: open() failed", path);
 	}
 	rc = file_new(ctx, fd, flags, path, &o, out);
 	if (rc)
@@ -156,16 +155,16 @@ DEVIO_API int devio_file_import(struct devio_ctx *ctx, int fd, const struct devi
 	fl = fcntl(fd, F_GETFL);
 	own = fl < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (own < 0)
-		return dv_err(-errno, "file %s: it cannot be duplicated", name);
+		return dv_err(-errno, "file %s: cannot duplicate it", name);
 	rc = file_new(ctx, own, fl, name, &o, &f);
 	if (rc) {
 		close(own);
 		return rc;
 	}
-	rc = fl & (O_DIRECT | O_NONBLOCK) ? make_plain(own, fl) : 0;
+	rc = fl & (O_DIRECT | O_NONBLOCK) ? reopen(own, fl) : 0;
 	if (rc) {
 		devio_file_close(f);
-		return dv_err(rc, "file %s: it cannot be opened again without O_DIRECT and O_NONBLOCK", name);
+		return dv_err(rc, "file %s: cannot reopen it without O_DIRECT and O_NONBLOCK", name);
 	}
 	*out = f;
 	return 0;
@@ -175,12 +174,12 @@ DEVIO_API void devio_file_close(struct devio_file *f)
 {
 	if (!f)
 		return;
-	/* Nobody else has it: no cache, no operation. */
+	/* No other references, in caches or operations. */
 	if (atomic_load_explicit(&f->base.refs, memory_order_acquire) == 1) {
 		dv_file_destroy(&f->base);
 		return;
 	}
-	/* In this order, as lib/file/regcache.c looks the other way round. */
+	/* Set closed before reading registered: lib/file/regcache.c does it in reverse order. */
 	f->closed = true;
 	if (f->registered) {
 		struct devio_ctx *ctx = dv_ctx_get(f->base.ctx);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* file-p2p: O_DIRECT on P2PDMA pages that are mapped into the process (Linux 6.2). */
+/* file-p2p: O_DIRECT on P2PDMA pages mapped into the process (Linux 6.2). */
 #include "config.h"
 #include <errno.h>
 #include "file/file.h"
@@ -18,8 +18,8 @@ static int can(struct devio_ring *r, const struct dv_op *op, struct dv_pair *pai
 }
 
 /*
- * -EREMOTEIO: no route between the two devices; -EINVAL: the host bridge is
- * not allowed; -EFAULT: the file system does not take pages of devices.
+ * -EREMOTEIO: no peer-to-peer route between the two devices; -EINVAL: the host bridge is
+ * not on the kernel's list; -EFAULT: the file system does not support device pages.
  */
 static bool refusal(int err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The paths of files. */
+/* The paths of files, best first. */
 #include "config.h"
 #include "file/file.h"
 

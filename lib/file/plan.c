@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Plans: how the usual operation of a file and a memory is carried out, learnt from the first of its kind. */
+/* Plans: how the common operation on a file and a memory is executed, recorded from the first of its kind. */
 #include "config.h"
 #include "file/file.h"
 #include "file/regcache.h"
@@ -11,8 +11,9 @@ void dv_plan_learn(struct devio_ring *r, const struct dv_op *op)
 	struct dv_plan *pl = &pair->file.plan[op->write];
 	enum devio_path id = op->path->id;
 
-	/* An operation by another path (an unaligned one) says nothing of those that do not need it. */
-	if (!r->q.uring || !(op->path->direct || (id == DEVIO_PATH_FILE_BUFFERED && op->mem->caps & DEVIO_MEM_HOST_PAGES)))
+	/* An operation on another path, such as an unaligned one, is not representative. */
+	if (!r->q.uring ||
+	    !(op->path->direct || (id == DEVIO_PATH_FILE_BUFFERED && op->mem->caps & DEVIO_MEM_HOST_PAGES)))
 		return;
 	pl->outcome = (struct dv_outcome){ id, op->best_unused, op->reason, op->write ? DEVIO_DONE_WRITE : 0 };
 	pl->frame = dv_queue_frame(&r->q, op->write, op->path->direct ? f->dfd : f->fd, op->file.dmabuf.buf);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Parts that carried a whole operation, when something unusual happens to it. */
+/* Turning a part that carries a whole operation into a full one, for everything but a plain success. */
 #include "config.h"
 #include "file/file.h"
 #include "file/regcache.h"
 
-/* What the plan said of the I/O, found again. */
-static void locate(struct dv_op *op, struct dv_part *p)
+/* Reconstructs the I/O from what the plan had set. */
+static void restore_io(struct dv_op *op, struct dv_part *p)
 {
 	struct devio_file *f = dv_file_of(op);
 
@@ -22,7 +22,7 @@ void dv_file_promote(struct devio_ring *r, struct dv_part *p)
 	const struct devio_range range = { .mem = fast->mem, .off = fast->mem_off, .len = p->len };
 	struct dv_op *op = dv_op_take_promoted(r, &range);
 
-	/* The references that the part holds become the operation's. */
+	/* The part's references are passed to the operation. */
 	dv_op_init(op, fast->end, p->len, fast->cookie, fast->outcome.flags & DEVIO_DONE_WRITE);
 	dv_file_op_init(op, f, p->file.off);
 	op->path = dv_path_by_id(op, fast->outcome.path);
@@ -33,7 +33,7 @@ void dv_file_promote(struct devio_ring *r, struct dv_part *p)
 	op->parts = 1;
 	if (fast->use != &r->no_use)
 		op->file.dmabuf.buf = op->file.dmabuf.hint = dv_regcache_find(r, fast->use, &op->file.dmabuf.off);
-	locate(op, p);
+	restore_io(op, p);
 	p->op = op;
 	p->path = op->path;
 	p->tries = 0;

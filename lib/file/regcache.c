@@ -9,17 +9,17 @@
 #include "file/regcache.h"
 
 struct reg {
-	struct devio_mem *mem;     /* NULL: free. The cache holds both alive */
-	struct devio_file *file;   /* NULL: it serves all files of ... */
+	struct devio_mem *mem;     /* NULL: free. The cache holds references to mem and file */
+	struct devio_file *file;   /* NULL: valid for all files of ... */
 	dev_t dev;                 /* ... this device */
 	uint64_t off;
 	struct dv_use use;
-	bool stale;                /* the kernel says that its mapping is gone */
+	bool stale;                /* the kernel reported that its mapping is gone */
 };
 
 struct dv_regcache {
 	struct dv_ring_client client;
-	uint32_t nr;               /* slots 1 .. nr of the table; slot 0 is the staging arena */
+	uint32_t nr;               /* uses slots 1 to nr of the buffer table; slot 0 is the staging arena */
 	struct reg reg[];
 };
 
@@ -33,11 +33,11 @@ static struct dv_regcache *cache_of(const struct devio_ring *r)
 }
 
 /*
- * Does the registration serve I/O on f? Linux 7.4 binds it to one open file
- * and says -EBADF to another; with the series in kernel/ it is bound to the
- * device, and ten thousand files need one slot.
+ * Whether the registration can be used for I/O on f. Linux 7.4 binds it to one open file
+ * and returns -EBADF for others; with the patches in kernel/ it is bound to the device,
+ * and ten thousand files need only one slot.
  */
-static bool serves(const struct reg *g, const struct devio_file *f, const struct devio_mem *m)
+static bool matches(const struct reg *g, const struct devio_file *f, const struct devio_mem *m)
 {
 	return g->mem == m && !g->stale && (g->file ? g->file == f : g->dev == f->dev);
 }
@@ -63,7 +63,7 @@ static struct dv_regcache *make_cache(struct devio_ring *r)
 	return c;
 }
 
-static void drop(struct devio_ring *r, struct dv_regcache *c, uint32_t i)
+static void unregister(struct devio_ring *r, struct dv_regcache *c, uint32_t i)
 {
 	struct reg *g = &c->reg[i];
 
@@ -72,7 +72,7 @@ static void drop(struct devio_ring *r, struct dv_regcache *c, uint32_t i)
 	r->plan_gen++;
 }
 
-/* A free slot, or the one that was idle longest; -1 if all are in use. */
+/* A free slot, or the least recently used idle one; -1 if all are in use. */
 static int find_slot(struct devio_ring *r, struct dv_regcache *c)
 {
 	uint32_t now = dv_use_now(r);
@@ -81,13 +81,13 @@ static int find_slot(struct devio_ring *r, struct dv_regcache *c)
 	for (uint32_t i = 0; i < c->nr; i++) {
 		if (!c->reg[i].mem)
 			return i;
-		/* The clock may wrap: compare ages. */
+		/* Compare ages, since the clock may wrap. */
 		if (!c->reg[i].use.users &&
 		    (best < 0 || now - c->reg[i].use.last > now - c->reg[best].use.last))
 			best = i;
 	}
 	if (best >= 0) {
-		drop(r, c, best);
+		unregister(r, c, best);
 		dv_stat_add(&r->stat.sum.dmabuf_evictions, 1);
 	}
 	return best;
@@ -110,7 +110,7 @@ static int add(struct devio_ring *r, struct dv_regcache *c, struct devio_file *f
 	rc = dv_queue_register_dmabuf(&r->q, i + 1, fd, f->dfd, any);
 	if (rc) {
 		*why = rc == -EOPNOTSUPP || rc == -EBADF ? DEVIO_REASON_TARGET : DEVIO_REASON_MAP;
-		return dv_err(rc == -EBUSY ? -EIO : rc, "path file-dmabuf: the kernel does not register mem %s for the file",
+		return dv_err(rc == -EBUSY ? -EIO : rc, "path file-dmabuf: cannot register mem %s for I/O on the file",
 			      m->spec);
 	}
 	c->reg[i] = (struct reg){ .mem = dv_mem_get(m), .dev = f->dev, .off = off };
@@ -118,14 +118,14 @@ static int add(struct devio_ring *r, struct dv_regcache *c, struct devio_file *f
 		c->reg[i].file = dv_file_get(f);
 		f->registered = true;
 	}
-	/* Closed before it was registered: no sweep has seen that. */
+	/* If closed before it was registered, no sweep has seen it: request one. */
 	if ((!any && f->closed) || m->closed)
 		r->close_gen = dv_close_gen - 1;
 	return i;
 }
 
 int dv_regcache_get(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, int hint, int *buf,
-		uint64_t *off, uint8_t *why)
+		    uint64_t *off, uint8_t *why)
 {
 	struct dv_regcache *c = cache_of(r);
 	int i = -1;
@@ -136,10 +136,10 @@ int dv_regcache_get(struct devio_ring *r, struct devio_file *f, struct devio_mem
 		*why = DEVIO_REASON_NO_SLOT;
 		return -ENOMEM;
 	}
-	if (hint > 0 && (uint32_t)hint <= c->nr && serves(&c->reg[hint - 1], f, m))
+	if (hint > 0 && (uint32_t)hint <= c->nr && matches(&c->reg[hint - 1], f, m))
 		i = hint - 1;
 	for (uint32_t k = 0; k < c->nr && i < 0; k++)
-		if (serves(&c->reg[k], f, m))
+		if (matches(&c->reg[k], f, m))
 			i = k;
 	dv_stat_add(i < 0 ? &r->stat.sum.dmabuf_misses : &r->stat.sum.dmabuf_hits, 1);
 	if (i < 0)
@@ -185,7 +185,7 @@ void dv_regcache_stale(struct devio_ring *r, int buf)
 	r->close_gen = dv_close_gen - 1;
 }
 
-/* Drops what was closed or is stale; what is still in use makes r->close_gen such that the ring calls again. */
+/* Drops closed and stale entries; if some are still in use, sets r->close_gen so that the ring calls again. */
 static void sweep(struct devio_ring *r, struct dv_ring_client *client)
 {
 	struct dv_regcache *c = dv_client_of(client, struct dv_regcache, client);
@@ -199,13 +199,13 @@ static void sweep(struct devio_ring *r, struct dv_ring_client *client)
 		if (g->use.users)
 			again = true;
 		else
-			drop(r, c, i);
+			unregister(r, c, i);
 	}
 	if (again)
 		r->close_gen--;
 }
 
-/* In a forked child nothing is unregistered: the registrations are the parent's. */
+/* In a forked child nothing is unregistered: the registrations belong to the parent. */
 static void detach(struct devio_ring *r, struct dv_ring_client *client, bool forked)
 {
 	struct dv_regcache *c = dv_client_of(client, struct dv_regcache, client);
@@ -216,7 +216,7 @@ static void detach(struct devio_ring *r, struct dv_ring_client *client, bool for
 		if (forked)
 			put_refs(&c->reg[i]);
 		else
-			drop(r, c, i);
+			unregister(r, c, i);
 	}
 }
 

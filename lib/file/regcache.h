@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A ring's cache of registered dma-bufs: a slot of its buffer table per (dma-buf, target). */
+/* A ring's cache of registered dma-bufs: a buffer table slot for each pair of dma-buf and target. */
 #ifndef DV_FILE_REGCACHE_H
 #define DV_FILE_REGCACHE_H
 
@@ -8,23 +8,23 @@
 struct devio_file;
 
 /*
- * The registration of m's dma-buf for f, made if need be: *buf is the slot of
- * the table, held until dv_regcache_put(); *off is where byte 0 of m lies. -errno
- * with *why: -EBUSY when all slots are in use just now, or the kernel refuses.
- * hint: the slot it had before, 0 if not known.
+ * Gets the registration of m's dma-buf for f, creating it if necessary. *buf is the slot
+ * in the buffer table, in use until dv_regcache_put(); *off is the offset of byte 0 of m
+ * in the dma-buf. -errno with *why: -EBUSY if all slots are in use, or the kernel's error.
+ * hint: the slot used last, 0 if unknown.
  */
 int dv_regcache_get(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, int hint, int *buf,
-		uint64_t *off, uint8_t *why);
+		    uint64_t *off, uint8_t *why);
 void dv_regcache_put(struct devio_ring *r, int buf);
 
-/* The use made of the registration, for lib/file/fast.c; and the registration of a use. */
+/* The usage of a registration, for lib/file/fast.c, and the registration of a usage. */
 struct dv_use *dv_regcache_use(struct devio_ring *r, int buf);
 int dv_regcache_find(struct devio_ring *r, const struct dv_use *use, uint64_t *off);
 
-/* The kernel says that the mapping is gone: the next user gets a new registration. */
+/* The mapping is gone according to the kernel: the next user gets a new registration. */
 void dv_regcache_stale(struct devio_ring *r, int buf);
 
-/* Drops the registration that op holds, if any. */
+/* Releases the registration that op uses, if any. */
 void dv_regcache_release(struct devio_ring *r, struct dv_op *op);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* One part by way of a staging slot, or of the page cache alone. */
+/* Issuing one part through a staging buffer, or through the page cache only. */
 #include "config.h"
 #include <errno.h>
 #include "file/file.h"
 
-static int cache_part(struct devio_ring *r, struct dv_op *op, uint64_t x, uint64_t len, uint64_t *took)
+static int cache_part(struct devio_ring *r, struct dv_op *op, uint64_t x, uint64_t len, uint64_t *taken)
 {
 	struct dv_part *p;
 	uint64_t off, left;
@@ -22,12 +22,12 @@ static int cache_part(struct devio_ring *r, struct dv_op *op, uint64_t x, uint64
 	p->addr = (uintptr_t)m->ptr + off;
 	p->file.off = op->file.off + x;
 	p->len = len;
-	*took = len;
+	*taken = len;
 	dv_io_queue(r, p);
 	return 0;
 }
 
-/* Which bytes the I/O must cover for payload of at most len bytes. */
+/* Determines the aligned I/O that covers a payload of at most len bytes. */
 static void shape(const struct dv_op *op, uint64_t x, uint64_t len, uint32_t chunk, enum dv_mode mode,
 		  struct dv_part *p)
 {
@@ -40,14 +40,14 @@ static void shape(const struct dv_op *op, uint64_t x, uint64_t len, uint32_t chu
 }
 
 int dv_staged_issue(struct devio_ring *r, struct dv_op *op, uint64_t x, uint64_t len, enum dv_mode mode,
-		    uint64_t *took)
+		    uint64_t *taken)
 {
 	struct dv_part *p, want;
 	struct dv_staging_buf slot;
 	int rc;
 
 	if (mode != DV_MODE_STAGED && op->mem->caps & DEVIO_MEM_HOST_PAGES && op->nr_ranges == 1)
-		return cache_part(r, op, x, len, took);
+		return cache_part(r, op, x, len, taken);
 	if (!r->free_parts)
 		return -EAGAIN;
 	shape(op, x, len, r->staging.chunk_size, mode, &want);
@@ -63,7 +63,7 @@ int dv_staged_issue(struct devio_ring *r, struct dv_op *op, uint64_t x, uint64_t
 	p->file.off = want.file.off;
 	p->addr = (uintptr_t)slot.buf;
 	p->file.buf = r->staging.buf;
-	*took = want.take;
+	*taken = want.take;
 	r->nr_staged++;
 	if (op->write)
 		dv_part_copy(r, p);

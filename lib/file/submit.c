@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations on files: from the caller's request to parts, and on to the next path where the kernel refuses one. */
+/* Operations on files: splitting requests into parts, and falling back to the next path. */
 #include "config.h"
 #include <string.h>
 #include "core/err.h"
 #include "file/file.h"
 #include "file/regcache.h"
 
-/* Another path for the whole of it: what was transferred is transferred again. */
+/* Restarts the whole operation on another path: bytes already transferred are transferred again. */
 static void op_restart(struct devio_ring *r, struct dv_op *op)
 {
 	int rc;
@@ -26,31 +26,31 @@ static void op_restart(struct devio_ring *r, struct dv_op *op)
 		dv_op_fail(op, 0, rc, op->fail_reason);
 }
 
-/* What a write left to the page cache; after everything else. */
+/* Issues the edges of a write through the page cache, after everything else. */
 static int issue_edges(struct devio_ring *r, struct dv_op *op)
 {
 	while (op->file.nr_edges) {
-		uint64_t took;
+		uint64_t taken;
 		int i = op->file.nr_edges - 1;
-		int rc = dv_staged_issue(r, op, op->file.edge[i].x, op->file.edge[i].len, DV_MODE_STAGED_CACHE, &took);
+		int rc = dv_staged_issue(r, op, op->file.edge[i].x, op->file.edge[i].len, DV_MODE_STAGED_CACHE, &taken);
 
 		if (rc)
 			return rc;
-		op->file.edge[i].x += took;
-		op->file.edge[i].len -= took;
+		op->file.edge[i].x += taken;
+		op->file.edge[i].len -= taken;
 		if (!op->file.edge[i].len)
 			op->file.nr_edges--;
 	}
 	return 0;
 }
 
-static bool wants_more(const struct dv_op *op)
+static bool can_issue(const struct dv_op *op)
 {
 	return op->issued < op->len && op->issued < op->eof_x && !op->err && !op->restart && !op->canceled;
 }
 
-/* A failure stops what was put off to the end: what was not begun is not good. */
-static void give_up_rest(struct dv_op *op)
+/* After a failure or cancellation, what has not been issued yet counts as failed. */
+static void fail_rest(struct dv_op *op)
 {
 	uint64_t x = op->restart ? 0 : op->file.nr_edges ? op->file.edge[0].x : op->issued;
 
@@ -65,9 +65,9 @@ void dv_file_advance(struct devio_ring *r, struct dv_op *op)
 	int rc = 0;
 
 	for (;;) {
-		/* One more, so that parts that end at once do not end the operation meanwhile. */
+		/* An extra count, so that parts that complete immediately do not finish the operation here. */
 		op->parts++;
-		while (!rc && wants_more(op))
+		while (!rc && can_issue(op))
 			rc = op->path->issue(r, op);
 		if (!rc && op->parts == 1 && op->file.nr_edges && !op->err && !op->restart && !op->canceled)
 			rc = issue_edges(r, op);
@@ -85,7 +85,7 @@ void dv_file_advance(struct devio_ring *r, struct dv_op *op)
 		op_restart(r, op);
 		rc = 0;
 	}
-	give_up_rest(op);
+	fail_rest(op);
 	dv_op_finish(r, op);
 }
 
@@ -95,16 +95,16 @@ int dv_file_check(const struct devio_ctx *ctx, const struct devio_io *io, uint64
 	int rc = 0;
 
 	if (!io->file)
-		return dv_err(-EINVAL, "ring: a file is needed");
+		return dv_err(-EINVAL, "ring: file is NULL");
 	if (io->file->base.ctx != ctx)
 		return dv_err(-EINVAL, "ring: the file belongs to another context");
 	if (io->path < 0 || io->path >= DEVIO_PATH_FILE_MAX || io->flags & ~known)
 		return dv_err(-EINVAL, "ring: unknown path %d or flags 0x%x", io->path, io->flags);
 	if (io->file->access != O_RDWR && (io->file->access == O_WRONLY) != !!io->write)
-		return dv_err(-EBADF, "file: it was not opened for %s", io->write ? "writing" : "reading");
+		return dv_err(-EBADF, "file: not opened for %s", io->write ? "writing" : "reading");
 	rc = dv_op_check_ranges(ctx, io->ranges, io->nr_ranges, total);
 	if (!rc && (io->file_off > INT64_MAX || *total > INT64_MAX - io->file_off))
-		rc = dv_err(-EOVERFLOW, "file: offset %llu and length %llu go past 2^63",
+		rc = dv_err(-EOVERFLOW, "file: offset %llu plus length %llu exceeds 2^63 - 1",
 			    (unsigned long long)io->file_off, (unsigned long long)*total);
 	return rc;
 }
@@ -113,7 +113,7 @@ int dv_file_start(struct devio_ring *r, const struct devio_io *io)
 {
 	struct dv_op *op;
 	uint64_t len = 0;
-	bool usual;
+	bool plannable;
 	int rc = dv_file_check(r->ctx, io, &len);
 
 	if (!rc)
@@ -128,10 +128,10 @@ int dv_file_start(struct devio_ring *r, const struct devio_io *io)
 		if (rc)
 			dv_op_fail(op, 0, rc, op->fail_reason);
 	}
-	usual = len && !rc && !io->path && !io->flags && op->nr_ranges == 1;
+	plannable = len && !rc && !io->path && !io->flags && op->nr_ranges == 1;
 	dv_file_advance(r, op);
-	/* The operation has completed at once only if it failed. */
-	if (usual && op->active && op->parts == 1 && op->issued == len)
+	/* If the operation has already completed, it has failed. */
+	if (plannable && op->active && op->parts == 1 && op->issued == len)
 		dv_plan_learn(r, op);
 	return 0;
 }

@@ -7,7 +7,7 @@
 #include "file/file.h"
 #include "ring/idle.h"
 
-#define SMALL_READ (64 << 10) /* at most so many bytes by one pread */
+#define SMALL_READ (64 << 10) /* maximum size for a single pread() */
 
 static void count(struct devio_ctx *ctx, ssize_t n)
 {
@@ -23,26 +23,26 @@ static void count(struct devio_ctx *ctx, ssize_t n)
 }
 
 /*
- * A short file into host memory: one pread is all there is to it. 1 if that
- * is how it was done, 0 if the ring must do it.
+ * Reads a short file into host memory with pread(), without a ring. 1 if done, 0 if a
+ * ring must be used.
  */
 static int read_small(struct devio_file *f, struct devio_mem *m, uint64_t mem_off, uint64_t len,
 		      uint64_t file_off, struct devio_completion *c)
 {
-	uint64_t got = 0;
+	uint64_t total = 0;
 	ssize_t n;
 
 	if (!dv_file_is_small_read(f, m, mem_off, len) || len > SMALL_READ || file_off > INT64_MAX - len)
 		return 0;
 	memset(c, 0, sizeof(*c));
 	do {
-		n = pread(f->fd, (char *)m->ptr + mem_off + got, len - got, file_off + got);
+		n = pread(f->fd, (char *)m->ptr + mem_off + total, len - total, file_off + total);
 		if (n > 0)
-			got += n;
-	} while ((n > 0 && got < len) || (n < 0 && errno == EINTR));
-	c->result = n < 0 ? -errno : (ssize_t)got;
-	c->good = got;
-	c->copied = got;
+			total += n;
+	} while ((n > 0 && total < len) || (n < 0 && errno == EINTR));
+	c->result = n < 0 ? -errno : (ssize_t)total;
+	c->good = total;
+	c->copied = total;
 	c->path = DEVIO_PATH_FILE_BUFFERED;
 	c->best_unused = DEVIO_PATH_FILE_HOST;
 	c->reason = n < 0 ? DEVIO_REASON_IO : DEVIO_REASON_SMALL;
@@ -56,7 +56,7 @@ static ssize_t finish(const struct devio_completion *c, struct devio_completion 
 		*done = *c;
 	if (c->result >= 0)
 		return c->result;
-	return dv_err((int)c->result, "file: %s by %s failed after %llu bytes: %s",
+	return dv_err((int)c->result, "file: %s through %s failed after %llu bytes: %s",
 		      c->flags & DEVIO_DONE_WRITE ? "write" : "read", devio_path_name(c->path),
 		      (unsigned long long)c->good, devio_reason_text(c->reason));
 }
@@ -73,7 +73,7 @@ static ssize_t transfer(struct devio_file *f, struct devio_mem *m, uint64_t mem_
 	int rc;
 
 	if (!f || !m)
-		return dv_err(-EINVAL, "file: the file or the memory is NULL");
+		return dv_err(-EINVAL, "file: file or memory is NULL");
 	rc = dv_ctx_forked(f->base.ctx);
 	if (rc)
 		return rc;
@@ -115,7 +115,7 @@ DEVIO_API int devio_file_explain(struct devio_file *f, struct devio_mem *m, uint
 	int rc;
 
 	if (!f || !m || (size && !buf))
-		return dv_err(-EINVAL, "file: the file, the memory or the buffer is NULL");
+		return dv_err(-EINVAL, "file: file, memory or buffer is NULL");
 	op.end = &f->base;
 	dv_file_op_init(&op, f, file_off);
 	rc = dv_ctx_forked(f->base.ctx);

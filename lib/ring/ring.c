@@ -307,7 +307,7 @@ static bool must_raise(struct devio_ring *r)
 	return (r->stalled || r->wait_head) && !r->nr_io && !r->copying;
 }
 
-/* Makes sure that pollers of the descriptor wake up for work that causes no CQE: copies, clients, unsubmitted entries. */
+/* Makes sure that pollers of the descriptor wake up for work without a CQE: copies, clients, unsubmitted entries. */
 static void arm_wakeup(struct devio_ring *r)
 {
 	if (must_raise(r)) {
