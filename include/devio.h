@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * libdevio: read files from NVMe and receive TCP payloads straight into
- * device memory. This is all that a program includes.
+ * libdevio: read files from NVMe drives and receive TCP payload directly into
+ * device memory. Programs include this header only.
  *
- * The four stations of the data: an endpoint (devio/file.h, devio/sock.h), a ring
- * (devio/ring.h), a path (devio/base.h names them) and a memory
- * (devio/mem.h). devio/topo.h tells what this machine can do.
+ * Data passes through four stages: an endpoint (devio/file.h, devio/sock.h), a ring
+ * (devio/ring.h), a path (enum devio_path in devio/base.h) and a memory
+ * (devio/mem.h). devio/topo.h describes the capabilities of the machine.
  */
 #ifndef DEVIO_H
 #define DEVIO_H
@@ -15,6 +15,7 @@
 #include <devio/mem.h>
 #include <devio/file.h>
 #include <devio/sock.h>
+#include <devio/frag.h>
 #include <devio/nic.h>
 #include <devio/ring.h>
 #include <devio/stat.h>

@@ -2,16 +2,16 @@
 /**
  * TCP connections, received into and sent from device memory.
  *
- * A connection has two streams, what is received and what is sent. The
- * operations of a stream are carried out in the order in which they were
- * submitted and complete in that order; the streams do not wait for each
- * other. Offsets and lengths are bytes and may have any value.
+ * A connection has two streams, one for receiving and one for sending. The
+ * operations of a stream are executed, and complete, in the order of their
+ * submission; the two streams are independent. Offsets and lengths are in bytes,
+ * of any alignment.
  *
- * While operations of a stream are in flight, the stream belongs to their
- * ring: the same stream on another ring, or a synchronous call for it, gets
- * -EBUSY. One thread may receive while another sends.
+ * While operations of a stream are in flight, the stream belongs to their ring:
+ * on another ring, or in a synchronous call, it fails with -EBUSY. One thread may
+ * receive while another sends.
  *
- * io_uring does the work; where it is not available a thread polls.
+ * Uses io_uring, or, if it is not available, a polling thread.
  */
 #ifndef DEVIO_SOCK_H
 #define DEVIO_SOCK_H
@@ -27,99 +27,101 @@ struct devio_sock;
 
 struct devio_sock_opts {
 	size_t sz;
-	int path;                  /* enum devio_path (sock-...) for operations that name none; 0: the context's */
+	int path;                  /* enum devio_path (SOCK_*), default for operations; 0: the context's */
 	unsigned int flags;        /* DEVIO_SOCK_* */
-	int backlog;               /* listen: connections that wait to be accepted; 128 if 0 */
-	int buffer;                /* bytes of the kernel's socket buffers; 0: as the system tunes them */
-	int64_t connect_ns;        /* connect, accept: nanoseconds until -ETIMEDOUT; 0: for ever */
-	int64_t idle_ns;           /* operations: nanoseconds without a byte until -ETIMEDOUT; 0: for ever */
+	int backlog;               /* listen: maximum number of pending connections; 128 if 0 */
+	int buffer;                /* bytes of the socket buffers (SO_RCVBUF, SO_SNDBUF); 0: autotuning */
+	int64_t connect_ns;        /* timeout of connect and accept in ns; 0: none */
+	int64_t idle_ns;           /* timeout of operations without progress in ns; 0: none */
 };
-#define DEVIO_SOCK_DIRECT_ONLY (1u << 0) /* a path that copies nothing or -EOPNOTSUPP */
-#define DEVIO_SOCK_PARTIAL (1u << 1)        /* a receive ends as soon as it has a byte, not with the last one */
-#define DEVIO_SOCK_IPV4 (1u << 2)        /* only IPv4 */
-#define DEVIO_SOCK_IPV6 (1u << 3)        /* only IPv6 */
-#define DEVIO_SOCK_OWN_FD (1u << 4)        /* import: the descriptor becomes the library's */
+#define DEVIO_SOCK_DIRECT_ONLY (1u << 0) /* only paths without a copy, otherwise -EOPNOTSUPP */
+#define DEVIO_SOCK_PARTIAL (1u << 1)     /* a receive completes as soon as it has any bytes */
+#define DEVIO_SOCK_IPV4 (1u << 2)        /* IPv4 only */
+#define DEVIO_SOCK_IPV6 (1u << 3)        /* IPv6 only */
+#define DEVIO_SOCK_OWN_FD (1u << 4)      /* import: the library takes ownership of the descriptor */
 
 struct devio_sock_info {
 	size_t sz;
 	int family;                /* AF_INET or AF_INET6 */
-	unsigned int listening;    /* 1: it accepts */
-	unsigned int ifindex;      /* of the interface by which the peer is reached, 0 if not known */
-	char ifname[16];           /* its name, "" if not known */
-	char local[64], peer[64];  /* addresses in digits, "" for the peer of a listener */
+	unsigned int listening;    /* 1: a listener */
+	unsigned int ifindex;      /* of the interface that routes to the peer, 0 if unknown */
+	char ifname[16];           /* its name, "" if unknown */
+	char local[64], peer[64];  /* numeric addresses; peer is "" for a listener */
 	uint16_t local_port, peer_port;
 };
 
 /**
- * Listens on host ("" or NULL: every address, IPv4 and IPv6) and service (a
- * port or its name; "0" lets the kernel choose: devio_sock_get_info() tells).
- * Only flags for the family, backlog, buffer and connect_ns count, and path,
- * flags and idle_ns are the defaults of what is accepted. -EADDRINUSE,
- * -EACCES, -EADDRNOTAVAIL, -ENOENT: host or service do not resolve.
+ * Listens on host ("" or NULL: all addresses, IPv4 and IPv6) and service (a port number or
+ * name; "0": chosen by the kernel, see devio_sock_get_info()). Of opts, which may be NULL,
+ * the IP version flags, backlog, buffer and connect_ns apply to the listener; path, flags
+ * and idle_ns are the defaults of accepted connections. *sock is owned by the caller and
+ * holds a reference to ctx. Errors: -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -ENOENT (host or
+ * service cannot be resolved), -EAGAIN (no name server replies), -EINVAL, -E2BIG, -ENOMEM,
+ * those of socket(2).
  */
 DEVIO_API int devio_sock_listen(struct devio_ctx *ctx, const char *host, const char *service,
 				const struct devio_sock_opts *opts, struct devio_sock **sock);
 
 /**
- * Waits for a connection, for connect_ns of the listener's options at most,
- * and takes it. Threads may accept from one listener at the same time.
+ * Waits for a connection, up to connect_ns of the listener's options, and accepts it.
+ * Threads may accept on one listener concurrently. Errors: -ETIMEDOUT, -EINVAL (not a
+ * listener), those of accept(2).
  */
 DEVIO_API int devio_sock_accept(struct devio_sock *listener, struct devio_sock **sock);
 
 /**
- * Connects, trying every address that the name has. The look-up of the name
- * is the system's and takes its own time; connect_ns is for the rest.
- * -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH, -ENETUNREACH, -ENOENT: host or
- * service do not resolve, -EAGAIN: no name server answers. The kernel's delay of small segments is turned off
- * (TCP_NODELAY), for accepted connections too.
+ * Connects to host, trying all its addresses. Name resolution is done by the system and
+ * not limited by connect_ns. Sets TCP_NODELAY, also for accepted connections. opts may be
+ * NULL. Errors: -ECONNREFUSED, -ETIMEDOUT, -EHOSTUNREACH, -ENETUNREACH, -ENOENT (host or
+ * service cannot be resolved), -EAGAIN (no name server replies), -EINVAL, -E2BIG, -ENOMEM.
  */
 DEVIO_API int devio_sock_connect(struct devio_ctx *ctx, const char *host, const char *service,
 				 const struct devio_sock_opts *opts, struct devio_sock **sock);
 
 /**
- * Takes a connected TCP socket, or a listening one, that the application has.
- * It is duplicated and the caller keeps its own (the connection then ends
- * when both are closed); with DEVIO_SOCK_OWN_FD it becomes the library's, on
- * success. -EBADF, -ENOTSOCK, -EPROTONOSUPPORT: no TCP over IPv4 or IPv6,
- * -ENOTCONN.
+ * Imports a connected or listening TCP socket of the application. It is duplicated and the
+ * caller keeps the original (the connection ends when both are closed); with
+ * DEVIO_SOCK_OWN_FD the library takes ownership on success. opts may be NULL. Errors:
+ * -EBADF, -ENOTSOCK, -EPROTONOSUPPORT (not TCP over IPv4 or IPv6), -ENOTCONN, -EINVAL.
  */
 DEVIO_API int devio_sock_import(struct devio_ctx *ctx, int fd, const struct devio_sock_opts *opts,
 				struct devio_sock **sock);
 
 /**
- * Closes; NULL is allowed. Operations in flight keep the connection until
- * they end: cancel them, or shut it down before.
+ * Closes the connection; NULL is allowed. Operations in flight hold a reference until they
+ * complete: cancel them or shut down the connection first.
  */
 DEVIO_API void devio_sock_close(struct devio_sock *sock);
 
 #define DEVIO_SHUT_RECV (1u << 0)
 #define DEVIO_SHUT_SEND (1u << 1)
 /**
- * Ends one stream or both, at once. After DEVIO_SHUT_SEND the peer sees the
- * end of the stream behind what was sent; sends in flight fail with -EPIPE:
- * wait for them first. After DEVIO_SHUT_RECV receives see the end.
+ * Shuts down one stream or both immediately; how: DEVIO_SHUT_*. After DEVIO_SHUT_SEND the
+ * peer sees the end of the stream after what was sent; sends in flight fail with -EPIPE:
+ * wait for them first. After DEVIO_SHUT_RECV, receives return the end of the stream.
+ * Thread safe. Errors: -EINVAL, -ENOTCONN.
  */
 DEVIO_API int devio_sock_shutdown(struct devio_sock *sock, unsigned int how);
 
-/** Fills info (set info->sz first). */
+/** Fills info (set info->sz first). Thread safe. Errors: -EINVAL (sz). */
 DEVIO_API int devio_sock_get_info(struct devio_sock *sock, struct devio_sock_info *info);
 
 /**
- * The descriptor, for poll and setsockopt: the library's, valid until
- * devio_sock_close(). Do not read, write or close it. Or -errno.
+ * The descriptor, for poll(2) and setsockopt(2). Owned by the library, valid until
+ * devio_sock_close(): do not read, write or close it. Or -errno.
  */
 DEVIO_API int devio_sock_fd(struct devio_sock *sock);
 
 /**
- * Receives len bytes into byte mem_off of mem, or sends them from there, and
- * waits. Returns the bytes; fewer than len only at the end of the stream (0
- * behind it) or with DEVIO_SOCK_PARTIAL; or -errno. A send returns when the
- * memory may be used again: the bytes are in the kernel's hands, not yet with
- * the peer. done (may be NULL) as in devio_file_read(); its `good` counts the
- * bytes that were moved before an error. Signals do not interrupt it.
- * Errors: -ERANGE, -ENOTCONN, -EBUSY (the stream is in use), -ECONNRESET,
- * -EPIPE, -ETIMEDOUT (idle_ns, or the kernel gave the peer up), -EOPNOTSUPP,
- * -EIO: an earlier operation lost bytes of this stream.
+ * Receives len bytes into byte mem_off of mem (sends them from there), and waits. Returns
+ * the number of bytes: fewer than len only at the end of the stream (0 after it) or with
+ * DEVIO_SOCK_PARTIAL; or -errno. A send returns when the memory may be reused: the kernel
+ * has the bytes, the peer may not. done (may be NULL) is as in devio_file_read(); `good`
+ * counts the bytes transferred before an error. Not interrupted by signals.
+ * Errors: -ERANGE (the range exceeds the memory), -ENOTCONN, -EBUSY (the stream is in use),
+ * -ECONNRESET, -EPIPE, -ETIMEDOUT (idle_ns, or the kernel's retransmission timeout),
+ * -EOPNOTSUPP (the forced path or a direct path is not available), -ENODEV (the memory was
+ * revoked), -EIO (an earlier operation lost bytes of this stream), -EINVAL.
  */
 DEVIO_API ssize_t devio_sock_recv(struct devio_sock *sock, struct devio_mem *mem, uint64_t mem_off, uint64_t len,
 				  struct devio_completion *done);
@@ -127,8 +129,8 @@ DEVIO_API ssize_t devio_sock_send(struct devio_sock *sock, struct devio_mem *mem
 				  struct devio_completion *done);
 
 /**
- * Which path a transfer would take and why no better one; as
- * devio_file_explain(). Asks the kernel about the interface, changes nothing.
+ * Reports which path a transfer would take and why no better one, as devio_file_explain().
+ * Queries the kernel about the interface without changing anything.
  */
 DEVIO_API int devio_sock_explain(struct devio_sock *sock, struct devio_mem *mem, uint64_t mem_off, uint64_t len,
 				 int send, struct devio_completion *verdict, char *buf, size_t size);

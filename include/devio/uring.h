@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * For programs that have an io_uring of their own and want our memory and
- * paths on it. Not included by <devio.h>; needs liburing:
+ * Using memories and paths on the application's own io_uring. Not included by
+ * <devio.h>; requires liburing:
  * cc program.c $(pkg-config --cflags --libs devio liburing)
  *
  *   devio_ring_attach(ctx, &my_ring, NULL, &ring);
  *   devio_ring_read(ring, file, gpu, ...);     // SQEs into my_ring
  *   io_uring_submit(&my_ring);
  *   io_uring_wait_cqe(&my_ring, &cqe);
- *   if (devio_ring_handle(ring, cqe) == 0)     // 0: not one of ours
- *           ...the program's own...
+ *   if (devio_ring_handle(ring, cqe) == 0)     // 0: the application's CQE
+ *           ...
  *   io_uring_cqe_seen(&my_ring, cqe);
  *   while (devio_ring_peek(ring, &done, 1) == 1) ...
  */
@@ -25,27 +25,29 @@ extern "C" {
 
 struct devio_attach_opts {
 	size_t sz;
-	unsigned int entries;     /* operations in flight at most; 128 if 0 */
-	uint64_t staging;         /* as devio_ring_opts */
-	uint32_t slot;
-	uint32_t buf_first;       /* slots [buf_first, buf_first + buf_count) of the ring's registered */
-	uint32_t buf_count;       /* buffer table are lent to the library; 0: none, no fixed buffers */
+	unsigned int entries;     /* operations in flight at most; 128 if 0; at most 16384 */
+	uint64_t staging;         /* as in devio_ring_opts */
+	uint32_t slot;            /* as in devio_ring_opts */
+	uint32_t buf_first;       /* the library may use slots [buf_first, buf_first + buf_count) of the ring's */
+	uint32_t buf_count;       /* registered buffer table; 0: none, so no fixed buffers */
 };
 
 /**
- * Uses the application's ring, borrowed until devio_ring_close(). The
- * application submits and reaps; the library only fills SQEs (their user_data
- * are addresses inside the library's own memory, so they cannot collide with
- * pointers or small integers of the application). devio_ring_submit() and
- * devio_ring_wait() on it return -EOPNOTSUPP; devio_ring_peek() never enters
- * the kernel. Same thread rules as the ring itself.
+ * Creates a ring on the application's io_uring, which is borrowed until
+ * devio_ring_close(). The application submits and reaps; the library only fills SQEs.
+ * Their user_data are addresses of the library's own memory, so they cannot collide with
+ * pointers or small integers of the application. devio_ring_submit(), devio_ring_wait()
+ * and devio_ring_fd() return -EOPNOTSUPP; devio_ring_peek() makes no system call. The
+ * thread rules are those of the io_uring. *ring is owned by the caller and holds a
+ * reference to ctx. opts may be NULL. Errors: -EINVAL, -E2BIG, -ENOMEM.
  */
 DEVIO_API int devio_ring_attach(struct devio_ctx *ctx, struct io_uring *uring,
 				const struct devio_attach_opts *opts, struct devio_ring **ring);
 
 /**
- * Gives the library a CQE. 1: it was ours (and may have filled further SQEs:
- * submit again), 0: it is the application's. The caller marks it seen.
+ * Passes a CQE to the library. Returns 1 if it was the library's, which may have filled
+ * further SQEs (submit again), or 0 if it is the application's; or -ECHILD. The caller
+ * marks the CQE as seen in both cases.
  */
 DEVIO_API int devio_ring_handle(struct devio_ring *ring, const struct io_uring_cqe *cqe);
 
