@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bytes of a file in device memory, twice: with one synchronous call, and
- * with many reads in flight on a ring.
+ * Reads a file into device memory, twice: with one synchronous call, and with
+ * many reads in flight on a ring.
  *
  *   file-to-gpu cuda:0 model.safetensors
  *   file-to-gpu host   any-file             # on a machine without a GPU
@@ -16,8 +16,8 @@
 #define BLOCK (1u << 20)
 #define DEPTH 32u
 
-/* One call. A short count would mean that the file ends there. */
-static int read_at_once(struct devio_file *f, struct devio_mem *gpu, uint64_t size)
+/* One call. A short count would mean the end of the file. */
+static int read_sync(struct devio_file *f, struct devio_mem *gpu, uint64_t size)
 {
 	struct devio_completion done;
 	char text[256];
@@ -32,8 +32,8 @@ static int read_at_once(struct devio_file *f, struct devio_mem *gpu, uint64_t si
 	return (uint64_t)n == size ? 0 : -1;
 }
 
-/* Takes completions until at most `keep` operations are in flight. */
-static int take(struct devio_ring *ring, unsigned int keep, uint64_t *got)
+/* Reaps completions until at most `keep` operations are in flight. */
+static int reap(struct devio_ring *ring, unsigned int keep, uint64_t *got)
 {
 	struct devio_completion done[DEPTH];
 	char text[256];
@@ -57,7 +57,7 @@ static int take(struct devio_ring *ring, unsigned int keep, uint64_t *got)
 	return 0;
 }
 
-/* Many in flight; the cookie tells which block a completion belongs to. */
+/* Many reads in flight; the cookie is the number of the block. */
 static int read_on_ring(struct devio_ctx *ctx, struct devio_file *f, struct devio_mem *gpu, uint64_t size)
 {
 	struct devio_ring_opts opts = DEVIO_OPTS(opts);
@@ -73,14 +73,14 @@ static int read_on_ring(struct devio_ctx *ctx, struct devio_file *f, struct devi
 	for (uint64_t off = 0; off < size && !rc; off += BLOCK) {
 		uint64_t len = size - off < BLOCK ? size - off : BLOCK;
 
-		rc = take(ring, DEPTH - 1, &got);
+		rc = reap(ring, DEPTH - 1, &got);
 		if (!rc && devio_ring_read(ring, f, gpu, off, len, off, off / BLOCK)) {
 			fprintf(stderr, "%s\n", devio_errmsg());
 			rc = -1;
 		}
 	}
 	if (!rc)
-		rc = take(ring, 0, &got);
+		rc = reap(ring, 0, &got);
 	devio_ring_close(ring);
 	if (!rc)
 		printf("ring: %llu bytes, %u reads in flight at most\n", (unsigned long long)got, DEPTH);
@@ -103,7 +103,7 @@ int main(int argc, char **argv)
 	     !devio_file_get_info(f, &info) && !devio_mem_alloc(ctx, argv[1], info.size, NULL, &gpu);
 	if (!ok)
 		fprintf(stderr, "%s\n", devio_errmsg());
-	ok = ok && !read_at_once(f, gpu, info.size) && !read_on_ring(ctx, f, gpu, info.size);
+	ok = ok && !read_sync(f, gpu, info.size) && !read_on_ring(ctx, f, gpu, info.size);
 	devio_file_close(f);        /* in any order; NULL is allowed */
 	devio_mem_free(gpu);
 	devio_ctx_close(ctx);

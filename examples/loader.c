@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One epoch of a data set through a bounded piece of device memory:
+ * Loads one epoch of a data set through a fixed amount of device memory:
  *
  *   loader cuda:0 safetensors model.safetensors.index.json
  *   loader cuda:0 tar shard-000.tar shard-001.tar
@@ -35,7 +35,7 @@ static int open_source(const char *kind, const char *const *names, unsigned int 
 	return devio_source_open_records(names, nr, &o, s);
 }
 
-/* A program would compute with the batch here: its bytes are at items[i].mem_off of the memory. */
+/* A real program would compute with the batch here: its bytes are at items[i].mem_off of the memory. */
 static void use(const struct devio_batch *b, struct totals *t)
 {
 	for (uint32_t i = 0; i < b->nr; i++) {
@@ -83,7 +83,7 @@ static int open_loader(struct devio_ctx *ctx, struct devio_source *s, const char
 
 	if (devio_source_get_info(s, &info))
 		return -1;
-	slot = info.max_bytes + info.max_fields * 3ull * 4096; /* fields begin and end inside blocks */
+	slot = info.max_bytes + info.max_fields * 3ull * 4096; /* fields start and end inside blocks */
 	slot = slot < SLOT_MIN ? SLOT_MIN : slot + 4096;
 	o.slots = SLOTS;
 	o.flags = DEVIO_LOADER_SHUFFLE;
@@ -102,7 +102,7 @@ int main(int argc, char **argv)
 	int ok;
 
 	if (argc < 4) {
-		fprintf(stderr, "usage: %s SPEC safetensors|tar|records:SIZE FILE...    (SPEC: cuda:0, host, ...)\n", argv[0]);
+		fprintf(stderr, "usage: %s SPEC safetensors|tar|records:SIZE FILE...  (SPEC: cuda:0, ...)\n", argv[0]);
 		return 2;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &a);
@@ -112,7 +112,7 @@ int main(int argc, char **argv)
 	if (!ok)
 		fprintf(stderr, "%s\n", devio_errmsg());
 	report(&t, b.tv_sec - a.tv_sec + (b.tv_nsec - a.tv_nsec) / 1e9);
-	devio_loader_close(l);     /* before the memory that it borrows */
+	devio_loader_close(l);     /* before the memory, which it uses */
 	devio_source_close(s);
 	devio_mem_free(mem);
 	devio_ctx_close(ctx);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Built by make and run by the tests, so that they stay true.
+# Built by make and run by the tests, so that they keep working.
 noinst_PROGRAMS += examples/file-to-gpu examples/own-ring examples/loader examples/tcp-to-gpu
 examples_file_to_gpu_SOURCES = examples/file-to-gpu.c
 examples_file_to_gpu_LDADD = lib/libdevio.la

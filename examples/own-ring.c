@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program that has an io_uring of its own, and reads a file into device
- * memory on it beside its own requests: a timer, here.
+ * A program with an io_uring of its own, which it also uses to read a file into
+ * device memory. Its own requests are a timer, in this example.
  * cc own-ring.c $(pkg-config --cflags --libs devio liburing)
  */
 #include <fcntl.h>
@@ -59,7 +59,7 @@ static void take_completions(struct state *s)
 	}
 }
 
-/* The program's event loop: it alone submits and reaps. */
+/* The program's event loop: only the program submits and reaps. */
 static void loop(struct state *s)
 {
 	struct io_uring_cqe *cqe;
@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 	struct state s = { 0 };
 
 	if (argc != 3 || io_uring_queue_init(128, &s.uring, 0)) {
-		fprintf(stderr, "usage: %s SPEC FILE    (where io_uring is allowed)\n", argv[0]);
+		fprintf(stderr, "usage: %s SPEC FILE    (requires io_uring)\n", argv[0]);
 		return 2;
 	}
 	s.failed = devio_ctx_open(NULL, &ctx) || open_all(&s, ctx, argv[1], argv[2]);
@@ -107,12 +107,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", devio_errmsg());
 	else
 		loop(&s);
-	devio_ring_close(s.ring);   /* before the ring that it borrowed */
+	devio_ring_close(s.ring);   /* before the io_uring to which it is attached */
 	io_uring_queue_exit(&s.uring);
 	devio_file_close(s.f);
 	devio_mem_free(s.gpu);
 	devio_ctx_close(ctx);
-	printf("%llu of %llu bytes, %u ticks of the program's own\n", (unsigned long long)s.got,
+	printf("%llu of %llu bytes, %u timer events of the program\n", (unsigned long long)s.got,
 	       (unsigned long long)s.size, s.timers);
 	return s.failed || s.got != s.size;
 }

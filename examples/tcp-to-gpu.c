@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The bytes of one TCP connection in device memory, several receives in flight.
+ * Receives a TCP connection into device memory, with several receives in flight.
  *
- *   tcp-to-gpu cuda:0 5201 1073741824       # room for so many bytes
- *   nc -N thismachine 5201 < model.safetensors     # at the other machine
+ *   tcp-to-gpu cuda:0 5201 1073741824              # room for that many bytes
+ *   nc -N thismachine 5201 < model.safetensors     # on the other machine
  *
  * cc tcp-to-gpu.c $(pkg-config --cflags --libs devio)
  */
@@ -15,8 +15,8 @@
 #define BLOCK (1u << 20)
 #define DEPTH 8u
 
-/* One line about the way that the bytes take, and why they take no better one. */
-static void tell(const struct devio_completion *done)
+/* Prints the path that was used, and why no better one was. */
+static void print_path(const struct devio_completion *done)
 {
 	char text[256];
 
@@ -25,10 +25,10 @@ static void tell(const struct devio_completion *done)
 }
 
 /*
- * Receives complete in the order of the stream, each with all of its bytes but
- * for the one in which the stream ends; those behind it complete with 0.
+ * Receives complete in stream order, each with all of its bytes except the one in
+ * which the stream ends; those after it complete with 0.
  */
-static int take(struct devio_ring *ring, uint64_t *got)
+static int reap(struct devio_ring *ring, uint64_t *got)
 {
 	struct devio_completion done[DEPTH];
 	int n = devio_ring_wait(ring, done, 1, DEPTH, -1);
@@ -39,7 +39,7 @@ static int take(struct devio_ring *ring, uint64_t *got)
 	}
 	for (int i = 0; i < n; i++) {
 		if (!*got || done[i].result < 0)
-			tell(&done[i]);
+			print_path(&done[i]);
 		if (done[i].result < 0)
 			return -1;
 		*got += (uint64_t)done[i].result;
@@ -49,22 +49,22 @@ static int take(struct devio_ring *ring, uint64_t *got)
 
 static int receive(struct devio_ring *ring, struct devio_sock *sock, struct devio_mem *gpu, uint64_t size)
 {
-	uint64_t asked = 0, got = 0;
+	uint64_t submitted = 0, got = 0;
 	int rc = 0;
 
-	while (!rc && (asked < size || devio_ring_inflight(ring))) {
-		while (!rc && asked < size && devio_ring_inflight(ring) < DEPTH) {
-			uint64_t len = size - asked < BLOCK ? size - asked : BLOCK;
+	while (!rc && (submitted < size || devio_ring_inflight(ring))) {
+		while (!rc && submitted < size && devio_ring_inflight(ring) < DEPTH) {
+			uint64_t len = size - submitted < BLOCK ? size - submitted : BLOCK;
 
-			rc = devio_ring_recv(ring, sock, gpu, asked, len, asked);
+			rc = devio_ring_recv(ring, sock, gpu, submitted, len, submitted);
 			if (rc)
 				fprintf(stderr, "%s\n", devio_errmsg());
-			asked += len;
+			submitted += len;
 		}
 		if (!rc)
-			rc = take(ring, &got);
-		if (got < asked && !devio_ring_inflight(ring))
-			break; /* the peer has sent all */
+			rc = reap(ring, &got);
+		if (got < submitted && !devio_ring_inflight(ring))
+			break; /* end of the stream */
 	}
 	printf("%llu bytes in device memory\n", (unsigned long long)got);
 	return rc;

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Trains a small classifier on images that go from files straight to where torch computes.
+"""Trains a small classifier on images that are loaded from files directly into the memory of torch's device.
 
-    train.py                                  makes 20000 records of 4 KiB itself, in a temporary directory
-    train.py --device cuda:0 shard-*.bin      records as make() writes them
+    train.py                                  creates 20000 records of 4 KiB in a temporary directory
+    train.py --device cuda:0 shard-*.bin      uses existing records, in the format of make()
 
-Needs python3-torch; shows a progress bar if python3-tqdm is there.
+Requires python3-torch; shows a progress bar if python3-tqdm is installed.
 """
 import argparse
 import os
@@ -23,11 +23,11 @@ except ImportError:
         return batches
 
 CLASSES, SIDES, RECORD = 10, (60, 68), 4096
-COLUMNS = {"image": ("U8", (1, *SIDES), 0), "label": ("I64", (), 4088)}     # of a record; 8 bytes between are not used
+COLUMNS = {"image": ("U8", (1, *SIDES), 0), "label": ("I64", (), 4088)}     # of a record; 8 bytes between are unused
 
 
 def make(directory, items, shards=4):
-    """Noisy pictures, each of one of ten patterns, and which: records of 4096 bytes."""
+    """Writes records of 4096 bytes: a noisy image of one of ten patterns, and the number of the pattern."""
     patterns = torch.rand(CLASSES, *SIDES, generator=torch.Generator().manual_seed(1)) * 60
     paths = []
     for shard in range(shards):
@@ -49,10 +49,10 @@ def model():
 
 
 def train(net, loader, optimizer, device, epoch):
-    """An epoch; the mean loss and the share of right answers."""
+    """Trains one epoch; returns the mean loss and the accuracy."""
     loss_sum = right = seen = 0
     for batch in tqdm(loader, desc=f"epoch {epoch}", unit="batch", leave=False, disable=None):
-        # Nothing to do if devio loaded onto that device already, as it does without workers.
+        # A no-op if devio has loaded onto that device already, as it does without workers.
         image, label = (batch[name].to(device) for name in ("image", "label"))
         answer = net(image.float() / 127.5 - 1)
         loss = torch.nn.functional.cross_entropy(answer, label)
@@ -84,12 +84,12 @@ def run(options, paths):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("paths", nargs="*", help="files of records (default: made here)")
+    parser.add_argument("paths", nargs="*", help="files of records (default: created)")
     parser.add_argument("--device", default="cuda:0" if torch.cuda.is_available() else "host")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--workers", type=int, default=0, help="processes that load")
-    parser.add_argument("--items", type=int, default=20000, help="records to make")
+    parser.add_argument("--workers", type=int, default=0, help="number of loading processes")
+    parser.add_argument("--items", type=int, default=20000, help="number of records to create")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=".") as directory:
