@@ -44,5 +44,6 @@ lib_libdevio_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(DEVIO_LT_VERSION) \
 	-Wl,--version-script=$(top_srcdir)/lib/libdevio.map $(NO_UNDEFINED) -Wl,-z,now -Wl,-z,relro
 lib_libdevio_la_DEPENDENCIES = lib/libdv.la lib/libdevio.map
 EXTRA_DIST += lib/libdevio.map lib/devio.pc.in
+EXTRA_DIST += lib/file/README.md lib/mem/README.md lib/nic/README.md lib/ring/README.md lib/sock/README.md
 pkgconfigdir = $(libdir)/pkgconfig
 pkgconfig_DATA = lib/devio.pc
