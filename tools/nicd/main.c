@@ -181,7 +181,10 @@ static int bind_at(const struct nicd *d, const struct sockaddr_un *a)
 static int open_socket(struct nicd *d)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int inherited = nicd_inherit(d);
 
+	if (inherited)
+		return inherited < 0 ? -1 : 0;
 	if (!*d->path || strlen(d->path) >= sizeof(a.sun_path))
 		return fail(d->path, "not a path of a socket (1 to 107 bytes)");
 	memcpy(a.sun_path, d->path, strlen(d->path));
@@ -214,6 +217,7 @@ int main(int argc, char **argv)
 	nicd_restore(&d);
 	tool_msg("serving %s%s at %s", d.ifname[0], d.nr_ifnames > 1 ? " and others" : "", d.path);
 	rc = nicd_run(&d);
-	(void)unlink(d.path);
+	if (!d.inherited)
+		(void)unlink(d.path);
 	return rc ? TOOL_FAILED : TOOL_OK;
 }

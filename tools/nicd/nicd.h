@@ -2,6 +2,7 @@
 /*
  * The parts of devio-nicd:
  *   main.c      options, the socket
+ *   inherit.c   the listening socket of a service manager
  *   run.c       the loop: accepts clients, starts a process for each, restores what a killed one left changed
  *   client.c    one client: requests in, answers out, and everything restored at its end
  *   caps.c      drops all capabilities but CAP_NET_ADMIN
@@ -42,9 +43,13 @@ struct nicd {
 	uid_t user[NICD_USERS];
 	unsigned int nr_users;        /* 0: everybody who can connect */
 	int listener;
+	bool inherited;               /* the listener is a service manager's, and its path too */
 	sigset_t open;                /* signal mask while it waits: signals are delivered only then */
 	struct nicd_child child[NICD_CLIENTS];
 };
+
+/* Takes the listening socket that a service manager passed, sd_listen_fds(3): 1, 0 if there is none, or -1. */
+int nicd_inherit(struct nicd *d);
 
 /* Until a signal. 0, or -1 with a message on stderr. */
 int nicd_run(struct nicd *d);

@@ -38,6 +38,9 @@ static RIG_UNUSED double rig_now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 
+/* A listening socket that devio-nicd is started with, as by a service manager; -1: none. */
+static RIG_UNUSED int nicd_listener = -1;
+
 struct nicd_rig {
 	pid_t pid;
 	int err;                   /* what it says */
@@ -60,6 +63,14 @@ static RIG_UNUSED bool nicd_start(struct nicd_rig *r, const char *const *options
 	if (!r->pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves none behind */
 		dup2(err[1], 2);
+		if (nicd_listener >= 0) {
+			char pid[16];
+
+			snprintf(pid, sizeof(pid), "%d", (int)getpid());
+			dup2(nicd_listener, 3);
+			setenv("LISTEN_PID", pid, 1);
+			setenv("LISTEN_FDS", "1", 1);
+		}
 		execv(program, (char *const *)args);
 		_exit(127);
 	}

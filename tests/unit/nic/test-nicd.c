@@ -273,6 +273,49 @@ static void test_socket(void **state)
 	unlink(nicd_path());
 }
 
+static int listening(int type)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+	strcpy(a.sun_path, nicd_path());
+	must(fd >= 0 && !bind(fd, (struct sockaddr *)&a, sizeof(a)) && !listen(fd, 8), "a socket: %s", strerror(errno));
+	return fd;
+}
+
+/* A service manager's socket: its mode, its place and its clients that came early stay; one of another kind is refused. */
+static void test_inherited(void **state)
+{
+	static const char *const other_path[] = { "--socket=not-used.sock", "--mode=666", "lo", NULL };
+	struct dv_nicd_request q = request_for("none0");
+	int memfd = memfd_create("nicd", MFD_CLOEXEC), early;
+	struct dv_nicd_answer a = { .err = 0 };
+	struct nicd_rig r;
+	struct stat st;
+
+	(void)state;
+	nicd_listener = listening(SOCK_SEQPACKET);
+	must(!chmod(nicd_path(), 0640), "chmod");
+	early = nicd_dial();
+	nicd_send(early, &q, sizeof(q), &memfd, 1);
+	must(nicd_start(&r, other_path), "%s", r.said);
+	must(nicd_heard(early, &a) && a.err == -EACCES && strstr(a.text, "none0"), "an answer: %s", a.text);
+	close(early);
+	must_refuse_open(&q, memfd, -EACCES, "none0");
+	must(!nicd_stop_by(&r, SIGTERM), "it ends well");
+	must(!stat(nicd_path(), &st) && (st.st_mode & 0777) == 0640, "the socket stays: 0%o", st.st_mode & 0777);
+	must(access("not-used.sock", F_OK), "there is no other");
+	close(nicd_listener);
+	unlink(nicd_path());
+	nicd_listener = listening(SOCK_STREAM);
+	must(!nicd_start(&r, plain) && strstr(r.said, "LISTEN_FDS"), "%s", r.said);
+	must(WEXITSTATUS(nicd_stop_by(&r, 0)) == 1, "fails");
+	close(nicd_listener);
+	nicd_listener = -1;
+	unlink(nicd_path());
+	close(memfd);
+}
+
 /* Its processes end with it, however it ends. */
 static void test_killed(void **state)
 {
@@ -297,7 +340,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nonsense), cmocka_unit_test(test_refusals), cmocka_unit_test(test_sentence),
 		cmocka_unit_test(test_silence), cmocka_unit_test(test_limits), cmocka_unit_test(test_users),
-		cmocka_unit_test(test_socket), cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_socket), cmocka_unit_test(test_inherited), cmocka_unit_test(test_killed),
 	};
 
 	unsetenv("DEVIO_NICD_SOCKET");
