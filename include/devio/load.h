@@ -41,6 +41,8 @@ struct devio_read_opts {
 	uint32_t max_files; /* files open at a time; 256 if 0 */
 	int path;           /* enum devio_path for all reads, 0: the context's */
 	unsigned int flags; /* DEVIO_FILE_DIRECT_ONLY, DEVIO_FILE_NO_CACHE */
+	int (*interrupt)(void *arg); /* called when a signal interrupts the wait; non-zero: stop with -EINTR */
+	void *interrupt_arg;
 };
 
 /**
@@ -52,7 +54,8 @@ struct devio_read_opts {
  * borrowed during the call; opts may be NULL. Thread safe; uses a ring of its own and
  * about 100 bytes of memory per range. Errors: -EINVAL, -E2BIG, -ERANGE (outside the file
  * or memory), -ENOMEM, -ESTALE (the file is not the one that was indexed), -ENODATA (it
- * became shorter), those of devio_file_open() and devio_file_read().
+ * became shorter), -EINTR (interrupt() returned non-zero), those of devio_file_open() and
+ * devio_file_read().
  */
 DEVIO_API int devio_source_read(struct devio_ctx *ctx, const struct devio_source *source, struct devio_mem *mem,
 				struct devio_load_range *ranges, uint64_t nr, const struct devio_read_opts *opts);

@@ -33,10 +33,13 @@ enum devio_source_kind {
 /**
  * Opens a safetensors file, or, if the name ends in ".json", the index of a sharded model
  * (model.safetensors.index.json) with its files in the same directory. Items are in data
- * order. Rejected are files not in this format, duplicate keys, tensors that overlap,
- * leave gaps or do not end at the end of the file, unknown dtypes, shapes that do not
- * match the size, and indexes that refer outside their directory or contradict the files.
- * *source is owned by the caller. Errors: -EBADMSG, -ENOMEM, -EINVAL, those of open(2).
+ * order. An index decides which file a tensor is read from; other tensors in the files are
+ * left out. A dtype that is not in the table of devio_dtype_get() is accepted with its
+ * name, its data as bytes. Rejected are files not in this format, duplicate keys, tensors
+ * that overlap, leave gaps or do not end at the end of the file, shapes that do not match
+ * the size, and indexes that refer outside their directory or name a tensor that its file
+ * does not have. *source is owned by the caller. Errors: -EBADMSG, -ENOMEM, -EINVAL, those
+ * of open(2).
  */
 DEVIO_API int devio_source_open_safetensors(const char *path, struct devio_source **source);
 
@@ -109,6 +112,21 @@ DEVIO_API int64_t devio_source_find(const struct devio_source *source, const cha
  */
 DEVIO_API int devio_source_get_meta(const struct devio_source *source, unsigned int n, const char **key,
 				    const char **value);
+
+/** An element type. The strings are static. */
+struct devio_dtype {
+	size_t sz;
+	const char *name;      /* as safetensors spells it: "BF16" */
+	const char *torch;     /* PyTorch's name of it, "bfloat16"; "" if it has none */
+	unsigned int bits;     /* of an element; F4 and F6 are packed */
+	unsigned int dlpack;   /* DLPack's type code (DLDataTypeCode) */
+};
+
+/** Row n of the table of known dtypes (set dtype->sz first). Errors: -ERANGE behind the last, -EINVAL. */
+DEVIO_API int devio_dtype_get(unsigned int n, struct devio_dtype *dtype);
+
+/** The row of the dtype with that name, or -ENOENT. */
+DEVIO_API int devio_dtype_find(const char *name);
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The index of a sharded model: {"metadata": {...}, "weight_map": {tensor:
- * file}}. It may name files of its own directory alone, and must say the same as
- * they do: then a tensor has one place, whoever looks for it.
+ * file}}. It may name files of its own directory alone. Which file a tensor is
+ * read from is the index's to say: what a file has besides is not loaded.
  */
 #include "config.h"
 #include <stdio.h>
@@ -60,32 +60,32 @@ static int list_files(struct index *x)
 	return 0;
 }
 
-/* The tensors from `first` on are those of the file: the index must say so. */
-static int check_tensors(const struct index *x, const struct devio_source *s, uint64_t first, const char *file)
-{
-	for (uint64_t i = first; i < s->items.nr; i++) {
-		const char *name = dv_source_text(s, dv_source_item(s, i)->key);
-		struct json_object *o = NULL;
+struct by_file {
+	struct dv_tensor_filter filter; /* first */
+	const struct index *index;
+	const char *file;
+};
 
-		if (!json_object_object_get_ex(x->map, name, &o) || strcmp(json_object_get_string(o), file))
-			return dv_err(-EBADMSG, "index %.140s: it does not map tensor '%.60s' to %.80s, which has it: "
-				      "index and files do not match", x->path, name, file);
-	}
-	return 0;
+static bool is_of_file(const struct dv_tensor_filter *filter, const char *tensor)
+{
+	const struct by_file *f = (const struct by_file *)filter;
+	struct json_object *o = NULL;
+
+	return json_object_object_get_ex(f->index->map, tensor, &o) && !strcmp(json_object_get_string(o), f->file);
 }
 
 static int add_shard(const struct index *x, struct devio_source *s, const char *file)
 {
+	const struct by_file by_file = { { is_of_file }, x, file };
 	const char *slash = strrchr(x->path, '/');
 	int dir = slash ? slash + 1 - x->path : 0, rc;
-	uint64_t first = s->items.nr;
 	char *path;
 
 	if (asprintf(&path, "%.*s%s", dir, x->path, file) < 0)
 		return dv_err(-ENOMEM, "index %s: cannot allocate a path", x->path);
-	rc = dv_safetensors_add(s, path);
+	rc = dv_safetensors_add(s, path, &by_file.filter);
 	free(path);
-	return rc ? rc : check_tensors(x, s, first, file);
+	return rc;
 }
 
 /* As many tensors as the index has: else one of them is nowhere. */
@@ -103,7 +103,7 @@ static int check_all(const struct index *x, struct devio_source *s)
 			return dv_err(-EBADMSG, "index %.140s: tensor '%.60s' is not in %.80s: index and files do not "
 				      "match", x->path, key, json_object_get_string(value));
 	}
-	return dv_err(-EBADMSG, "index %s: two of its files contain the same tensor", x->path);
+	return dv_err(-EBADMSG, "index %s: it does not name as many tensors as were found", x->path);
 }
 
 static int add_all(struct index *x, struct json_object *top, struct devio_source *s)
@@ -166,5 +166,5 @@ DEVIO_API int devio_source_open_safetensors(const char *path, struct devio_sourc
 		return -ENOMEM;
 	if (len > 5 && !strcmp(path + len - 5, ".json"))
 		return dv_source_give(s, add_index(s, path), out);
-	return dv_source_give(s, dv_safetensors_add(s, path), out);
+	return dv_source_give(s, dv_safetensors_add(s, path, NULL), out);
 }

@@ -4,7 +4,7 @@
 # libarchive. Like libdevio it is made of a convenience library, for the tests.
 noinst_LTLIBRARIES += lib/load/libdvload.la
 lib_load_libdvload_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden $(JSON_CFLAGS) $(ARCHIVE_CFLAGS)
-lib_load_libdvload_la_SOURCES = lib/load/source.c lib/load/source.h lib/load/json.c lib/load/json.h \
+lib_load_libdvload_la_SOURCES = lib/load/source.c lib/load/source.h lib/load/json.c lib/load/json.h lib/load/dtype.c \
 	lib/load/safetensors.c lib/load/safetensors.h lib/load/index.c lib/load/tar.c lib/load/records.c \
 	lib/load/url.c lib/load/url.h lib/load/wire.h lib/load/peer.c lib/load/peer.h lib/load/input.c \
 	lib/load/input.h lib/load/links.c lib/load/links.h \

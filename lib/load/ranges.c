@@ -19,6 +19,8 @@ struct job {
 	uint32_t *run_of;        /* by range */
 	uint32_t nr_runs;
 	uint32_t gap;
+	int (*interrupt)(void *arg);
+	void *interrupt_arg;
 };
 
 static int check_ranges(const struct job *j, const struct devio_source *s, struct devio_mem *mem)
@@ -87,6 +89,8 @@ static int reap(struct job *j, unsigned int keep)
 	while (devio_ring_inflight(j->reads.ring) > keep) {
 		int n = devio_ring_wait(j->reads.ring, done, 1, REAP, -1);
 
+		if (n == -EINTR && j->interrupt && j->interrupt(j->interrupt_arg))
+			return dv_err(-EINTR, "load: a signal ended the reading");
 		if (n < 0 && n != -EINTR)
 			return n;
 		for (int i = 0; i < n; i++)
@@ -160,6 +164,8 @@ DEVIO_API int devio_source_read(struct devio_ctx *ctx, const struct devio_source
 	if (rc)
 		return rc;
 	j.gap = o.merge_gap;
+	j.interrupt = o.interrupt;
+	j.interrupt_arg = o.interrupt_arg;
 	rc = dv_reads_open(&j.reads, ctx, s, mem, &(struct dv_reads_opts){ o.max_read, o.depth ? o.depth : DEPTH,
 									     o.max_files, o.path, o.flags });
 	if (!rc)

@@ -92,8 +92,10 @@ static int open_file(struct dv_reads *r, uint32_t n)
 	const struct dv_shard *sh = dv_source_shard(r->source, n);
 	struct devio_file_opts o = DEVIO_OPTS(o);
 	struct devio_file *f = NULL;
-	int rc, fd = open(sh->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int rc, fd;
 
+	/* O_NONBLOCK: what has taken the file's place since may be a FIFO. */
+	fd = open(sh->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return dv_err(-errno, "load %s: cannot open it any more", sh->path);
 	/* With local and remote files, a path for connections applies to the remote ones only. */

@@ -10,25 +10,18 @@
 #include "load/json.h"
 #include "load/safetensors.h"
 
-static const struct dtype {
-	const char *name;
-	unsigned int bits;
-} dtypes[] = {
-	{ "BOOL", 8 }, { "U8", 8 }, { "I8", 8 }, { "F8_E4M3", 8 }, { "F8_E5M2", 8 }, { "F8_E8M0", 8 },
-	{ "I16", 16 }, { "U16", 16 }, { "F16", 16 }, { "BF16", 16 }, { "I32", 32 }, { "U32", 32 }, { "F32", 32 },
-	{ "I64", 64 }, { "U64", 64 }, { "F64", 64 }, { "C64", 64 }, { "F4", 4 }, { "F6_E2M3", 6 }, { "F6_E3M2", 6 },
-};
-
 /* A tensor while its file is parsed. */
 struct entry {
 	const char *name;
 	struct json_object *shape;
-	const struct dtype *dtype;
+	const char *dtype;                /* as the file has it ... */
+	const struct devio_dtype *known;  /* ... and what is known of it; NULL: nothing, its data are bytes */
 	uint64_t begin, end;
 };
 
 struct header {
 	const char *path;
+	const struct dv_tensor_filter *filter;  /* NULL: all tensors are taken */
 	uint64_t data, room;      /* where the data begins, and bytes from there to the file's end */
 	struct entry *entries;
 	uint64_t nr;
@@ -47,20 +40,10 @@ static int bad(const struct header *h, const char *name, const char *fmt, ...)
 		      name, why);
 }
 
-static const struct dtype *find_dtype(struct json_object *o)
-{
-	const char *name = json_object_is_type(o, json_type_string) ? json_object_get_string(o) : "";
-
-	for (size_t i = 0; i < sizeof(dtypes) / sizeof(dtypes[0]); i++)
-		if (!strcmp(name, dtypes[i].name))
-			return &dtypes[i];
-	return NULL;
-}
-
-/* Bytes of shape and dtype: 0, or -errno. */
+/* Bytes of shape and dtype; of a dtype that is not known those of the offsets: 0, or -errno. */
 static int bytes_of(const struct header *h, const struct entry *e, uint64_t *bytes)
 {
-	uint64_t bits = e->dtype->bits, dim;
+	uint64_t bits = e->known ? e->known->bits : 0, dim;
 
 	for (size_t i = 0; i < json_object_array_length(e->shape); i++) {
 		if (!dv_json_count(json_object_array_get_idx(e->shape, i), &dim))
@@ -70,7 +53,7 @@ static int bytes_of(const struct header *h, const struct entry *e, uint64_t *byt
 	}
 	if (bits % 8)
 		return bad(h, e->name, "the shape ends inside a byte");
-	*bytes = bits / 8;
+	*bytes = e->known ? bits / 8 : e->end - e->begin;
 	return 0;
 }
 
@@ -94,13 +77,14 @@ static int parse_entry(const struct header *h, const char *name, struct json_obj
 
 	e->name = name;
 	e->shape = NULL;
-	if (!json_object_is_type(o, json_type_object) || json_object_object_length(o) != 3 ||
-	    !json_object_object_get_ex(o, "dtype", &dtype) || !json_object_object_get_ex(o, "shape", &e->shape) ||
-	    !json_object_object_get_ex(o, "data_offsets", &offsets))
+	/* Members besides these three are for other readers. */
+	if (!json_object_is_type(o, json_type_object) || !json_object_object_get_ex(o, "dtype", &dtype) ||
+	    !json_object_object_get_ex(o, "shape", &e->shape) || !json_object_object_get_ex(o, "data_offsets", &offsets))
 		return bad(h, name, "it needs dtype, shape and data_offsets");
-	e->dtype = find_dtype(dtype);
-	if (!e->dtype)
-		return bad(h, name, "its dtype is not known");
+	if (!json_object_is_type(dtype, json_type_string))
+		return bad(h, name, "its dtype is not a string");
+	e->dtype = json_object_get_string(dtype);
+	e->known = dv_dtype_find(e->dtype);
 	if (!json_object_is_type(e->shape, json_type_array))
 		return bad(h, name, "the shape is not a list of counts");
 	rc = parse_offsets(h, offsets, e);
@@ -114,6 +98,8 @@ static int parse_entry(const struct header *h, const char *name, struct json_obj
 
 static int parse_meta(const struct header *h, struct json_object *o, struct devio_source *s)
 {
+	if (json_object_is_type(o, json_type_null))
+		return 0;
 	if (!json_object_is_type(o, json_type_object))
 		return bad(h, "__metadata__", "not a map of strings");
 	json_object_object_foreach(o, key, value) {
@@ -161,7 +147,7 @@ static int add_entry(const struct header *h, const struct entry *e, struct devio
 {
 	struct dv_field f = {
 		.off = h->data + e->begin, .len = e->end - e->begin, .file = s->shards.nr - 1,
-		.dtype = e->dtype->name, .shape = s->dims.nr, .rank = json_object_array_length(e->shape),
+		.dtype = e->known ? e->known->name : NULL, .shape = s->dims.nr, .rank = json_object_array_length(e->shape),
 	};
 	uint64_t key = 0, dim = 0;
 	int rc = dv_source_add_text(s, e->name, strlen(e->name), &key);
@@ -171,6 +157,8 @@ static int add_entry(const struct header *h, const struct entry *e, struct devio
 		rc = dv_source_add_dim(s, dim);
 	}
 	f.name = key + strlen(e->name); /* the empty string at its end */
+	if (!rc && !e->known)
+		rc = dv_source_add_text(s, e->dtype, strlen(e->dtype), &f.dtype_text);
 	if (!rc)
 		rc = dv_source_add_item(s, key);
 	return rc ? rc : dv_source_add_field(s, &f);
@@ -194,7 +182,8 @@ static int take_entries(struct header *h, struct json_object *o, struct devio_so
 	qsort(h->entries, h->nr, sizeof(*h->entries), in_order);
 	rc = check_layout(h);
 	for (uint64_t i = 0; i < h->nr && !rc; i++)
-		rc = add_entry(h, &h->entries[i], s);
+		if (!h->filter || h->filter->includes(h->filter, h->entries[i].name))
+			rc = add_entry(h, &h->entries[i], s);
 	return rc;
 }
 
@@ -235,10 +224,10 @@ static int header_length(const struct dv_input *in, uint64_t *len)
 	return 0;
 }
 
-static int read_file(struct devio_source *s, const struct dv_input *in)
+static int read_file(struct devio_source *s, const struct dv_input *in, const struct dv_tensor_filter *filter)
 {
 	const struct dv_shard *sh = dv_source_shard(s, s->shards.nr - 1);
-	struct header h = { .path = sh->path };
+	struct header h = { .path = sh->path, .filter = filter };
 	uint64_t len = 0;
 	char *text;
 	int rc = header_length(in, &len);
@@ -259,14 +248,14 @@ static int read_file(struct devio_source *s, const struct dv_input *in)
 	return rc;
 }
 
-int dv_safetensors_add(struct devio_source *s, const char *path)
+int dv_safetensors_add(struct devio_source *s, const char *path, const struct dv_tensor_filter *filter)
 {
 	struct dv_input in;
 	int rc = dv_input_open_shard(s, path, &in);
 
 	if (rc)
 		return rc;
-	rc = read_file(s, &in);
+	rc = read_file(s, &in, filter);
 	dv_input_close(&in);
 	return rc;
 }

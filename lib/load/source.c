@@ -304,7 +304,7 @@ static void describe(const struct devio_source *s, uint64_t item, unsigned int n
 
 	to->key = dv_source_text(s, i->key);
 	to->name = dv_source_text(s, f->name);
-	to->dtype = f->dtype;
+	to->dtype = f->dtype ? f->dtype : dv_source_text(s, f->dtype_text);
 	to->rank = f->rank;
 	to->shape = f->rank ? (const uint64_t *)s->dims.data + f->shape : NULL;
 }

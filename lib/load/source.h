@@ -34,7 +34,8 @@ struct dv_field {
 	uint64_t shape;      /* in dims */
 	uint32_t rank;
 	uint32_t file;
-	const char *dtype;   /* static */
+	const char *dtype;   /* static; NULL: it stands in the text */
+	uint64_t dtype_text;
 };
 
 struct dv_item {
@@ -95,6 +96,9 @@ static inline const char *dv_source_text(const struct devio_source *s, uint64_t 
 {
 	return (const char *)s->text.data + at;
 }
+
+/* A row of the table of dtypes, or NULL. */
+const struct devio_dtype *dv_dtype_find(const char *name);
 
 /* A new, empty source. NULL: out of memory, with an error message. */
 struct devio_source *dv_source_new(enum devio_source_kind kind);
