@@ -78,8 +78,8 @@ def run(options, paths):
         dataset.set_epoch(epoch)
         loss, right = train(net, loader, optimizer, device, epoch)
         print(f"epoch {epoch}: loss {loss:.4f}, {right:.1%} right")
-    for way, n in loader.paths.items():
-        print(f"path: {way}: {n} bytes{''.join(f' ({reason})' for reason in loader.why)}")
+    for path, n in loader.paths.items():
+        print(f"path: {path}: {n} bytes{''.join(f' ({reason})' for reason in loader.reasons)}")
 
 
 def main():

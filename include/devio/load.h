@@ -41,8 +41,10 @@ struct devio_read_opts {
 	uint32_t max_files; /* files open at a time; 256 if 0 */
 	int path;           /* enum devio_path for all reads, 0: the context's */
 	unsigned int flags; /* DEVIO_FILE_DIRECT_ONLY, DEVIO_FILE_NO_CACHE */
-	int (*interrupt)(void *arg); /* called when a signal interrupts the wait; non-zero: stop with -EINTR */
+	int (*interrupt)(void *arg); /* called when a signal interrupts a wait; non-zero: end, -EINTR */
 	void *interrupt_arg;
+	uint64_t *path_bytes; /* NULL, or DEVIO_PATH_MAX counters: the bytes of each read are added by its path */
+	uint64_t *copied;     /* NULL, or a counter: bytes that went through host memory are added */
 };
 
 /**

@@ -38,7 +38,8 @@ DEVIO_API int devio_dtype_get(unsigned int n, struct devio_dtype *dtype)
 	struct devio_dtype d;
 
 	if (n >= sizeof(dtypes) / sizeof(dtypes[0]))
-		return dv_err(-ERANGE, "dtype: there is no dtype %u, but %zu from 0 on", n, sizeof(dtypes) / sizeof(dtypes[0]));
+		return dv_err(-ERANGE, "dtype: there is no dtype %u, but %zu from 0 on", n,
+			      sizeof(dtypes) / sizeof(dtypes[0]));
 	d = dtypes[n];
 	return dv_info_copy(dtype, &d, sizeof(d), "devio_dtype");
 }

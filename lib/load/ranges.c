@@ -9,6 +9,7 @@
 
 #define DEPTH 32u
 #define REAP 32u
+#define SLICE_NS 200000000LL
 
 struct job {
 	struct dv_reads reads;
@@ -19,8 +20,7 @@ struct job {
 	uint32_t *run_of;        /* by range */
 	uint32_t nr_runs;
 	uint32_t gap;
-	int (*interrupt)(void *arg);
-	void *interrupt_arg;
+	const struct devio_read_opts *o;
 };
 
 static int check_ranges(const struct job *j, const struct devio_source *s, struct devio_mem *mem)
@@ -82,20 +82,32 @@ static void merge(struct job *j)
 	}
 }
 
+static void count(const struct devio_read_opts *o, const struct devio_completion *c)
+{
+	if (o->path_bytes && c->path < DEVIO_PATH_MAX)
+		o->path_bytes[c->path] += c->good;
+	if (o->copied)
+		*o->copied += c->copied;
+}
+
 static int reap(struct job *j, unsigned int keep)
 {
 	struct devio_completion done[REAP];
 
 	while (devio_ring_inflight(j->reads.ring) > keep) {
-		int n = devio_ring_wait(j->reads.ring, done, 1, REAP, -1);
+		int n = devio_ring_wait(j->reads.ring, done, 1, REAP, j->o->interrupt ? SLICE_NS : -1);
 
-		if (n == -EINTR && j->interrupt && j->interrupt(j->interrupt_arg))
+		/* A signal may have come just before the wait, or to another thread: ask now and then, too. */
+		if ((n == -EINTR || !n) && j->o->interrupt && j->o->interrupt(j->o->interrupt_arg))
 			return dv_err(-EINTR, "load: a signal ended the reading");
 		if (n < 0 && n != -EINTR)
 			return n;
-		for (int i = 0; i < n; i++)
-			if (dv_reads_complete(&j->reads, &done[i]))
-				dv_reads_done(&j->reads, &j->runs[dv_reads_number(&done[i])], &done[i]);
+		for (int i = 0; i < n; i++) {
+			if (!dv_reads_complete(&j->reads, &done[i]))
+				continue;
+			count(j->o, &done[i]);
+			dv_reads_done(&j->reads, &j->runs[dv_reads_number(&done[i])], &done[i]);
+		}
 	}
 	return 0;
 }
@@ -164,8 +176,7 @@ DEVIO_API int devio_source_read(struct devio_ctx *ctx, const struct devio_source
 	if (rc)
 		return rc;
 	j.gap = o.merge_gap;
-	j.interrupt = o.interrupt;
-	j.interrupt_arg = o.interrupt_arg;
+	j.o = &o;
 	rc = dv_reads_open(&j.reads, ctx, s, mem, &(struct dv_reads_opts){ o.max_read, o.depth ? o.depth : DEPTH,
 									     o.max_files, o.path, o.flags });
 	if (!rc)

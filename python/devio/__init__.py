@@ -3,31 +3,43 @@
 
     tensors = devio.load("model.safetensors", device="cuda:0")
     weight = torch.from_dlpack(tensors["weight"])
-    print(tensors.paths, tensors.why)       # the way that the bytes took
+    print(tensors.paths, tensors.reasons)       # the path that the bytes took, and why no better one
 
-Nothing of a GPU's runtime is touched before a memory of it is asked for. Thread safety is libdevio's: a
-context, files and memories are for all threads, a ring is for one.
+Nothing of a GPU's runtime is touched before a memory of it is asked for. A context, files and memories are for any
+number of threads, a ring is for one.
 """
-from ._core import Context, Done, Error, File, Memory, Ring, default
-from ._lib import PATHS, lib as _lib
+import os as _os
 
-__all__ = ["Context", "Done", "Error", "File", "FormatError", "Memory", "PATHS", "Ring", "Tensor", "aio", "data",
-           "default", "from_dlpack", "load", "save", "version"]
+# In a source tree the compiled modules are in the build tree, in which DEVIO_LIBRARY names libdevio.so.
+if _os.environ.get("DEVIO_LIBRARY"):
+    __path__.append(_os.path.join(_os.path.dirname(_os.environ["DEVIO_LIBRARY"]), "../../python/devio/.libs"))
+
+try:
+    from ._core import (PATHS, Completion, Context, Error, File, FormatError, Memory, Ring, default, devices, version)
+except ImportError as _e:
+    raise ImportError(
+    f"{_e}: install libdevio (libdevio.so.0), or in a source tree build it and let DEVIO_LIBRARY name "
+    "its lib/.libs/libdevio.so.0") from _e
+
+__version__: str = version()
+__all__ = ["Completion", "Context", "DTYPES", "Error", "File", "FormatError", "Memory", "PATHS", "Ring", "Tensor",
+           "aio", "data", "default", "devices", "from_dlpack", "load", "safetensors", "save", "torch", "version"]
 
 # Loaded when first used: importing devio is quick.
-_LATER = {"Tensor": "_tensor", "from_dlpack": "_tensor", "load": "safetensors", "save": "safetensors",
-          "FormatError": "safetensors"}
-
-
-def version() -> str:
-    """The library's version."""
-    return _lib.devio_version().decode()
+_LATER = {"DTYPES": "_load", "Tensor": "_load", "from_dlpack": "_load", "load": "safetensors", "save": "safetensors"}
+_MODULES = ("aio", "data", "safetensors", "torch")
 
 
 def __getattr__(name: str):
     import importlib
-    if name in ("aio", "data", "safetensors", "torch"):
+    if name in _MODULES:
         return importlib.import_module("." + name, __name__)
     if name in _LATER:
-        return getattr(importlib.import_module("." + _LATER[name], __name__), name)
+        value = getattr(importlib.import_module("." + _LATER[name], __name__), name)
+        globals()[name] = value
+        return value
     raise AttributeError(f"module 'devio' has no attribute {name!r}")
+
+
+def __dir__() -> list:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

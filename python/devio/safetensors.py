@@ -1,233 +1,136 @@
 # SPDX-License-Identifier: MIT
 """safetensors files into and out of device memory, single or sharded by an index."""
-import ctypes as c
+import contextlib
+import errno
 import json
-import math
-import mmap
 import os
-import tempfile
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+import secrets
+import stat
+from typing import Any, Dict, List, Optional, Tuple
 
-from . import _core
-from ._dlpack import DTYPES
-from ._tensor import Tensor, from_dlpack
+from . import _core, _load
+from ._core import FormatError
+from ._load import DTYPES, Field, Source, Tensor, from_dlpack
 
-MAX_HEADER = 100 << 20     # as safetensors itself
-PIECE = 8 << 20            # bytes of one read: large enough for any drive, small enough to overlap
+__all__ = ["FormatError", "Loaded", "load", "save"]
 BLOCK = 4096               # file and memory agree on this, so that reads can go directly
-_DEPTH = 32
-
-
-class FormatError(ValueError):
-    """A file that is not what it says; the text tells which field of which file."""
-
-
-class Entry(NamedTuple):
-    """A tensor of a file: bytes [begin, end) of it."""
-
-    dtype: str
-    shape: Tuple[int, ...]
-    begin: int
-    end: int
-
-
-class _Header(NamedTuple):
-    path: str
-    data: int
-    end: int
-    entries: Dict[str, Entry]
-    metadata: Dict[str, str]
-
-
-def _unique(path: str):
-    def pairs(items: list) -> dict:
-        d = dict(items)
-        if len(d) != len(items):
-            raise FormatError(f"{path}: a key is there twice")
-        return d
-    return pairs
-
-
-def _json(path: str, text: bytes) -> dict:
-    try:
-        d = json.loads(text.decode(), object_pairs_hook=_unique(path))
-    except FormatError:
-        raise
-    except (ValueError, RecursionError) as e:
-        raise FormatError(f"{path}: no JSON: {e}") from e
-    if not isinstance(d, dict):
-        raise FormatError(f"{path}: the JSON is no object")
-    return d
-
-
-def _is_count(n: Any) -> bool:
-    return type(n) is int and 0 <= n < 1 << 63
-
-
-def _entry(path: str, name: str, e: Any, data: int, room: int) -> Entry:
-    where = f"{path}: tensor {name!r}"
-    if not isinstance(e, dict) or set(e) != {"dtype", "shape", "data_offsets"}:
-        raise FormatError(f"{where}: wants dtype, shape and data_offsets")
-    dtype, shape, offsets = e["dtype"], e["shape"], e["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise FormatError(f"{where}: unknown dtype {dtype!r}")
-    if not isinstance(shape, list) or not all(map(_is_count, shape)):
-        raise FormatError(f"{where}: the shape is no list of counts")
-    if not isinstance(offsets, list) or len(offsets) != 2 or not all(map(_is_count, offsets)):
-        raise FormatError(f"{where}: data_offsets is no pair of counts")
-    begin, end = offsets
-    if not begin <= end <= room:
-        raise FormatError(f"{where}: bytes {begin}..{end} of {room}: the file is truncated or the offsets are wrong")
-    if math.prod(shape) * DTYPES[dtype][1] // 8 != end - begin:
-        raise FormatError(f"{where}: {dtype} {shape} does not have {end - begin} bytes")
-    return Entry(dtype, tuple(shape), data + begin, data + end)
-
-
-def read_header(path: Any) -> _Header:
-    """The tensors of a file, each checked; raises FormatError, or OSError where it cannot be read."""
-    path = os.fspath(path)
-    with open(path, "rb") as f:
-        size = os.fstat(f.fileno()).st_size
-        n = int.from_bytes(f.read(8), "little")
-        if size < 8 or n > min(MAX_HEADER, size - 8):
-            raise FormatError(f"{path}: a header of {n} bytes in a file of {size}: truncated, or no safetensors file")
-        d = _json(path, f.read(n))
-    meta = d.pop("__metadata__", {})
-    if not isinstance(meta, dict) or not all(isinstance(v, str) for v in meta.values()):
-        raise FormatError(f"{path}: __metadata__ is no map of strings")
-    data = 8 + n
-    entries = {k: _entry(path, k, e, data, size - data) for k, e in d.items()}
-    at = data
-    for name, e in sorted(entries.items(), key=lambda i: (i[1].begin, i[1].end)):
-        if e.begin != at:
-            raise FormatError(f"{path}: tensor {name!r} {'overlaps' if e.begin < at else 'leaves a hole behind'} the one before")
-        at = e.end
-    if at != size:
-        raise FormatError(f"{path}: {size - at} bytes behind the last tensor")
-    return _Header(path, data, at, entries, meta)
-
-
-def _shards(path: str) -> List[_Header]:
-    """The files of an index, which names each tensor's; they lie beside it."""
-    if not path.endswith(".json"):
-        return [read_header(path)]
-    with open(path, "rb") as f:
-        text = f.read(MAX_HEADER + 1)
-    if len(text) > MAX_HEADER:
-        raise FormatError(f"{path}: an index of more than {MAX_HEADER} bytes")
-    weights = _json(path, text).get("weight_map")
-    if not isinstance(weights, dict) or not all(isinstance(v, str) for v in weights.values()):
-        raise FormatError(f"{path}: weight_map is no map of strings")
-    headers = []
-    for name in sorted(set(weights.values())):
-        if name != os.path.basename(name) or name in ("", ".", ".."):
-            raise FormatError(f"{path}: {name!r} is not the name of a file beside the index")
-        headers.append(read_header(os.path.join(os.path.dirname(path), name)))
-    for h in headers:
-        for key in h.entries:
-            if weights.pop(key, None) != os.path.basename(h.path):
-                raise FormatError(f"{path}: weight_map does not say that tensor {key!r} is in {h.path}")
-    if weights:
-        raise FormatError(f"{path}: tensor {next(iter(weights))!r} is not in the file that weight_map names")
-    return headers
-
-
-def _aligned(h: _Header, base: int) -> bool:
-    return all((base + e.begin) % (DTYPES[e.dtype][1] // 8) == 0 for e in h.entries.values())
-
-
-def _layout(headers: List[_Header]) -> Tuple[List[int], int]:
-    """Where byte 0 of each file would lie in the memory, and the memory's size. File and memory have
-    the same offset in a block, so that reads go directly; unless elements would lie askew."""
-    bases, end = [], 0
-    for h in headers:
-        start = -(-end // BLOCK) * BLOCK
-        base = start + h.data % BLOCK - h.data
-        if not _aligned(h, base):
-            base = start - h.data
-        bases.append(base)
-        end = base + h.end
-    return bases, end
+_GAP = 16 * BLOCK          # what lies between two tensors, of which nothing is wanted, is read with them
+_DIRECT = ("file-dmabuf", "file-p2p", "file-host")
 
 
 class Loaded(Dict[str, Tensor]):
-    """Tensors by name. `paths`: bytes by the way they took; `why`: the reasons; `metadata`: the files' own."""
+    """Tensors by name. paths: bytes by the path that they took; reasons: why no better one; metadata: the files' own;
+    copied: bytes that were copied through host memory."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
         self.paths: Dict[str, int] = {}
-        self.why: List[str] = []
+        self.reasons: List[str] = []
         self.metadata: Dict[str, str] = {}
         self.copied = 0
 
 
-def _count(out: Loaded, done: _core.Done, want: int, path: str) -> None:
-    if done.value() != want:
-        raise FormatError(f"{path}: became shorter while it was read")
-    out.paths[done.path] = out.paths.get(done.path, 0) + want
-    out.copied += done.copied
-    if done.reason and done.reason not in out.why:
-        out.why.append(done.reason)
+def _size(dtype: str) -> int:
+    """Bytes of an element; packed and unknown ones are bytes."""
+    return max(DTYPES.get(dtype, (8,))[0] // 8, 1)
 
 
-def _read(headers: List[_Header], bases: List[int], memory: _core.Memory, out: Loaded, way: str,
-          context: Optional[_core.Context]) -> None:
-    with _core.Ring(_DEPTH, context=context) as ring:
-        for h, base in zip(headers, bases):
-            with _core.File(h.path, way=way, context=context) as f:
-                at = h.data
-                while at < h.end or ring.inflight:
-                    while at < h.end and ring.inflight < _DEPTH:
-                        n = min(PIECE - at % PIECE, h.end - at)
-                        ring.read(f, memory, base + at, n, at, n)
-                        at += n
-                    for done in ring.wait():
-                        _count(out, done, done.cookie, h.path)
+class _Layout:
+    """Where each tensor goes: file and memory have the same offset in a block, so that reads go directly; but a
+    tensor whose elements would be misaligned goes to a place of its own, and is copied there."""
+
+    def __init__(self, fields: List[Field]) -> None:
+        self.places: List[int] = []
+        self.ranges: List[Tuple[int, int, int, int]] = []
+        self.misaligned: List[int] = []
+        at = 0
+        for i, f in enumerate(fields):
+            self.places.append(0)
+            if not f.length:
+                continue
+            if f.offset % _size(f.dtype):
+                self.misaligned.append(i)
+                continue
+            at += (f.offset - at) % BLOCK
+            self.places[i] = at
+            self._add(f, at)
+            at += f.length
+        for i in self.misaligned:
+            f = fields[i]
+            at += -at % 64
+            self.places[i] = at
+            self.ranges.append((f.file, f.offset, f.length, at))
+            at += f.length
+        self.size = at
+
+    def _add(self, f: Field, at: int) -> None:
+        if self.ranges:
+            last, off, n, to = self.ranges[-1]
+            if last == f.file and off + n == f.offset and to + n == at:
+                self.ranges[-1] = (last, off, n + f.length, to)
+                return
+        self.ranges.append((f.file, f.offset, f.length, at))
 
 
-def _cached(h: _Header) -> bool:
-    """Is the file in the page cache, as far as some of its pages tell? Asking reads nothing."""
-    with open(h.path, "rb", buffering=0) as f:
-        for i in range(9):
-            try:
-                if not os.preadv(f.fileno(), [bytearray(1)], h.data + (h.end - h.data - 1) * i // 8, os.RWF_NOWAIT):
-                    return False
-            except OSError:
-                return False
-    return True
+def _cached(path: str, offset: int, length: int) -> bool:
+    """Is that part of the file in the page cache, as far as some of its pages show? Asking reads nothing."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        return all(os.preadv(fd, [bytearray(1)], offset + (length - 1) * i // 8, os.RWF_NOWAIT) for i in range(9))
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
 
 
-def _memory(device: str, size: int, headers: List[_Header], context: Optional[_core.Context]) -> _core.Memory:
+def _memory(device: str, size: int, parts: Dict[str, Tuple[int, int]], context: _core.Context) -> _core.Memory:
     """Of the host's, memory that nobody touches before it is read into: the library's own is zeroed when it is
     allocated, which is a pass more. Where a drive writes, huge pages: there are fewer to pin. Where the page cache
     is copied, small ones: about as fast, and much faster where the host of a virtual machine takes back free memory,
     by huge pages, and has to be asked for each."""
     if device != "host":
         return _core.Memory(device, size, context)
-    m = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if not all(_cached(h) for h in headers if h.end > h.data):
-        try:
-            m.madvise(mmap.MADV_HUGEPAGE)
-        except OSError:
-            pass       # a kernel without them
-    return _core.Memory.from_pointer("host", c.addressof(c.c_char.from_buffer(m)), size, m, context)
+    return _load.host_memory(size, not all(_cached(path, *part) for path, part in parts.items()), context)
 
 
-def load(path: Any, device: str = "host", *, way: str = "auto", context: Optional[_core.Context] = None) -> Loaded:
-    """Loads every tensor of a safetensors file, or of all files of an index (*.json), into `device`.
+def _parts(fields: List[Field]) -> Dict[str, Tuple[int, int]]:
+    """Of each file: from where on, and how much."""
+    out: Dict[str, Tuple[int, int]] = {}
+    for f in fields:
+        if f.length:
+            begin, length = out.get(f.path, (f.offset, 0))
+            out[f.path] = (begin, max(length, f.offset + f.length - begin))
+    return out
 
-    The tensors share one memory, freed with the last of them. `way` forces a path.
+
+def load(file: Any, device: Any = "host", *, path: str = "auto", direct_only: bool = False,
+         context: Optional[_core.Context] = None) -> Loaded:
+    """Loads every tensor of a safetensors file, or of the files of an index (*.json), into `device`.
+
+    file: a name, or tcp://HOST:PORT/PATH of a devio-serve; device: as in Memory, or a torch.device; path: forces a
+    path; direct_only: a direct path or Error (EOPNOTSUPP), never a copy. The tensors share one memory, freed with
+    the last of them. Raises FormatError (the text names the file and the tensor), Error.
     """
-    headers = _shards(os.fspath(path))
-    bases, size = _layout(headers)
+    context = context or _core.default()
+    source = Source.safetensors(file)
+    fields = [source.field(i) for i in range(len(source))]
+    layout = _Layout(fields)
+    if layout.misaligned and (direct_only or path in _DIRECT):
+        f = fields[layout.misaligned[0]]
+        raise _core.Error(errno.EOPNOTSUPP,
+    f"load {f.path}: tensor {f.key!r} begins at byte {f.offset}, which is no multiple of the "
+    f"size of its {f.dtype}: it has to be copied, and path= or direct_only= excludes that")
     out = Loaded()
-    memory = _memory(device, size, headers, context) if any(h.end > h.data for h in headers) else None
+    memory = _memory(_core._spec(device), layout.size, _parts(fields), context) if layout.size else None
     if memory is not None:
-        _read(headers, bases, memory, out, way, context)
-    for h, base in zip(headers, bases):
-        out.metadata.update(h.metadata)
-        for name, e in h.entries.items():
-            out[name] = Tensor(memory, base + e.begin, e.shape, e.dtype)    # an empty one is on the device, too
+        out.paths, out.reasons, out.copied = _load.read_ranges(
+    context, source, memory, layout.ranges, path, direct_only, _GAP)
+    out.metadata = source.metadata
+    for f, place in zip(fields, layout.places):
+        out[f.key] = _load.tensor_of(memory, place, f.shape, f.dtype, f.length)    # an empty one is on the device, too
     return out
 
 
@@ -239,7 +142,7 @@ def _plan(tensors: Dict[str, Any], metadata: Optional[Dict[str, str]], context: 
     header: Dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     at, plan = 0, []
     # The widest elements first: then all of them are aligned.
-    for name, t in sorted(ours.items(), key=lambda i: (-DTYPES[i[1].dtype][1], i[0])):
+    for name, t in sorted(ours.items(), key=lambda i: (-_size(i[1].dtype), i[0])):
         header[name] = {"dtype": t.dtype, "shape": list(t.shape), "data_offsets": [at, at + t.nbytes]}
         plan.append((t, at))
         at += t.nbytes
@@ -248,26 +151,77 @@ def _plan(tensors: Dict[str, Any], metadata: Optional[Dict[str, str]], context: 
     return len(text).to_bytes(8, "little") + text, plan
 
 
-def save(tensors: Dict[str, Any], path: Any, metadata: Optional[Dict[str, str]] = None, *,
+def _create(target: str, old: Optional[os.stat_result]) -> Tuple[int, str]:
+    """A new file beside the target. Nobody but its owner reads what replaces a file before that one's mode is set."""
+    directory, name = os.path.split(target)
+    for _ in range(100):
+        temporary = os.path.join(directory, f".{name[:200]}.{secrets.token_hex(6)}")
+        try:
+            return os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL |
+                           os.O_CLOEXEC, 0o600 if old else 0o666), temporary
+        except FileExistsError:
+            continue
+    raise FileExistsError(f"{target}: no new name beside it is free")
+
+
+def _keep_mode(fd: int, old: os.stat_result) -> None:
+    """The owner where that may be, and the permissions; never setuid and the like for other bytes."""
+    with contextlib.suppress(OSError):
+        os.fchown(fd, old.st_uid, old.st_gid)
+    os.fchmod(fd, stat.S_IMODE(old.st_mode) & 0o777 & (~0 if os.fstat(fd).st_gid == old.st_gid else ~0o070))
+
+
+def _replace(temporary: str, target: str) -> None:
+    """The new file takes the target's name, whatever happens then."""
+    os.replace(temporary, target)
+    fd = os.open(os.path.dirname(target) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):     # some file systems have no fsync of directories
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _write(fd: int, temporary: str, head: bytes, plan: list, old: Optional[os.stat_result], context: Any) -> None:
+    rest = memoryview(head)
+    while rest:
+        rest = rest[os.write(fd, rest):]
+    with _core.File(temporary, os.O_RDWR, context=context) as f:
+        for t, at in plan:
+            hold = t._hold()       # a batch's slot is not read into meanwhile
+            if t.nbytes and f.write(t.memory, t.offset, t.nbytes, len(head) + at).value() != t.nbytes:
+                raise OSError(f"{temporary}: written short")
+            del hold
+        f.sync()
+    if old:
+        _keep_mode(fd, old)
+    os.fsync(fd)
+
+
+def save(tensors: Dict[str, Any], file: Any, metadata: Optional[Dict[str, str]] = None, *,
          context: Optional[_core.Context] = None) -> None:
-    """Writes tensors (ours, or anything with __dlpack__) as a safetensors file; the file is there whole or not at all."""
+    """Writes tensors (ours, or anything that from_dlpack() takes) as a safetensors file, whole or not at all.
+
+    A file of that name is replaced: its mode stays, its owner where this process may give files away; a symbolic link
+    stays one, to the new file. Raises ValueError (not contiguous), Error, OSError.
+    """
     if "__metadata__" in tensors:
         raise ValueError("no tensor can be called __metadata__")
     head, plan = _plan(tensors, metadata, context)
-    path = os.fspath(path)
-    fd, temporary = tempfile.mkstemp(prefix=os.path.basename(path) + ".", dir=os.path.dirname(path) or ".")
+    target = os.path.realpath(os.fsdecode(file))
+    old: Optional[os.stat_result] = None
+    with contextlib.suppress(FileNotFoundError):
+        old = os.stat(target)
+    if old and not stat.S_ISREG(old.st_mode):
+        raise ValueError(f"{target}: only a regular file can be replaced")
+    fd, temporary = _create(target, old)
     try:
-        with os.fdopen(fd, "wb") as f:
-            f.write(head)
-            mask = os.umask(0)
-            os.umask(mask)
-            os.fchmod(f.fileno(), 0o666 & ~mask)
-        with _core.File(temporary, os.O_RDWR, context=context) as f:
-            for t, at in plan:
-                if t.nbytes and f.write(t.memory, t.offset, t.nbytes, len(head) + at).value() != t.nbytes:
-                    raise OSError(f"{temporary}: written short")
-            f.sync()
-        os.replace(temporary, path)
+        try:
+            _write(fd, temporary, head, plan, old, context)
+        finally:
+            os.close(fd)
+        _replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
         raise

@@ -18,12 +18,10 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, Union
 import torch
 from torch.utils import data as _data
 
-from . import data
+from . import _core, data
+from ._load import DTYPES
 
 __all__ = ["Batch", "DataLoader", "Dataset", "dtype"]
-_DTYPES = {"BOOL": "bool", "U8": "uint8", "I8": "int8", "U16": "uint16", "I16": "int16", "F16": "float16",
-           "BF16": "bfloat16", "U32": "uint32", "I32": "int32", "F32": "float32", "U64": "uint64", "I64": "int64",
-           "F64": "float64", "C64": "complex64", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
 Columns = Dict[str, Tuple[Union[str, torch.dtype], Tuple[int, ...], int]]
 
 
@@ -31,11 +29,12 @@ def dtype(name: Union[str, torch.dtype]) -> torch.dtype:
     """torch's dtype for a name as safetensors spells it; TypeError if this torch has none."""
     if isinstance(name, torch.dtype):
         return name
-    if name not in _DTYPES:
-        raise TypeError(f"no dtype is called {name!r}: {', '.join(_DTYPES)}")
-    if not hasattr(torch, _DTYPES[name]):
+    known = DTYPES.get(name)
+    if known is None:
+        raise TypeError(f"no dtype is called {name!r}: {', '.join(DTYPES)}")
+    if not known[2] or not hasattr(torch, known[2]):
         raise TypeError(f"torch {torch.__version__} has no {name}")
-    return getattr(torch, _DTYPES[name])
+    return getattr(torch, known[2])
 
 
 def _size(kind: torch.dtype) -> int:
@@ -43,11 +42,25 @@ def _size(kind: torch.dtype) -> int:
 
 
 def _view(row: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
-    """Bytes (the last side of `row`) as elements; copied only where they lie askew."""
+    """Bytes (the last side of `row`) as elements; copied only where they are misaligned."""
     size = _size(kind)
     if row.storage_offset() % size or row.data_ptr() % size or any(n % size for n in row.stride()[:-1]):
         row = row.contiguous() if not row.is_contiguous() else row.clone()
     return row.view(kind)
+
+
+def _elements(data: torch.Tensor, name: str, shape: Tuple[int, ...]) -> torch.Tensor:
+    """A tensor of a file. What this torch has no dtype for is bytes: by rows, if these end at a byte."""
+    bits = DTYPES.get(name, (0, 0, ""))[0]
+    try:
+        kind = dtype(name)
+    except TypeError:
+        kind = torch.uint8
+    if bits >= 8 and kind is not torch.uint8 or name == "U8":
+        return _view(data, kind).reshape(shape)
+    if bits and shape and shape[-1] * bits % 8 == 0:       # packed: torch's own kinds have several elements in a byte
+        return data.reshape((*shape[:-1], shape[-1] * bits // 8)).view(kind)
+    return data
 
 
 class Batch:
@@ -82,7 +95,8 @@ class Batch:
             shape = ((self.source.record_size - offset) // _size(kind),)
         length = math.prod(shape) * _size(kind)
         if offset < 0 or offset + length > self.source.record_size:
-            raise ValueError(f"{kind} {tuple(shape)} from byte {offset} leave a record of {self.source.record_size} bytes")
+            raise ValueError(
+                f"{kind} {tuple(shape)} from byte {offset} leave a record of {self.source.record_size} bytes")
         if self._step:
             rows = self.base.as_strided((len(self.ids), length), (self._step, 1), self._first + offset)
         else:
@@ -105,7 +119,7 @@ class Batch:
         out = {}
         for item, field, at, length in self._at:
             info = self.source.field(item, field)
-            out[info.key] = _view(self.base[at:at + length], dtype(info.dtype)).reshape(info.shape)
+            out[info.key] = _elements(self.base[at:at + length], info.dtype, info.shape)
         return out
 
 
@@ -130,7 +144,7 @@ class Dataset(_data.IterableDataset):
 
     columns: of records, {name: (dtype, shape, byte offset)}, makes each batch a dict of tensors; without, a batch is
     a tensor of bytes (records), a list of samples (tar), a dict (safetensors). collate: a function that makes
-    of a Batch whatever it wants instead. Other options (batch, shuffle, seed, slots, ...) are devio.data.Loader's.
+    of a Batch whatever is needed instead. Other options (batch, shuffle, seed, slots, ...) are devio.data.Loader's.
 
     The tensors are views: a batch's memory is read into again when none of its tensors is left. What keeps
     tensors for longer has to clone() them, or `slots` has to be larger.
@@ -159,7 +173,7 @@ class Dataset(_data.IterableDataset):
 
     @property
     def loader(self) -> Optional[data.Loader]:
-        """The loader of the latest iteration in this process: its paths, why, info()."""
+        """The loader of the latest iteration in this process: its paths, reasons, info()."""
         return self._last
 
     def set_epoch(self, epoch: int) -> None:
@@ -201,8 +215,9 @@ class Dataset(_data.IterableDataset):
             loader = self._idle.pop()
             if loader.part == wanted:
                 return loader
+        # Two slots at least: a training loop still has the last batch of an epoch when the next one begins.
         loader = data.Loader(self.source, self.device, rank=part[0], world_size=part[1], worker=part[2],
-                             num_workers=part[3], **self.options)
+                             num_workers=part[3], **{"_least_slots": 2, **self.options})
         loader.part = wanted
         if loader.memory.spec.partition(":")[0] in ("cuda", "hip"):
             device = torch.device("cuda", int(loader.memory.spec.partition(":")[2] or 0))
@@ -210,13 +225,13 @@ class Dataset(_data.IterableDataset):
         return loader
 
     def __iter__(self) -> Iterator[Any]:
-        return (out for _told, out in self.batches())
+        return (out for _report, out in self.batches())
 
     def batches(self) -> Iterator[Tuple[tuple, Any]]:
-        """Each batch with (worker, items taken, paths, why)."""
+        """Each batch with (worker, items taken, paths, reasons)."""
         shared, part = _data.get_worker_info() is not None, self._part()
-        if shared and self.device != "host":
-            raise ValueError(f"workers hand batches on through host memory: device {self.device!r} wants num_workers=0")
+        if shared and _core._spec(self.device) != "host":
+            raise ValueError(f"workers hand batches on through host memory: device {self.device!r} needs num_workers=0")
         collate = self.collate or _collate(self.columns)
         self._last = loader = self._open(part)
         loader.start(int(self._epoch), self._skip(part))
@@ -224,13 +239,13 @@ class Dataset(_data.IterableDataset):
             for batch in loader:
                 out = collate(Batch(batch, shared))
                 del batch
-                yield (part[2], loader.taken, dict(loader.paths), list(loader.why)), out
+                yield (part[2], loader.taken, loader.paths, loader.reasons), out
                 del out
         finally:
             self._idle.append(loader)
 
 
-class _Telling(_data.IterableDataset):
+class _Reporting(_data.IterableDataset):
     """A Dataset, each batch with what its worker knows."""
 
     def __init__(self, dataset: Dataset) -> None:
@@ -242,33 +257,33 @@ class _Telling(_data.IterableDataset):
 
 
 class DataLoader(_data.DataLoader):
-    """torch's DataLoader for a Dataset, which also knows where its workers are: state_dict() tells what the
-    training loop has got, load_state_dict() goes on there; paths and why are those of all workers."""
+    """torch's DataLoader for a Dataset, which also knows where its workers are: state_dict() is what the training
+    loop has got, load_state_dict() goes on there; paths and reasons are those of all workers."""
 
     def __init__(self, dataset: Dataset, num_workers: int = 0, **options: Any) -> None:
-        super().__init__(_Telling(dataset), batch_size=None, num_workers=num_workers, **options)
+        super().__init__(_Reporting(dataset), batch_size=None, num_workers=num_workers, **options)
         self._taken: Dict[int, int] = {}
-        self._told: Dict[int, tuple] = {}
+        self._reports: Dict[int, tuple] = {}
 
     def __iter__(self) -> Iterator[Any]:
         self._taken = dict(self.dataset.inner._resume.get("taken", {}))
-        for (worker, taken, paths, why), out in super().__iter__():
-            self._taken[worker], self._told[worker] = taken, (paths, why)
+        for (worker, taken, paths, reasons), out in super().__iter__():
+            self._taken[worker], self._reports[worker] = taken, (paths, reasons)
             yield out
 
     @property
     def paths(self) -> Dict[str, int]:
-        """Bytes by the way they took, since the workers began."""
+        """Bytes by the path that they took, since the workers began."""
         sums: Dict[str, int] = {}
-        for paths, _why in self._told.values():
-            for way, n in paths.items():
-                sums[way] = sums.get(way, 0) + n
+        for paths, _reasons in self._reports.values():
+            for path, n in paths.items():
+                sums[path] = sums.get(path, 0) + n
         return sums
 
     @property
-    def why(self) -> List[str]:
-        """Why no better way was taken."""
-        return sorted({reason for _paths, why in self._told.values() for reason in why})
+    def reasons(self) -> List[str]:
+        """Why no better path was taken."""
+        return sorted({reason for _paths, reasons in self._reports.values() for reason in reasons})
 
     def state_dict(self) -> dict:
         """What the loop has got of this epoch."""

@@ -13,7 +13,7 @@ too_long() {
 
 # shellcheck disable=SC2016  # awk's own $
 # A function's lines, from the one after its name's first to the closing brace.
-project_files | grep -E '^(lib|tools|examples|tests)/.*\.c$' | xargs -r awk '
+project_files | grep -E '^(lib|tools|examples|tests|python)/.*\.c$' | xargs -r awk '
 	FNR == 1 { start = 0 }
 	/^[A-Za-z_].*\(/ && !/;[[:space:]]*$/ && !/^(#|struct|enum|union|static const|const)[^(]*=/ { head = FNR; name = $0 }
 	/^\{/ && head { start = head }
@@ -26,7 +26,7 @@ echo "# $count functions: median $median lines, 90 % at most $p90, longest $(tai
 verdict "functions were found" "$([[ $count -gt 0 ]] || echo none)"
 verdict "no function has more than 80 lines" "$(awk '$1 > 80' "$tmp/functions")"
 verdict "nine functions of ten have at most 40 lines" "$([[ $p90 -le 40 ]] || echo "90 % have at most $p90 lines")"
-verdict "no .c file has more than 500 lines" "$(too_long 500 '^(lib|tools|examples|tests)/.*\.c$')"
+verdict "no .c file has more than 500 lines" "$(too_long 500 '^(lib|tools|examples|tests|python)/.*\.c$')"
 verdict "no public header has more than 200 lines" "$(too_long 200 '^include/.*\.h$')"
 verdict "no example has more than 120 lines" "$(too_long 120 '^examples/.*\.c$')"
 done_testing

@@ -80,7 +80,7 @@ def check_load():
     for k in want:
         same(view(got[k]), want[k])
         same(view(got[k]), theirs[k])
-    print(f"# by {dict(got.paths)}, {got.why}")
+    print(f"# by {dict(got.paths)}, {got.reasons}")
 
 
 def check_save():

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* devio_source_read(): ranges to where they are wanted, and nothing beside them. */
 #include "files.h"
+#include <signal.h>
+#include <sys/time.h>
 
 #define SIZE (3u << 20)
 #define FILES 2
@@ -85,17 +87,23 @@ static void rounds(unsigned int ctx_flags, int path)
 
 	env_open(&e, ctx_flags);
 	for (int round = 0; round < 24; round++) {
-		uint64_t n = make(&e, g, round % 3 ? 500 : 5, round % 3 ? 9000 : 600000);
+		uint64_t n = make(&e, g, round % 3 ? 500 : 5, round % 3 ? 9000 : 600000), sum = 0, paths[DEVIO_PATH_MAX] = { 0 };
 
 		swap_some(&e, g, n);
 		o.depth = round % 2 ? 0 : 1 + round;
 		o.max_read = round % 4 ? 0 : 8192;
 		o.max_files = round % 2;
 		o.path = path;
+		o.path_bytes = paths;
 		must_zero(devio_source_read(e.ctx, e.s, e.mem, g, n, &o));
 		for (uint64_t i = 0; i < n; i++)
 			must(!g[i].error && !g[i].len == !g[i].path, "range %llu", (unsigned long long)i);
 		must(!memcmp(e.host, e.want, SIZE), "round %d: the memory is as it should be", round);
+		for (uint64_t i = 0; i < n; i++)
+			sum += g[i].len;
+		for (int i = 0; i < DEVIO_PATH_MAX; i++)
+			sum -= paths[i];
+		must(!sum, "round %d: all bytes are counted by their path", round);
 	}
 	env_close(&e);
 }
@@ -177,6 +185,49 @@ static void test_errors(void **state)
 	env_close(&e);
 }
 
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+static int stop(void *arg)
+{
+	unsigned int *calls = arg;
+
+	return ++*calls == 2;
+}
+
+/* The wait is interrupted again and again; the second time the caller has enough. */
+static void test_interrupt(void **state)
+{
+	const struct itimerval soon = { { 0, 300 }, { 0, 300 } }, off = { { 0, 0 }, { 0, 0 } };
+	struct devio_load_range g = { .len = SIZE - 5000 };
+	struct devio_read_opts o = DEVIO_OPTS(o);
+	unsigned int calls = 0;
+	int rc = 0;
+	struct env e;
+
+	(void)state;
+	env_open(&e, 0);
+	o.interrupt = stop;
+	o.interrupt_arg = &calls;
+	o.max_read = 4096;
+	o.depth = 1;
+	sigaction(SIGALRM, &(struct sigaction){ .sa_handler = on_alarm }, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	for (int i = 0; i < 1000 && !rc; i++)
+		rc = devio_source_read(e.ctx, e.s, e.mem, &g, 1, &o);
+	setitimer(ITIMER_REAL, &off, NULL);
+	must(rc == -EINTR && calls == 2, "%d after %u calls", rc, calls);
+	memset(e.host, 0xee, SIZE);
+	usleep(20000);
+	for (uint64_t i = 0; i < SIZE; i++)
+		must(e.host[i] == 0xee, "nothing is read into the memory any more");
+	o.interrupt = NULL;
+	must_zero(devio_source_read(e.ctx, e.s, e.mem, &g, 1, &o));
+	env_close(&e);
+}
+
 static void test_records(void **state)
 {
 	struct devio_records_opts o = DEVIO_OPTS(o);
@@ -213,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_merged),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_interrupt),
 		cmocka_unit_test(test_records),
 	};
 

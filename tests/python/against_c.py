@@ -61,9 +61,10 @@ def main():
                 ratios = sorted(p[0] / q[0] for p, q in rows)
                 rate = [statistics.median(r[k][0] for r in rows) for k in (0, 1)]
                 cpu = [statistics.median(r[k][1] for r in rows) / (FILES * RECORDS) * 1e6 for k in (0, 1)]
-                print(f"| {block} together, {'in the page cache' if warm else 'cold'} | {rows[0][0][2]} | {rate[0]:.0f} | "
-                      f"{rate[1]:.0f} | {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) | "
-                      f"{cpu[0]:.1f} | {cpu[1]:.1f} |", flush=True)
+                print(
+    f"| {block} together, {'in the page cache' if warm else 'cold'} | {rows[0][0][2]} | {rate[0]:.0f} | "
+    f"{rate[1]:.0f} | {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}) | "
+    f"{cpu[0]:.1f} | {cpu[1]:.1f} |", flush=True)
         print(f"{rounds} rounds, load average {os.getloadavg()[0]:.0f}, devio {devio.version()}")
     finally:
         for path in paths:

@@ -19,7 +19,7 @@ import time
 import numpy as np
 
 import devio
-from devio import safetensors as ours
+from devio import data
 
 try:
     import safetensors.numpy as other
@@ -28,9 +28,10 @@ except ImportError:
 
 
 def by_mmap(path):
-    h = ours.read_header(path)
+    source = data.Source.safetensors(path)
     with open(path, "rb") as f, mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ) as m:
-        out = {k: np.frombuffer(m, np.uint8, e.end - e.begin, e.begin).copy() for k, e in h.entries.items()}
+        out = {f.key: np.frombuffer(m, np.uint8, f.length, f.offset).copy()
+                                    for f in map(source.field, range(len(source)))}
     return out
 
 

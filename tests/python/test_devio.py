@@ -11,7 +11,7 @@ import unittest
 
 import devio
 from common import Dir, pattern
-from devio import _dlpack, safetensors
+from devio import _load
 
 try:
     import numpy as np
@@ -23,39 +23,32 @@ needs_numpy = unittest.skipIf(np is None, "python3-numpy is not installed")
 
 class Basics(Dir):
     def test_import_is_quick_and_lazy(self):
-        code = ("import sys, time; t = time.process_time(); import devio; t = time.process_time() - t;"
-                "assert 'asyncio' not in sys.modules and 'numpy' not in sys.modules;"
-                "assert 'torch' not in sys.modules and 'devio.data' not in sys.modules;"
-                "assert not any(n in open('/proc/self/maps').read() for n in ('libcuda', 'libamdhip', 'libze', 'devio-load'));"
-                "print(t)")
+        code = (
+    "import sys, time; t = time.process_time(); import devio; t = time.process_time() - t;"
+    "assert 'asyncio' not in sys.modules and 'numpy' not in sys.modules;"
+    "assert 'torch' not in sys.modules and 'devio.data' not in sys.modules;"
+    "assert not any(n in open('/proc/self/maps').read() for n in ('libcuda', 'libamdhip', 'libze', 'devio-load'));"
+    "print(t)")
         times = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(5)]
         self.assertLess(min(times), 0.05)
 
-    def test_every_way_gives_the_bytes(self):
+    def test_every_path_gives_the_bytes(self):
         data = pattern(300001)
         path = self.file("f", data)
-        for way in ("auto", "file-host", "file-bounce", "file-buffered"):
+        for name in ("auto", "file-host", "file-bounce", "file-buffered"):
             for off, n in ((0, 300001), (1, 100), (4096, 8192), (4097, 65537), (511, 1)):
-                with self.subTest(way=way, off=off), devio.File(path, way=way) as f, \
+                with self.subTest(path=name, off=off), devio.File(path, path=name) as f, \
                         devio.Memory("host", 400000) as m:
                     m.copy_in(0, b"\xee" * 400000)
                     try:
                         done = f.read(m, 3, n, off)
                     except devio.Error as e:
-                        self.assertEqual((e.errno, way in ("file-host", "file-bounce")), (errno.EOPNOTSUPP, True))
+                        self.assertEqual((e.errno, name in ("file-host", "file-bounce")), (errno.EOPNOTSUPP, True))
                         continue
                     self.assertEqual(done.value(), n)
                     self.assertIn(done.path, devio.PATHS)
                     self.assertEqual(m.copy_out(0, 400000),
                                      b"\xee" * 3 + data[off:off + n] + b"\xee" * (400000 - 3 - n))
-
-    def test_empty_tensors_are_contiguous(self):
-        import ctypes as c
-        shape, strides = (c.c_int64 * 2)(0, 4), (c.c_int64 * 2)(1, 1)     # as torch exports zeros(0, 4)
-        self.assertEqual(_dlpack._contiguous(_dlpack._Tensor(None, 1, 0, 2, 2, 32, 1, shape, strides, 0)), 0)
-        shape[0] = 3
-        with self.assertRaises(ValueError):
-            _dlpack._contiguous(_dlpack._Tensor(None, 1, 0, 2, 2, 32, 1, shape, strides, 0))
 
     def test_write_then_read(self):
         data = pattern(70001, 5)
@@ -76,7 +69,7 @@ class Basics(Dir):
             devio.Memory("nonsense:7", 4096)
         self.assertIn("nonsense", str(e.exception))
         with self.assertRaises(ValueError):
-            devio.File(self.path("none"), way="file-magic")
+            devio.File(self.path("none"), path="file-magic")
 
     def test_out_of_range_is_refused(self):
         path = self.file("f", pattern(9000))
@@ -158,25 +151,25 @@ class Dlpack(Dir):
     def test_memory_lives_as_long_as_a_view(self):
         m = devio.Memory("host", 1 << 20)
         m.copy_in(0, pattern(1 << 20))
-        before = len(_dlpack._lent)
+        before = _load.views()
         a = np.from_dlpack(devio.Tensor(m, 0, (1 << 20,), "U8"))
         del m
         gc.collect()
         self.assertEqual(a.tobytes(), pattern(1 << 20))
-        self.assertEqual(len(_dlpack._lent), before + 1)
+        self.assertEqual(_load.views(), before + 1)
         del a
         gc.collect()
-        self.assertEqual(len(_dlpack._lent), before)
+        self.assertEqual(_load.views(), before)
 
     def test_capsules_nobody_takes(self):
         t = devio.from_dlpack(np.arange(10))
-        before = len(_dlpack._lent)
+        before = _load.views()
         for version in (None, (0, 8), (1, 0), (2, 1)):
             capsule = t.__dlpack__(max_version=version)
             self.assertIn("versioned" if version and version[0] else '"dltensor"', repr(capsule))
-            self.assertEqual(len(_dlpack._lent), before + 1)
+            self.assertEqual(_load.views(), before + 1)
             del capsule
-            self.assertEqual(len(_dlpack._lent), before)
+            self.assertEqual(_load.views(), before)
 
     def test_versioned_round_trip(self):
         a = np.arange(24, dtype=np.float64).reshape(2, 3, 4)
@@ -242,11 +235,11 @@ class Load(Dir):
     def test_save_and_load(self):
         want = self.tensors()
         devio.save(want, self.path("m.safetensors"), {"format": "np"})
-        for way in ("auto", "file-bounce", "file-buffered"):
+        for name in ("auto", "file-bounce", "file-buffered"):
             try:
-                got = devio.load(self.path("m.safetensors"), way=way)
+                got = devio.load(self.path("m.safetensors"), path=name)
             except devio.Error as e:
-                self.assertEqual((e.errno, way), (errno.EOPNOTSUPP, "file-bounce"))
+                self.assertEqual((e.errno, name), (errno.EOPNOTSUPP, "file-bounce"))
                 continue
             self.same(got, want)
             self.assertEqual(got.metadata, {"format": "np"})
@@ -281,7 +274,7 @@ class Load(Dir):
         self.same(devio.load(self.file("i.index.json", json.dumps(index).encode())), want)
         for bad in ({}, {"weight_map": {"a": 1}}, {"weight_map": {"a": "../one.safetensors"}},
                     {"weight_map": dict(index["weight_map"], more="one.safetensors")},
-                    {"weight_map": {k: "one.safetensors" for k in names[:2]}}):
+                    {"weight_map": {names[0]: "two.safetensors"}}):
             with self.assertRaises(devio.FormatError):
                 devio.load(self.file("bad.json", json.dumps(bad).encode()))
 
@@ -318,18 +311,17 @@ class Malformed(Dir):
             devio.load(path)
 
     def test_the_good_one(self):
-        h = safetensors.read_header(self.write(json.dumps(self.GOOD).encode()))
-        self.assertEqual(h.entries["b"].end - h.entries["b"].begin, 5)
+        self.assertEqual(devio.load(self.write(json.dumps(self.GOOD).encode()))["b"].nbytes, 5)
 
     def test_fields(self):
         for name, field, value, why in (
-                ("a", "dtype", "F33", "dtype"), ("a", "dtype", 7, "dtype"), ("a", "dtype", None, "dtype"),
+                ("a", "dtype", 7, "dtype"), ("a", "dtype", None, "dtype"),
                 ("a", "shape", [2, 4], "bytes"), ("a", "shape", [-2, -3], "counts"), ("a", "shape", [2.0, 3], "counts"),
                 ("a", "shape", [1 << 63, 2], "counts"), ("a", "shape", "23", "counts"), ("a", "shape", [True, 6], "counts"),
-                ("a", "shape", [1 << 40, 1 << 40], "bytes"), ("a", "data_offsets", [0], "pair"),
+                ("a", "shape", [1 << 40, 1 << 40], r"2\^64"), ("a", "data_offsets", [0], "pair"),
                 ("a", "data_offsets", [24, 0], "truncated"), ("a", "data_offsets", [4, 28], "hole"),
                 ("b", "data_offsets", [23, 28], "overlaps"), ("b", "data_offsets", [25, 30], "truncated"),
-                ("b", "data_offsets", [1 << 62, (1 << 62) + 5], "truncated"), ("b", "more", 1, "wants")):
+                ("b", "data_offsets", [1 << 62, (1 << 62) + 5], "truncated")):
             with self.subTest(field=field, value=value):
                 bad = json.loads(json.dumps(self.GOOD))
                 bad[name][field] = value
@@ -342,11 +334,12 @@ class Malformed(Dir):
         self.refused(self.write(good, length=1 << 40), "header")
         self.refused(self.write(good, length=len(good) - 1), "JSON")
         self.refused(self.write(good, data=28), "truncated")
-        self.refused(self.write(good, data=30), "behind")
+        self.refused(self.write(good, data=30), "follow the last")
         self.refused(self.write(b"[]"), "object")
         self.refused(self.write(b"{\xff}"), "JSON")
         self.refused(self.write(b"[" * 100000), "JSON")
-        self.refused(self.write(good[:-1] + b"," + good[1:]), "twice")
+        self.refused(self.write(b"{" * 100000), "JSON")
+        self.refused(self.write(good[:-1] + b"," + good[1:]), "duplicate")
         self.refused(self.write(b'{"__metadata__": {"x": 1}}', 0), "metadata")
 
 

@@ -10,7 +10,7 @@ import unittest
 
 import devio
 from common import Dir, pattern
-from devio import _dlpack, data
+from devio import _load, data
 
 try:
     import numpy as np
@@ -31,7 +31,8 @@ class Dlpack(Dir):
     def test_out_without_a_copy(self):
         m = devio.Memory("host", 4096)
         m.copy_in(0, pattern(4096))
-        for dtype, kind in (("BF16", torch.bfloat16), ("I64", torch.int64), ("U8", torch.uint8), ("F16", torch.float16)):
+        for dtype, kind in (("BF16", torch.bfloat16), ("I64", torch.int64),
+                            ("U8", torch.uint8), ("F16", torch.float16)):
             t = torch.from_dlpack(devio.Tensor(m, 64, (5, 7), dtype))
             self.assertEqual((t.dtype, tuple(t.shape), t.data_ptr()), (kind, (5, 7), m.device_ptr + 64))
 
@@ -52,13 +53,13 @@ class Dlpack(Dir):
             devio.from_dlpack(t.t())
 
     def test_lifetimes(self):
-        before = len(_dlpack._lent)
+        before = _load.views()
         t = torch.from_dlpack(devio.Tensor(devio.Memory("host", 4096), 0, (4096,), "U8"))[5:]
         gc.collect()
-        self.assertEqual(len(_dlpack._lent), before + 1)
+        self.assertEqual(_load.views(), before + 1)
         del t
         gc.collect()
-        self.assertEqual(len(_dlpack._lent), before)
+        self.assertEqual(_load.views(), before)
 
     def test_save_and_load(self):
         want = {"w": torch.rand(33, 7).to(torch.bfloat16), "b": torch.arange(5)}
@@ -104,7 +105,7 @@ class Dataset(Dir):
             self.assertEqual(batch["x"].stride(), (SIZE // 4, 11, 1))
         del batch
         gc.collect()
-        self.assertEqual(len(dataset.loader._back), 1)
+        self.assertEqual(dataset.loader._returned, 1)
 
     def test_iterations_at_once(self):
         dataset = self.dataset(shuffle=True)
@@ -176,7 +177,8 @@ class Dataset(Dir):
 
         def member(rank):
             try:
-                torch.distributed.init_process_group("gloo", f"file://{self.path('rendezvous')}", rank=rank, world_size=2)
+                torch.distributed.init_process_group(
+    "gloo", f"file://{self.path('rendezvous')}", rank=rank, world_size=2)
                 queue.put(self.check(DataLoader(dataset, batch_size=None, num_workers=rank)))
             except BaseException as e:
                 queue.put(repr(e))
@@ -216,15 +218,26 @@ class Dataset(Dir):
             next(iter(self.dataset(columns={"x": ("F12", (1,), 0)})))
         with self.assertRaises(ValueError):
             self.dataset(rank=1)
-        self.assertEqual(next(iter(self.dataset(columns={"x": ("F32", (3,), 1)})))["x"].shape, (64, 3))    # askew: a copy
+        self.assertEqual(next(iter(self.dataset(columns={"x": ("F32", (3,), 1)})))[
+                         "x"].shape, (64, 3))    # misaligned: a copy
 
 
 @unittest.skipIf(missing, missing)
 class Example(Dir):
     def test_train(self):
         script = os.path.join(os.path.dirname(__file__), "..", "..", "examples", "train.py")
-        out = subprocess.run([sys.executable, os.path.abspath(script), "--items", "4000", "--batch", "64", "--device", "host"],
-                             cwd=self._dir.name, stdout=subprocess.PIPE, check=True, timeout=300).stdout.decode()
+        out = subprocess.run([sys.executable,
+    os.path.abspath(script),
+    "--items",
+    "4000",
+    "--batch",
+    "64",
+    "--device",
+    "host"],
+    cwd=self._dir.name,
+    stdout=subprocess.PIPE,
+    check=True,
+     timeout=300).stdout.decode()
         losses = [float(x) for x in re.findall(r"loss ([0-9.]+)", out)]
         self.assertEqual(len(losses), 3)
         self.assertLess(losses[2], losses[0] * 0.8)
