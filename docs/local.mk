@@ -4,6 +4,11 @@
 dist_man_MANS += docs/man/devio.7 docs/man/devio-bench.1 docs/man/devio-cp.1 docs/man/devio-nc.1 docs/man/devio-nicd.8 docs/man/devio-serve.1 \
 	docs/man/devio_completion.3 docs/man/devio_ctx.3 \
 	docs/man/devio_file.3 docs/man/devio_mem.3 docs/man/devio_nic.3 docs/man/devio_ring.3 docs/man/devio_sock.3 docs/man/devio_stat.3 docs/man/devio_uring.3
+EXTRA_DIST += docs/tutorial/load-a-file.md docs/tutorial/many-reads.md docs/tutorial/tcp.md docs/tutorial/datasets.md \
+	docs/tutorial/own-io-uring.md tests/check/docs.bash tests/check/docs.py
+docs_scripts = tests/check/docs-code.sh
+dist_check_SCRIPTS += $(docs_scripts)
+TESTS += $(docs_scripts)
 EXTRA_DIST += docs/architecture.md docs/rooms.dot docs/bench.md docs/hw.md docs/perf.md docs/python.md docs/man/aliases NEWS CONTRIBUTING.md
 
 man_aliases = cd $(srcdir) && sh docs/man/aliases $(filter %.3,$(dist_man_MANS))
