@@ -9,7 +9,9 @@ EXTRA_DIST += docs/tutorial/load-a-file.md docs/tutorial/many-reads.md docs/tuto
 docs_scripts = tests/check/docs-code.sh
 dist_check_SCRIPTS += $(docs_scripts)
 TESTS += $(docs_scripts)
-EXTRA_DIST += docs/architecture.md docs/rooms.dot docs/bench.md docs/hw.md docs/perf.md docs/python.md docs/man/aliases NEWS CONTRIBUTING.md
+EXTRA_DIST += docs/architecture.md docs/rooms.dot docs/hw.md docs/python.md docs/performance.md docs/man/aliases NEWS CONTRIBUTING.md \
+	docs/measurements/index.md docs/measurements/library.md docs/measurements/instructions.md \
+	docs/measurements/datasets.md docs/measurements/devio-bench.md docs/measurements/gpu.md
 
 man_aliases = cd $(srcdir) && sh docs/man/aliases $(filter %.3,$(dist_man_MANS))
 install-data-hook:

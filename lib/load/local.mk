@@ -21,4 +21,3 @@ lib_libdevio_load_la_DEPENDENCIES = lib/load/libdvload.la lib/libdevio.la lib/li
 EXTRA_DIST += lib/libdevio-load.map lib/devio-load.pc.in
 pkgconfig_DATA += lib/devio-load.pc
 dist_man_MANS += docs/man/devio_source.3 docs/man/devio_loader.3
-EXTRA_DIST += docs/load.md

@@ -31,9 +31,9 @@ unset FAKE_FAIL
 "$here/cuda.sh" perf >"$out/third" 2>&1
 check "the figures are measured" "grep -q '^ok .* perf, files' '$out/third'"
 check "and known to be false" "grep -q '\"fake\": true' '$out/perf-cuda.json' && grep -q 'FIGURES OF THE FAKE' '$out/hw.log'"
-cp "$here/../../docs/perf.md" "$out/doc.md"
+cp "$here/../../docs/measurements/gpu.md" "$out/doc.md"
 check "and never written down" "! '$here/perf-cuda' --from '$out/perf-cuda.json' --write '$out/doc.md' >'$out/hw.log' 2>&1 &&
-	grep -q 'not written' '$out/hw.log' && cmp -s '$here/../../docs/perf.md' '$out/doc.md'"
+	grep -q 'not written' '$out/hw.log' && cmp -s '$here/../../docs/measurements/gpu.md' '$out/doc.md'"
 sed 's/"fake": true/"fake": false/' "$out/perf-cuda.json" >"$out/real.json"
 check "others are" "'$here/perf-cuda' --from '$out/real.json' --write '$out/doc.md' >'$out/hw.log' 2>&1 &&
 	grep -q '| the slower of the two limits |' '$out/doc.md'"

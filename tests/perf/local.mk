@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The programs behind docs/perf.md, and of its figures those that repeat as a test.
+# The programs behind docs/measurements/library.md, and of its figures those that repeat as a test.
 perf_programs = \
 	tests/perf/perf-cost \
 	tests/perf/perf-files \

@@ -45,7 +45,7 @@ tests_vm_devmem_tcp_SOURCES = tests/vm/devmem-tcp.c tests/vm/devmem-io.c tests/v
 	tests/vm/devmem-zcrx.c $(devmem_peer)
 tests_vm_devmem_tcp_LDADD = $(URING_LIBS) -lpthread
 
-# and by the library: as it should be, what it costs (docs/perf.md), and when things break.
+# and by the library: as it should be, what it costs (docs/measurements/instructions.md), and when things break.
 check_PROGRAMS += tests/vm/devmem-lib tests/vm/devmem-cost tests/vm/devmem-trouble
 devmem_rig = tests/vm/devmem-lib.h tests/vm/devmem-rig.c $(devmem_peer)
 devmem_libs = lib/libdevio.la $(URING_LIBS) -lpthread

@@ -78,7 +78,7 @@ static void wait_until(struct bench_run *run, uint64_t when)
  * the kernel stops the tick of an idle processor and restarts it afterwards, and in a
  * virtual machine each of these is an exit to the host: such a job gets a timer every
  * 4 ms, a tick at 250 Hz, to keep some of that out of the measurement. Other jobs do not:
- * a thread that wakes earlier finds fewer completions and wakes more often. docs/bench.md
+ * a thread that wakes earlier finds fewer completions and wakes more often. docs/measurements/devio-bench.md
  * has the figures.
  */
 static bool one_at_a_time(const struct bench_run *run)

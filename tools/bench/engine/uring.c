@@ -12,7 +12,7 @@
  * The first that the kernel accepts is used, but not the very first with many small
  * requests in flight. IORING_SETUP_DEFER_TASKRUN (Linux 6.1) makes a single completion
  * cheaper, but small ones pile up unless each of them wakes the thread, which then does
- * not keep up if it shares its CPU with the kernel's workers: docs/bench.md has the figures.
+ * not keep up if it shares its CPU with the kernel's workers: docs/measurements/devio-bench.md has the figures.
  */
 #define SMALL 8192
 static const unsigned int setup_flags[] = {
