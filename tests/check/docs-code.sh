@@ -7,4 +7,4 @@
 # shellcheck source=docs.bash
 . "$SRC/tests/check/docs.bash"
 use_installed
-python3 "$SRC/tests/check/docs.py" run "$SRC"/docs/tutorial/*.md
+python3 "$SRC/tests/check/docs.py" run "$SRC"/docs/tutorial/*.md "$SRC"/docs/concepts.md "$SRC"/docs/tools/*.md

@@ -1,0 +1,10 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The README, and docs/install.md, followed line by line: commands run, programs compile and work. What takes root is
+# checked for its syntax; installing goes to a scratch directory.
+# shellcheck source=tap.bash
+. "$(dirname "$0")/tap.bash"
+# shellcheck source=docs.bash
+. "$SRC/tests/check/docs.bash"
+use_installed
+BUILD=$BUILD python3 "$SRC/tests/check/docs.py" readme "$SRC/README.md" "$SRC/docs/install.md"
