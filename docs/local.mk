@@ -13,7 +13,7 @@ docs_pages = CONTRIBUTING.md docs/index.md docs/install.md docs/concepts.md docs
 	docs/measurements/datasets.md docs/measurements/devio-bench.md docs/measurements/gpu.md
 docs_site =
 EXTRA_DIST += $(docs_pages) $(docs_site) docs/rooms.dot docs/man/aliases NEWS tests/check/docs.bash tests/check/docs.py
-docs_scripts = tests/check/readme.sh tests/check/docs-code.sh tests/check/docs-links.sh
+docs_scripts = tests/check/readme.sh tests/check/docs-code.sh tests/check/docs-links.sh tests/check/docs-reasons.sh
 dist_check_SCRIPTS += $(docs_scripts)
 TESTS += $(docs_scripts)
 
