@@ -64,3 +64,6 @@ install_packages() {
 compiler() {
 	if command -v ccache >/dev/null; then echo "ccache $1"; else echo "$1"; fi
 }
+
+# make html
+packages_check+=(doxygen python3-sphinx python3-myst-parser python3-breathe furo)
