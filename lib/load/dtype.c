@@ -48,5 +48,5 @@ DEVIO_API int devio_dtype_find(const char *name)
 {
 	const struct devio_dtype *d = name ? dv_dtype_find(name) : NULL;
 
-	return d ? (int)(d - dtypes) : dv_err(-ENOENT, "dtype: no dtype is called '%.60s'", name ? name : "(NULL)");
+	return d ? (int)(d - dtypes) : dv_err(-ENOENT, "dtype: unknown dtype '%.60s'", name ? name : "(NULL)");
 }

@@ -103,7 +103,7 @@ static int check_all(const struct index *x, struct devio_source *s)
 			return dv_err(-EBADMSG, "index %.140s: tensor '%.60s' is not in %.80s: index and files do not "
 				      "match", x->path, key, json_object_get_string(value));
 	}
-	return dv_err(-EBADMSG, "index %s: it does not name as many tensors as were found", x->path);
+	return dv_err(-EBADMSG, "index %s: the number of tensors that it names does not match its files", x->path);
 }
 
 static int add_all(struct index *x, struct json_object *top, struct devio_source *s)

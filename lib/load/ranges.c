@@ -99,7 +99,7 @@ static int reap(struct job *j, unsigned int keep)
 
 		/* A signal may have come just before the wait, or to another thread: ask now and then, too. */
 		if ((n == -EINTR || !n) && j->o->interrupt && j->o->interrupt(j->o->interrupt_arg))
-			return dv_err(-EINTR, "load: a signal ended the reading");
+			return dv_err(-EINTR, "load: interrupted by a signal");
 		if (n < 0 && n != -EINTR)
 			return n;
 		for (int i = 0; i < n; i++) {
