@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hot path: an operation with one range that needs no edges and no copy consists of a
- * single part. A plan, derived from the first operation of its kind, tells how to issue
+ * single part. A plan, derived from the first operation of its kind, describes how to issue
  * it; anything out of the ordinary becomes a full operation.
  */
 #include "config.h"
