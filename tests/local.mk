@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# What all tests share; each folder has its own local.mk. Lists of files: one a line, so that changes do not meet.
+# What all tests share; each folder has its own local.mk. Lists of files: one a line, so that changes do not conflict.
 EXTRA_DIST += tests/test.h tests/rig.h tests/sockrig.h tests/forbid.h
 
 # Programs that name no libraries of their own are tests of the library as an application sees it.

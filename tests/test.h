@@ -24,7 +24,7 @@
 	must(must_rc == (err), "%s: %ld, not %d: %s", #expr, must_rc, (int)(err), devio_errmsg()); \
 	must(devio_errmsg()[0], "%s: a sentence", #expr); } while (0)
 
-/* A skip tells why; in TAP it is counted as one. */
+/* A skip has its reason; in TAP it is counted as one. */
 #define must_skip(...) do { print_message("# skipped: " __VA_ARGS__); print_message("\n"); skip(); } while (0)
 
 #endif

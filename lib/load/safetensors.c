@@ -79,7 +79,8 @@ static int parse_entry(const struct header *h, const char *name, struct json_obj
 	e->shape = NULL;
 	/* Members besides these three are for other readers. */
 	if (!json_object_is_type(o, json_type_object) || !json_object_object_get_ex(o, "dtype", &dtype) ||
-	    !json_object_object_get_ex(o, "shape", &e->shape) || !json_object_object_get_ex(o, "data_offsets", &offsets))
+	    !json_object_object_get_ex(o, "shape", &e->shape) ||
+	    !json_object_object_get_ex(o, "data_offsets", &offsets))
 		return bad(h, name, "it needs dtype, shape and data_offsets");
 	if (!json_object_is_type(dtype, json_type_string))
 		return bad(h, name, "its dtype is not a string");
@@ -146,8 +147,12 @@ static int check_layout(const struct header *h)
 static int add_entry(const struct header *h, const struct entry *e, struct devio_source *s)
 {
 	struct dv_field f = {
-		.off = h->data + e->begin, .len = e->end - e->begin, .file = s->shards.nr - 1,
-		.dtype = e->known ? e->known->name : NULL, .shape = s->dims.nr, .rank = json_object_array_length(e->shape),
+		.off = h->data + e->begin,
+		.len = e->end - e->begin,
+		.file = s->shards.nr - 1,
+		.dtype = e->known ? e->known->name : NULL,
+		.shape = s->dims.nr,
+		.rank = json_object_array_length(e->shape),
 	};
 	uint64_t key = 0, dim = 0;
 	int rc = dv_source_add_text(s, e->name, strlen(e->name), &key);

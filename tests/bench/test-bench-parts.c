@@ -197,8 +197,10 @@ static void sizes(void **state)
 {
 	static const struct { const char *text; uint64_t bytes; int rc; } all[] = {
 		{ "0", 0, 0 }, { "4096", 4096, 0 }, { "4k", 4096, 0 }, { "4K", 4096, 0 }, { "4kb", 4096, 0 },
-		{ "4KB", 4096, 0 }, { "4KiB", 4096, 0 }, { "4ki", 4096, 0 }, { "1m", 1 << 20, 0 }, { "2G", 2ull << 30, 0 },
-		{ "3t", 3ull << 40, 0 }, { "1p", 1ull << 50, 0 }, { "12b", 12, 0 }, { "", 0, -EINVAL }, { "k", 0, -EINVAL },
+		{ "4KB", 4096, 0 }, { "4KiB", 4096, 0 }, { "4ki", 4096, 0 }, { "1m", 1 << 20, 0 },
+		{ "2G", 2ull << 30, 0 },
+		{ "3t", 3ull << 40, 0 }, { "1p", 1ull << 50, 0 }, { "12b", 12, 0 }, { "", 0, -EINVAL },
+		{ "k", 0, -EINVAL },
 		{ "-1", 0, -EINVAL }, { "4x", 0, -EINVAL }, { "4kx", 0, -EINVAL }, { "4 k", 0, -EINVAL },
 		{ "9223372036854775808", 0, -ERANGE }, { "9000000000g", 0, -ERANGE }, { "8192p", 0, -ERANGE },
 		{ "99999999999999999999999999999999999999", 0, -ERANGE }, { "0x10", 0, -EINVAL },
@@ -217,7 +219,8 @@ static void sizes(void **state)
 static void times(void **state)
 {
 	static const struct { const char *text; uint64_t ns; int rc; } all[] = {
-		{ "30", 30000000000u, 0 }, { "500ms", 500000000, 0 }, { "1.5s", 1500000000, 0 }, { "2m", 120000000000u, 0 },
+		{ "30", 30000000000u, 0 }, { "500ms", 500000000, 0 }, { "1.5s", 1500000000, 0 },
+		{ "2m", 120000000000u, 0 },
 		{ "1h", 3600000000000u, 0 }, { "7us", 7000, 0 }, { "0", 0, 0 }, { "", 0, -EINVAL }, { "x", 0, -EINVAL },
 		{ "5 parsecs", 0, -EINVAL }, { "-3", 0, -EINVAL }, { "1e300", 0, -ERANGE }, { "nan", 0, -EINVAL },
 	};
@@ -239,7 +242,8 @@ static void bad_values(void **state)
 		{ "rw", "reed" }, { "rw", "" }, { "bs", "0" }, { "bs", "2g" }, { "bs", "4k,4k,4k,4k" }, { "bs", "," },
 		{ "bssplit", "4k/50:8k/40" }, { "bssplit", "4k/60:8k/60" }, { "bssplit", "" }, { "bssplit", "x/100" },
 		{ "size", "101%" }, { "size", "%" }, { "size", "-4k" }, { "offset", "1q" }, { "rwmixread", "101" },
-		{ "iodepth", "0" }, { "iodepth", "16385" }, { "iodepth", "4x" }, { "numjobs", "-1" }, { "numjobs", "1025" },
+		{ "iodepth", "0" }, { "iodepth", "16385" }, { "iodepth", "4x" }, { "numjobs", "-1" },
+		{ "numjobs", "1025" },
 		{ "runtime", "soon" }, { "time_based", "2" }, { "direct", "yes" }, { "ioengine", "libaio" },
 		{ "path", "file-nonsense" }, { "xfer", "7" }, { "verify", "md5" }, { "verify_pattern", "0x" },
 		{ "verify_pattern", "0xgg" }, { "verify_pattern", "256" }, { "random_distribution", "zipf:0" },
@@ -248,12 +252,15 @@ static void bad_values(void **state)
 		{ "random_distribution", "zoned:50/50:60/50" }, { "random_distribution", "zoned:50/50:50/40" },
 		{ "random_distribution", "zoned:" }, { "random_distribution", "zoned:100" },
 		{ "random_distribution", "zoned:100/x" }, { "random_distribution", "zoned_abs:100/0" },
-		{ "rw", "randread:0" }, { "rw", "read:x" }, { "rw", "read:-4k" }, { "rw_sequencer", "backwards" }, { "cpus_allowed", "" }, { "cpus_allowed", "3-1" },
-		{ "cpus_allowed", "1,,2" }, { "cpus_allowed", "1," }, { "cpus_allowed", "99999" }, { "percentile_list", "0" },
+		{ "rw", "randread:0" }, { "rw", "read:x" }, { "rw", "read:-4k" }, { "rw_sequencer", "backwards" },
+		{ "cpus_allowed", "" }, { "cpus_allowed", "3-1" },
+		{ "cpus_allowed", "1,,2" }, { "cpus_allowed", "1," }, { "cpus_allowed", "99999" },
+		{ "percentile_list", "0" },
 		{ "percentile_list", "99:50" }, { "percentile_list", "101" }, { "percentile_list", "50:" },
 		{ "percentile_list", "1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17:18:19:20:21" },
 		{ "numa_mem_policy", "bind" }, { "numa_mem_policy", "local:0" }, { "numa_mem_policy", "bind:x" },
-		{ "file_service_type", "zipf" }, { "file_service_type", "roundrobin:0" }, { "continue_on_error", "maybe" },
+		{ "file_service_type", "zipf" }, { "file_service_type", "roundrobin:0" },
+		{ "continue_on_error", "maybe" },
 		{ "staging", "1" }, { "nrfiles", "0" }, { "loops", "0" }, { "rate", "fast" }, { "rate_iops", "1,x" },
 		{ "no_such_option", "1" }, { "zonesize", "1m" }, { "protocol", "udp" }, { "port", "70000" },
 	};
@@ -300,9 +307,9 @@ static void good_values(void **state)
 	assert_int_equal(job.rate[DIR_WRITE], 2 << 20);
 }
 
-static const char job_file[] =
-	"# a comment\n; another\n[global]\nbs=8k\nrw = randread \n\n[first job]\nsize=1m\niodepth=4\ntime_based\nruntime=5\n"
-	"[global]\nbs=16k\n[second]\r\nrw=write\r\nsize=${TEST_SIZE}\n[third[x]]\nsize=1m\n";
+static const char job_file[] = "# a comment\n; another\n[global]\nbs=8k\nrw = randread \n\n[first "
+			       "job]\nsize=1m\niodepth=4\ntime_based\nruntime=5\n"
+			       "[global]\nbs=16k\n[second]\r\nrw=write\r\nsize=${TEST_SIZE}\n[third[x]]\nsize=1m\n";
 
 static void job_files(void **state)
 {
@@ -337,7 +344,8 @@ static void job_files(void **state)
 static void bad_job_files(void **state)
 {
 	static const struct { const char *text, *line; } bad[] = {
-		{ "bs=4k\n", "line 1" }, { "[a]\nbs=4k\n[]\n", "line 3" }, { "[a\n", "line 1" }, { "[a] b\n", "line 1" },
+		{ "bs=4k\n", "line 1" }, { "[a]\nbs=4k\n[]\n", "line 3" }, { "[a\n", "line 1" },
+		{ "[a] b\n", "line 1" },
 		{ "[a]\n=3\n", "line 2" }, { "[a]\nbs\n", "line 2" }, { "[a]\nbs=\n", "line 2" },
 		{ "[a]\n\n\nnonsense=1\n", "nonsense" }, { "[a]\nbs=${NOT_IN_THE_ENVIRONMENT}\n", "NOT_IN" },
 		{ "[a]\nrw=read:x\n", "size of the hole" },

@@ -161,5 +161,11 @@ rule "examples/loader.c adds <devio/load.h>" '^examples/loader\.c$' "include/dev
 rule "examples/own-ring.c alone has an io_uring" '^examples/own-ring\.c$' "include/devio\\.h|include/devio/uring\\.h|<liburing\\.h>"
 rule "tests/sys and tests/hw include <devio.h>" '^tests/(sys|hw)/' \
 	"config\\.h|include/devio\\.h|include/devio/uring\\.h|<liburing\\.h>|tests/[^/]*/?[^/]+\\.h|<json-c/.*"
+# A tab leads to the next multiple of 8.
+# shellcheck disable=SC2016  # awk's own $
+wide=$(project_files | grep -E '\.[ch]$' | xargs -r awk '
+	{ n = 0; for (i = 1; i <= length; i++) n = substr($0, i, 1) == "\t" ? n - n % 8 + 8 : n + 1 }
+	n > 120 { print FILENAME ":" FNR ": " n " columns" }')
+verdict "no line of C has more than 120 columns" "$wide"
 verdict "every quoted include was found" "$(grep -F '?' "$tmp/all")"
 done_testing

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of file-dmabuf share: a file of known bytes, memories, looks at the bytes. */
+/* What the tests of file-dmabuf share: a file of known bytes, memories, checks of the bytes. */
 #ifndef DMABUFTEST_H
 #define DMABUFTEST_H
 

@@ -134,7 +134,7 @@ static int add(int ring_fd, uint32_t slot, const struct dv_uring_regbuf_desc *d)
 	struct reg *g = &regs[nr_regs];
 	int rc = fake.reg_err;
 
-	/* 7.4 knows no flags: whether a kernel does is asked once. */
+	/* 7.4 knows no flags: whether a kernel does is probed once. */
 	if (d->flags)
 		return -EINVAL;
 	fake.tried++;

@@ -47,11 +47,11 @@ static int buf_map(struct devio_mem *m)
 	return 0;
 }
 
-/* A device's copy: it is under way until the second look at it. */
+/* A device's copy: pending until the second poll. */
 struct deferred {
 	void *to, *from;
 	size_t len;
-	int looks;
+	int polls;
 };
 
 static int buf_copy(struct devio_mem *m, uint64_t off, void *host, size_t len, bool out, struct dv_copy *c)
@@ -72,7 +72,7 @@ static int buf_copy_poll(struct devio_mem *m, struct dv_copy *c, bool wait)
 	struct deferred *d = c->tok;
 
 	(void)m;
-	if (!wait && !d->looks++)
+	if (!wait && !d->polls++)
 		return 0;
 	memcpy(d->to, d->from, d->len);
 	free(d);

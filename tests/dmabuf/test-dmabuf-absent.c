@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A kernel without dma-buf fixed buffers is asked once in a process, and every operation says so. */
+/* A kernel without dma-buf fixed buffers is probed once in a process, and every operation reports it. */
 #include "dmabuftest.h"
 
 static void read_bounced(struct bed *b, struct devio_mem *m)

@@ -42,8 +42,9 @@ static void test_evict(void **state)
 			read_direct(&b, i, (round * 3 + i) * BLOCK);
 	s = stats(b.ctx);
 	must(fake.live == 2 && fake.peak == 2, "never more than two: %u", fake.peak);
-	must(fake.tried == 15 && s.dmabuf_misses == 15 && s.dmabuf_evictions == 13, "%u tried, %llu missed, %llu evicted",
-	     fake.tried, (unsigned long long)s.dmabuf_misses, (unsigned long long)s.dmabuf_evictions);
+	must(fake.tried == 15 && s.dmabuf_misses == 15 && s.dmabuf_evictions == 13,
+	     "%u tried, %llu missed, %llu evicted", fake.tried, (unsigned long long)s.dmabuf_misses,
+	     (unsigned long long)s.dmabuf_evictions);
 	mems_free(3);
 	bed_close(&b);
 }
@@ -69,7 +70,7 @@ static void test_lru(void **state)
 	bed_close(&b);
 }
 
-/* More memories in flight at once than slots: what has no slot goes another way or waits, and is not condemned. */
+/* More memories in flight at once than slots: what has no slot falls back or waits, and the path stays enabled. */
 static void test_crowd(void **state)
 {
 	struct devio_completion c[MEMS];
@@ -100,7 +101,7 @@ static void test_crowd(void **state)
 	bed_close(&b);
 }
 
-/* A memory freed while it is registered and idle: gone when the ring is looked at. */
+/* A memory freed while it is registered and idle: its registration goes when the ring is polled. */
 static void test_mem_freed(void **state)
 {
 	struct devio_completion c;
@@ -135,7 +136,7 @@ static void test_mem_freed_in_flight(void **state)
 			read_direct(&b, 0, 0);
 		must_zero(devio_ring_read(b.ring, b.file, mem[0], 0, MIB, 0, 1));
 		devio_mem_free(mem[0]);
-		must(fake.mems == 2, "the operation holds it");
+		must(fake.mems == 2, "the operation has a reference");
 		must(devio_ring_submit(b.ring) >= 0, "submit");
 		c = wait_one(b.ring);
 		must(c.result == MIB, "%lld", (long long)c.result);
@@ -210,7 +211,7 @@ static void test_two_files(void **state)
 	bed_close(&b);
 }
 
-/* The synchronous calls' rings are nobody's: they let go when the memory or the file is closed. */
+/* The synchronous calls' rings have no owner: they release registrations when the memory or the file is closed. */
 static void test_sync(void **state)
 {
 	struct devio_completion c;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* file-dmabuf: what is told of the path, and what happens when the kernel refuses. */
+/* file-dmabuf: what is reported of the path, and what happens when the kernel refuses. */
 #include <devio/uring.h>
 #include "dmabuftest.h"
 
@@ -47,8 +47,8 @@ static void must_read_bounced(struct bed *b, struct devio_mem *m, uint64_t off)
 	     devio_path_name(c.path));
 }
 
-/* A ring of the application without a table: its own fault, not the kernel's; nothing is learnt from it. */
-static void test_bad_loan(void **state)
+/* A ring of the application without a buffer table: its error, not the kernel's; nothing is learnt from it. */
+static void test_bad_slots(void **state)
 {
 	struct devio_attach_opts ao = { .sz = sizeof(ao), .entries = 8, .buf_first = 0, .buf_count = 4 };
 	struct io_uring_cqe *cqe;
@@ -139,7 +139,7 @@ static void test_misaligned(void **state)
 	bed_close(&b);
 }
 
-/* A hole: the same call by the next path, told; the next operation is direct again. */
+/* A hole: the same call by the next path, which is reported; the next operation is direct again. */
 static void test_hole(void **state)
 {
 	struct devio_completion c;
@@ -165,8 +165,8 @@ static void test_hole(void **state)
 	bed_close(&b);
 }
 
-/* Eight refusals in a row condemn the path for the pair; a success in between forgives. */
-static void test_strikes(void **state)
+/* Eight refusals in a row disable the path for the pair; a success in between starts the count again. */
+static void test_refusals(void **state)
 {
 	struct devio_completion c;
 	struct devio_mem *m;
@@ -217,7 +217,8 @@ static void test_errors(void **state)
 		fake.io_err = -EIO;
 		fake.io_err_left = 1;
 		c = ring_read(&b, m, 0, MIB, 0);
-		must(c.result == -EIO && c.reason == DEVIO_REASON_IO && !c.good, "EIO is told: %lld", (long long)c.result);
+		must(c.result == -EIO && c.reason == DEVIO_REASON_IO && !c.good, "EIO is reported: %lld",
+		     (long long)c.result);
 		devio_mem_free(m);
 		bed_close(&b);
 	}
@@ -300,7 +301,7 @@ static void test_registration_refused(void **state)
 	}
 }
 
-/* The exporter takes the mapping away (a GPU reset, a BAR resized): the data still comes. */
+/* The exporter takes the mapping away (a GPU reset, a BAR resized): the data still arrives. */
 static void test_revoked(void **state)
 {
 	struct devio_mem *m;
@@ -337,7 +338,7 @@ static void test_remapped(void **state)
 	bed_close(&b);
 }
 
-/* A cancellation between a refusal and the other way must not pass for success. */
+/* A cancellation between a refusal and the fallback must not be reported as success. */
 static void test_cancel_refused(void **state)
 {
 	enum { PARTS = 3 };
@@ -368,7 +369,7 @@ static void test_cancel_refused(void **state)
 	bed_close(&b);
 }
 
-/* The application's own ring, with slots 3 .. 6 of its table lent. */
+/* The application's own ring, with slots 3 .. 6 of its table for the library. */
 static void test_borrowed(void **state)
 {
 	struct devio_attach_opts ao = { .sz = sizeof(ao), .entries = 8, .buf_first = 3, .buf_count = 4 };
@@ -399,7 +400,7 @@ static void test_borrowed(void **state)
 	must(fake.tried == 1 && fake.ios == 3, "one registration, three direct I/Os");
 	devio_mem_free(m);
 	devio_ring_close(r);
-	must(!fake.live, "the ring let go of the slots");
+	must(!fake.live, "the ring released the slots");
 	io_uring_queue_exit(&u);
 	bed_close(&b);
 }
@@ -407,9 +408,9 @@ static void test_borrowed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bad_loan), /* first: what is learnt of the kernel is learnt once */
+		cmocka_unit_test(test_bad_slots), /* first: what is learnt of the kernel is learnt once */
 		cmocka_unit_test(test_aligned), cmocka_unit_test(test_edges), cmocka_unit_test(test_misaligned),
-		cmocka_unit_test(test_hole), cmocka_unit_test(test_strikes), cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_hole), cmocka_unit_test(test_refusals), cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_forced), cmocka_unit_test(test_direct_only),
 		cmocka_unit_test(test_registration_refused), cmocka_unit_test(test_revoked),
 		cmocka_unit_test(test_remapped), cmocka_unit_test(test_cancel_refused),

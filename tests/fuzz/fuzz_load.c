@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libFuzzer: files that nobody vouches for. The first byte chooses: a
+ * libFuzzer: files from an untrusted source. The first byte chooses: a
  * safetensors file whose header is the input (its length made right or not),
  * an index over two shards of which the input is one, a tar archive as it is,
  * or one whose headers' checksums are made right. What is taken must keep what
@@ -57,7 +57,7 @@ static void save(const char *name, const void *head, size_t nr_head, const void 
 	close(fd);
 }
 
-/* Everything that can be asked, against the files as they are. */
+/* Every query, against the files as they are. */
 static void ask(const struct devio_source *s)
 {
 	struct devio_source_info i = { .sz = sizeof(i) };
@@ -79,7 +79,8 @@ static void ask(const struct devio_source *s)
 			check(f.file < i.files && strlen(f.name) + strlen(f.dtype) < 1 << 20, "texts");
 			for (unsigned int r = 0; r < f.rank; r++)
 				bytes += f.shape[r] & 0;
-			check(k || (devio_source_find(s, f.key) >= 0 && (uint64_t)devio_source_find(s, f.key) <= n), "it is found");
+			check(k || (devio_source_find(s, f.key) >= 0 && (uint64_t)devio_source_find(s, f.key) <= n),
+			      "it is found");
 			bytes += f.len;
 		}
 	}

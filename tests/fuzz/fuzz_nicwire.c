@@ -47,7 +47,8 @@ static void answer(const void *from, size_t n, uint32_t op)
 	check(a.err <= 0 && a.err >= -4095, "an error");
 	check(a.op == op || (a.op == DV_NICD_REFUSE && a.err), "of the request");
 	check(!a.err || *a.text, "a sentence");
-	check(a.err || op != DV_NICD_OPEN || (a.queue && a.queues && a.queues <= DV_NICD_QUEUES_MAX && a.binding), "a NIC");
+	check(a.err || op != DV_NICD_OPEN || (a.queue && a.queues && a.queues <= DV_NICD_QUEUES_MAX && a.binding),
+	      "a NIC");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -57,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
-	/* A copy of its size, behind which nothing may be read; else hardly one in 2^64 is looked at further. */
+	/* A copy of its size, behind which nothing may be read; else hardly one in 2^64 gets beyond its magic number.
+	 */
 	s = malloc(size);
 	memcpy(s, data + 1, size - 1);
 	if (data[0] & 0x80 && size - 1 >= sizeof(head))

@@ -277,7 +277,7 @@ static void ring_new(void)
 	check(!devio_ring_open(ctx, &o, &ring), "ring");
 }
 
-/* What was in flight ended one way or the other. */
+/* What was in flight has completed, whatever its result. */
 static void ring_close(void)
 {
 	devio_ring_close(ring);

@@ -29,7 +29,7 @@ static void heads(const uint8_t *data, size_t size)
 	struct dv_wire_answer a;
 
 	memcpy(head, data, size < sizeof(head) ? size : sizeof(head));
-	if (size && data[size - 1] & 1) /* else hardly one in 2^32 is looked at further */
+	if (size && data[size - 1] & 1) /* else hardly one in 2^32 gets beyond its magic number */
 		memcpy(head, "dvs1", 4);
 	if (dv_wire_get_request(head, &q)) {
 		check((q.op == DV_WIRE_OPEN && q.len <= DV_WIRE_PATH) ||
@@ -65,7 +65,9 @@ static void name(const uint8_t *data, size_t size)
 	if (!rc) {
 		check(*u.host && *u.port && atoi(u.port) > 0 && atoi(u.port) < 65536, "host and port");
 		check(*u.path && *u.path != '/' && strlen(u.path) <= DV_WIRE_PATH && u.path > text, "a path");
-		check(asprintf(&again, text[6] == '[' ? "tcp://[%s]:%s/%s" : "tcp://%s:%s/%s", u.host, u.port, u.path) > 0, "memory");
+		check(asprintf(&again, text[6] == '[' ? "tcp://[%s]:%s/%s" : "tcp://%s:%s/%s", u.host, u.port, u.path) >
+			      0,
+		      "memory");
 		check(!strcmp(text, again), "the same name");
 		free(again);
 	}

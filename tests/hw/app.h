@@ -49,11 +49,11 @@ struct cu_access {
 	X(ctx_get, cuCtxGetCurrent, (void **ctx)) \
 	X(ctx_set, cuCtxSetCurrent, (void *ctx)) \
 	X(ctx_sync, cuCtxSynchronize, (void)) \
-	X(mem_info, cuMemGetInfo_v2, (size_t *unused, size_t *total)) \
-	X(alloc, cuMemAlloc_v2, (cu_ptr *ptr, size_t size)) \
+	X(mem_info, cuMemGetInfo_v2, (size_t * unused, size_t * total)) \
+	X(alloc, cuMemAlloc_v2, (cu_ptr * ptr, size_t size)) \
 	X(free, cuMemFree_v2, (cu_ptr ptr)) \
-	X(alloc_managed, cuMemAllocManaged, (cu_ptr *ptr, size_t size, unsigned int flags)) \
-	X(alloc_async, cuMemAllocAsync, (cu_ptr *ptr, size_t size, void *stream)) \
+	X(alloc_managed, cuMemAllocManaged, (cu_ptr * ptr, size_t size, unsigned int flags)) \
+	X(alloc_async, cuMemAllocAsync, (cu_ptr * ptr, size_t size, void *stream)) \
 	X(free_async, cuMemFreeAsync, (cu_ptr ptr, void *stream)) \
 	X(host_alloc, cuMemHostAlloc, (void **host, size_t size, unsigned int flags)) \
 	X(host_free, cuMemFreeHost, (void *host)) \
@@ -61,11 +61,12 @@ struct cu_access {
 	X(to_host, cuMemcpyDtoH_v2, (void *dst, cu_ptr src, size_t len)) \
 	X(to_device_async, cuMemcpyHtoDAsync_v2, (cu_ptr dst, const void *src, size_t len, void *stream)) \
 	X(fill, cuMemsetD8_v2, (cu_ptr dst, unsigned char byte, size_t len)) \
-	X(granularity, cuMemGetAllocationGranularity, (size_t *size, const struct cu_prop *prop, int option)) \
-	X(reserve, cuMemAddressReserve, (cu_ptr *ptr, size_t size, size_t align, cu_ptr hint, unsigned long long flags)) \
+	X(granularity, cuMemGetAllocationGranularity, (size_t * size, const struct cu_prop *prop, int option)) \
+	X(reserve, cuMemAddressReserve, \
+	  (cu_ptr * ptr, size_t size, size_t align, cu_ptr hint, unsigned long long flags)) \
 	X(unreserve, cuMemAddressFree, (cu_ptr ptr, size_t size)) \
-	X(create, cuMemCreate, (unsigned long long *handle, size_t size, const struct cu_prop *prop, \
-				unsigned long long flags)) \
+	X(create, cuMemCreate, \
+	  (unsigned long long *handle, size_t size, const struct cu_prop *prop, unsigned long long flags)) \
 	X(release, cuMemRelease, (unsigned long long handle)) \
 	X(map, cuMemMap, (cu_ptr ptr, size_t size, size_t off, unsigned long long handle, unsigned long long flags)) \
 	X(unmap, cuMemUnmap, (cu_ptr ptr, size_t size)) \
@@ -100,7 +101,7 @@ bool hw_fake(void);
 /* What the calling thread has as its current context. */
 void *hw_current(void);
 
-/* Bytes of the device that nobody has; in the current context. */
+/* Unallocated bytes of the device; in the current context. */
 size_t hw_unused(void);
 
 /* n bytes that repeat nowhere nearby. */

@@ -145,7 +145,7 @@ static void run_batch(struct job *j)
 	with_file(j, batch_part);
 }
 
-const struct way ways_cufile[] = {
+const struct method methods_cufile[] = {
 	{ "cufile", prepare, run_read, false },
 	{ "cufile-registered", prepare_registered, run_read, false },
 	{ "cufile-batch", prepare, run_batch, false },

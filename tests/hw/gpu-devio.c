@@ -80,7 +80,7 @@ static void run_buffered(struct job *j)
 	by_path(j, DEVIO_PATH_FILE_BUFFERED);
 }
 
-const struct way ways_devio[] = {
+const struct method methods_devio[] = {
 	{ "devio", prepare, run_auto, false },
 	{ "devio-file-bounce", prepare, run_bounce, false },
 	{ "devio-file-buffered", prepare, run_buffered, false },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What one writes by hand, and the limits: the drive alone, the copy alone. */
+/* What programs do without the library, and the limits: the drive alone, the copy alone. */
 #include "config.h"
 #include <errno.h>
 #include <liburing.h>
@@ -79,7 +79,7 @@ static void run_double(struct job *j)
 	j->staging = 2 * j->block * j->threads;
 }
 
-const struct way ways_hand[] = {
+const struct method methods_hand[] = {
 	{ "read-copy", NULL, run_read, false },
 	{ "double-buffer", NULL, run_double, false },
 	{ 0 },
@@ -192,7 +192,7 @@ static void run_copy(struct job *j)
 	need(cu.stream_sync(copy_stream), "cuStreamSynchronize");
 }
 
-const struct way ways_limit[] = {
+const struct method methods_limit[] = {
 	{ "drive", prepare_arena, run_drive, true },
 	{ "pread", prepare_arena, run_pread, true },
 	{ "copy", prepare_copy, run_copy, true },

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file into GPU memory by one of several ways, timed, and every byte compared
+ * A file into GPU memory by one of several methods, timed, and every byte compared
  * at its destination.
  *
  *   gpu-read make FILE SIZE
- *   gpu-read WAY FILE BLOCK DEPTH THREADS COUNT DIRECT
+ *   gpu-read METHOD FILE BLOCK DEPTH THREADS COUNT DIRECT
  *
  * COUNT blocks are read at random places, or all of the file in order if it is
- * 0. DIRECT 1: not by the page cache. `gpu-read ways` lists the ways. Prints
+ * 0. DIRECT 1: not by the page cache. `gpu-read methods` lists the methods. Prints
  * one line of JSON. Timed is from the opening of the file to the last byte on
  * the device; the context, the memory there and the opening of libraries are not.
  */
@@ -47,7 +47,7 @@ void need(int rc, const char *what)
 }
 
 /* All threads, the kernel's workers for this process too. */
-/* The file's content: a word tells where it stands. */
+/* The file's content: each word is its own offset. */
 static uint64_t word(uint64_t i)
 {
 	uint64_t x = (i + 1) * 0x9e3779b97f4a7c15ULL;
@@ -135,7 +135,9 @@ void in_threads(struct job *j, void (*fn)(struct job *j, uint64_t from, uint64_t
 	}
 	p = calloc(j->threads, sizeof(*p));
 	for (unsigned int t = 0; t < j->threads; t++) {
-		p[t] = (struct part){ .j = j, .from = j->nr * t / j->threads, .to = j->nr * (t + 1) / j->threads, .fn = fn };
+		p[t] = (struct part){
+			.j = j, .from = j->nr * t / j->threads, .to = j->nr * (t + 1) / j->threads, .fn = fn
+		};
 		need(pthread_create(&p[t].thread, NULL, run_part, &p[t]), "pthread_create");
 	}
 	for (unsigned int t = 0; t < j->threads; t++)
@@ -164,12 +166,12 @@ static void verify(const struct job *j)
 	free(want);
 }
 
-static const struct way *find_way(const char *name)
+static const struct method *find_method(const char *name)
 {
-	static const struct way *const all[] = { ways_devio, ways_hand, ways_limit, ways_cufile };
+	static const struct method *const all[] = { methods_devio, methods_hand, methods_limit, methods_cufile };
 
 	for (unsigned int k = 0; k < sizeof(all) / sizeof(all[0]); k++)
-		for (const struct way *w = all[k]; w->name; w++) {
+		for (const struct method *w = all[k]; w->name; w++) {
 			if (!name)
 				puts(w->name);
 			else if (!strcmp(w->name, name))
@@ -178,7 +180,7 @@ static const struct way *find_way(const char *name)
 	return NULL;
 }
 
-static void measure(struct job *j, const struct way *w)
+static void measure(struct job *j, const struct method *w)
 {
 	double t, c;
 	struct rusage u;
@@ -196,15 +198,17 @@ static void measure(struct job *j, const struct way *w)
 	getrusage(RUSAGE_SELF, &u);
 	if (!w->to_host)
 		verify(j);
-	printf("{\"way\": \"%s\", \"seconds\": %.6f, \"cpu\": %.6f, \"bytes\": %llu, \"ops\": %llu, \"staging\": %llu, "
-	       "\"rss_growth\": %ld, \"block\": %llu, \"depth\": %u, \"threads\": %u, \"direct\": %d, \"path\": \"%s\", "
-	       "\"verified\": %s, \"note\": \"%s\"}\n", j->how, t, c, (unsigned long long)job_bytes(j),
-	       (unsigned long long)j->nr, (unsigned long long)j->staging, (u.ru_maxrss - rss) * 1024,
-	       (unsigned long long)j->block, j->depth, j->threads, j->direct, j->path ? j->path : "",
-	       w->to_host ? "false" : "true", j->note);
+	printf("{\"method\": \"%s\", \"seconds\": %.6f, \"cpu\": %.6f, \"bytes\": %llu, \"ops\": %llu, \"staging\": "
+	       "%llu, "
+	       "\"rss_growth\": %ld, \"block\": %llu, \"depth\": %u, \"threads\": %u, \"direct\": %d, \"path\": "
+	       "\"%s\", "
+	       "\"verified\": %s, \"note\": \"%s\"}\n",
+	       j->how, t, c, (unsigned long long)job_bytes(j), (unsigned long long)j->nr,
+	       (unsigned long long)j->staging, (u.ru_maxrss - rss) * 1024, (unsigned long long)j->block, j->depth,
+	       j->threads, j->direct, j->path ? j->path : "", w->to_host ? "false" : "true", j->note);
 }
 
-static void set_up(struct job *j, const struct way *w)
+static void set_up(struct job *j, const struct method *w)
 {
 	const char *why = hw_load();
 	struct stat st;
@@ -231,15 +235,16 @@ static void set_up(struct job *j, const struct way *w)
 int main(int argc, char **argv)
 {
 	struct job j = { 0 };
-	const struct way *w;
+	const struct method *w;
 
-	if (argc == 2 && !strcmp(argv[1], "ways"))
-		return find_way(NULL) != NULL;
+	if (argc == 2 && !strcmp(argv[1], "methods"))
+		return find_method(NULL) != NULL;
 	if (argc == 4 && !strcmp(argv[1], "make"))
 		return make(argv[2], strtoull(argv[3], NULL, 10));
-	w = argc == 8 ? find_way(argv[1]) : NULL;
+	w = argc == 8 ? find_method(argv[1]) : NULL;
 	if (!w) {
-		fprintf(stderr, "usage: gpu-read make FILE SIZE | gpu-read WAY FILE BLOCK DEPTH THREADS COUNT DIRECT\n");
+		fprintf(stderr,
+			"usage: gpu-read make FILE SIZE | gpu-read METHOD FILE BLOCK DEPTH THREADS COUNT DIRECT\n");
 		return 2;
 	}
 	j.how = argv[1];

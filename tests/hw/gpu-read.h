@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A file into GPU memory by several ways: what they share. */
+/* A file into GPU memory by several methods: what they share. */
 #ifndef HW_GPU_READ_H
 #define HW_GPU_READ_H
 
@@ -33,12 +33,12 @@ void need(int rc, const char *what);
 void in_threads(struct job *j, void (*part)(struct job *j, uint64_t from, uint64_t to));
 
 /* prepare: once for a process, not timed; run: timed, from the opening of the file on. */
-struct way {
+struct method {
 	const char *name;
 	void (*prepare)(struct job *j);
 	void (*run)(struct job *j);
 	bool to_host;            /* a limit: nothing arrives on the device */
 };
-extern const struct way ways_devio[], ways_hand[], ways_limit[], ways_cufile[];
+extern const struct method methods_devio[], methods_hand[], methods_limit[], methods_cufile[];
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * TCP into GPU memory without libdevio, and TCP alone: what it is compared with.
  *
- *   gpu-tcp send PORT BYTES             to 127.0.0.1; waits until somebody listens
+ *   gpu-tcp send PORT BYTES             to 127.0.0.1; retries until there is a listener
  *   gpu-tcp recv PORT BLOCK             TCP alone, into one pinned buffer
  *   gpu-tcp recv-copy PORT BLOCK        recv(), then cuMemcpyHtoD
  *   gpu-tcp double-buffer PORT BLOCK    recv() into one pinned buffer while the other is copied
@@ -174,7 +174,8 @@ static int receive(const char *how, const char *port)
 	sum = !strcmp(how, "double-buffer") ? double_buffer(fd) : recv_copy(fd, !strcmp(how, "recv-copy"));
 	t = perf_clock(CLOCK_MONOTONIC) - t;
 	c = perf_clock(CLOCK_PROCESS_CPUTIME_ID) - c;
-	printf("{\"way\": \"%s\", \"seconds\": %.6f, \"cpu\": %.6f, \"received\": %llu}\n", how, t, c, (unsigned long long)sum);
+	printf("{\"method\": \"%s\", \"seconds\": %.6f, \"cpu\": %.6f, \"received\": %llu}\n", how, t, c,
+	       (unsigned long long)sum);
 	fflush(stdout);
 	_exit(0);
 }

@@ -37,5 +37,5 @@ check "and never written down" "! '$here/perf-cuda' --from '$out/perf-cuda.json'
 sed 's/"fake": true/"fake": false/' "$out/perf-cuda.json" >"$out/real.json"
 check "others are" "'$here/perf-cuda' --from '$out/real.json' --write '$out/doc.md' >'$out/hw.log' 2>&1 &&
 	grep -q '| the slower of the two limits |' '$out/doc.md'"
-check "every way ran" "! grep -q 'did not run' '$out/doc.md'"
+check "every method ran" "! grep -q 'did not run' '$out/doc.md'"
 echo "1..$n"

@@ -41,7 +41,8 @@ static bool fails(void)
 	int n = countdown;
 
 	calls++;
-	while (n > 0 && !__atomic_compare_exchange_n((int *)&countdown, &n, n - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+	while (n > 0 &&
+	       !__atomic_compare_exchange_n((int *)&countdown, &n, n - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		;
 	if (n == 1)
 		hit = true;
@@ -119,8 +120,9 @@ ENDS(cuEventQuery, (void *event), (event), SHIM_CALLS, 0)
 ENDS(cuEventSynchronize, (void *event), (event), SHIM_CALLS, 0)
 MAKES(cuMemHostRegister_v2, (void *host, size_t len, unsigned int flags), (host, len, flags), SHIM_HOST, 1)
 ENDS(cuMemHostUnregister, (void *host), (host), SHIM_HOST, -1)
-MAKES(cuMemGetHandleForAddressRange, (void *fd, unsigned long long ptr, size_t size, int type, unsigned long long flags),
-      (fd, ptr, size, type, flags), SHIM_CALLS, 0)
+MAKES(cuMemGetHandleForAddressRange,
+      (void *fd, unsigned long long ptr, size_t size, int type, unsigned long long flags), (fd, ptr, size, type, flags),
+      SHIM_CALLS, 0)
 
 void shim_arm(int nth)
 {

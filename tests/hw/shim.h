@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a test asks of the library that stands between libdevio and the driver. */
+/* Controls of the library between libdevio and the driver. */
 #ifndef HW_SHIM_H
 #define HW_SHIM_H
 
@@ -11,7 +11,7 @@ enum shim_kind { SHIM_ALLOCATIONS, SHIM_CONTEXTS, SHIM_PUSHES, SHIM_STREAMS, SHI
 /* The n-th call from now on fails; 0: none. */
 void shim_arm(int nth);
 bool shim_fired(void);
-/* How many there are; SHIM_CALLS: since shim_arm(). */
+/* Their number; SHIM_CALLS: since shim_arm(). */
 long shim_live(enum shim_kind kind);
 
 #endif

@@ -110,7 +110,8 @@ static int scenario(void)
 		rc = with_ring(ctx, m);
 		mt_ok(devio_mem_get_info(m, &info));
 		if (!rc)
-			rc = devio_mem_import_ptr(ctx, hw_spec(), (void *)(uintptr_t)(info.device_ptr + 1), SIZE - 1, &part);
+			rc = devio_mem_import_ptr(ctx, hw_spec(), (void *)(uintptr_t)(info.device_ptr + 1), SIZE - 1,
+						  &part);
 		if (!rc)
 			devio_mem_free(part);
 		if (!rc && info.caps & DEVIO_MEM_EXPORT)
@@ -157,7 +158,7 @@ static void test_every_call(void **state)
 	}
 	mt_ok(rc);
 	assert_true(n > 40);
-	printf("# %d calls failed in turn, %ld of them without harm\n", n - 1, survived);
+	printf("# %d calls failed in turn, %ld of them without consequence\n", n - 1, survived);
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory that libdevio allocates on a GPU: seen by the driver's own copies, given back to the last byte. */
+/* Memory that libdevio allocates on a GPU: checked by the driver's own copies, freed to the last byte. */
 #include "config.h"
 #include <fcntl.h>
 #include <unistd.h>
@@ -40,7 +40,7 @@ static uint64_t address(struct devio_mem *m)
 	return info.device_ptr;
 }
 
-/* What the application puts there libdevio finds, and the other way round. */
+/* libdevio reads what the application has written, and the reverse. */
 static void test_same_bytes(void **state)
 {
 	static const size_t sizes[] = { 1, 3, 255, 4095, 4097, 65536, 1000003, 33u << 20 };
@@ -84,7 +84,7 @@ static void test_odd_places(void **state)
 	devio_mem_free(m);
 }
 
-/* Offsets that 32 bits do not hold. */
+/* Offsets beyond 32 bits. */
 static void test_large(void **state)
 {
 	const uint64_t size = (4ULL << 30) + 12345, places[] = { 0, (4ULL << 30) - 5, size - 4096 };

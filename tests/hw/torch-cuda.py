@@ -244,7 +244,7 @@ def by_devio(files):
     return {k: view(v) for k, v in devio.load(files[0], device=WHERE).items()}
 
 
-WAYS = {
+METHODS = {
     "devio.load": by_devio,
     "safetensors.torch.load_file": lambda files: st.load_file(files[0], device=str(DEVICE)),
     "torch.load": lambda files: torch.load(files[1], map_location=DEVICE, weights_only=True),
@@ -291,25 +291,25 @@ def perf():
     del data
     for warm in (False, True):
         s = {"name": f"{mib} MiB in 16 tensors, {'warm' if warm else 'cold'}, Python", "bytes": mib << 20,
-             "ways": {w: [] for w in WAYS}}
+             "methods": {w: [] for w in METHODS}}
         result["python"].append(s)
         for r in range(-1, 7):          # the first one only sets up
-            order = random.Random(r).sample(sorted(WAYS), len(WAYS))
+            order = random.Random(r).sample(sorted(METHODS), len(METHODS))
             for w in order:
-                if w not in s["ways"]:
+                if w not in s["methods"]:
                     continue
                 cache(files, warm)
                 try:
-                    line = one(WAYS[w], files, want)
+                    line = one(METHODS[w], files, want)
                 except Exception as e:      # the others still tell
                     print(f"# {w}: {e}", flush=True)
-                    del s["ways"][w]
+                    del s["methods"][w]
                     continue
                 if r >= 0:
-                    s["ways"][w].append(line)
+                    s["methods"][w].append(line)
             if r >= 2 and time.monotonic() > end - (0 if warm else 60):
                 break
-        for w, runs in s["ways"].items():
+        for w, runs in s["methods"].items():
             gbs = sorted(s["bytes"] / 1e9 / x["seconds"] for x in runs)
             print(f"# {s['name']}: {w}: {gbs[0]:.2f} to {gbs[-1]:.2f} GB/s", flush=True)
         with open(target, "w") as f:

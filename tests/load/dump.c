@@ -60,7 +60,8 @@ static FILE *out(const char *name, const char *end)
 	return f;
 }
 
-static void by_ranges(struct devio_ctx *ctx, const struct devio_source *s, const struct devio_source_info *info, FILE *to)
+static void by_ranges(struct devio_ctx *ctx, const struct devio_source *s, const struct devio_source_info *info,
+		      FILE *to)
 {
 	struct devio_load_range *g = calloc(info->items * info->max_fields + 1, sizeof(*g));
 	struct devio_mem *mem;

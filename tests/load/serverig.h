@@ -50,7 +50,7 @@ static RIG_UNUSED struct server server_start(unsigned int port, const char *cons
 	return s;
 }
 
-/* Ends it by the signal; returns its status as wait(2) tells it. */
+/* Ends it by the signal; returns its wait(2) status. */
 static RIG_UNUSED int server_stop(struct server *s, int sig)
 {
 	int status = -1;

@@ -4,8 +4,25 @@
 #include <poll.h>
 
 enum lie {
-	HONEST, SILENT, GARBAGE, WRONG_MAGIC, WRONG_OP, WRONG_LENGTH, SHORT, HEAD_ONLY, REFUSES, RESETS, UNKNOWN_STATUS, TOO_MUCH,
-	ANOTHER_SIZE, OPEN_GARBAGE, OPEN_HUGE, OPEN_NO_VERSION, OPEN_SILENT, OPEN_ENDS, OPEN_TRICKLES,
+	HONEST,
+	SILENT,
+	GARBAGE,
+	WRONG_MAGIC,
+	WRONG_OP,
+	WRONG_LENGTH,
+	SHORT,
+	HEAD_ONLY,
+	REFUSES,
+	RESETS,
+	UNKNOWN_STATUS,
+	TOO_MUCH,
+	ANOTHER_SIZE,
+	OPEN_GARBAGE,
+	OPEN_HUGE,
+	OPEN_NO_VERSION,
+	OPEN_SILENT,
+	OPEN_ENDS,
+	OPEN_TRICKLES,
 };
 
 #define SIZE 400000u
@@ -18,7 +35,7 @@ static void put(int fd, unsigned int op, unsigned int status, uint32_t len, uint
 	(void)!send(fd, head, sizeof(head), MSG_NOSIGNAL);
 }
 
-/* Sends without caring whether anybody reads. */
+/* Sends, whether or not the peer reads. */
 static void put_bytes(int fd, uint64_t off, uint32_t len)
 {
 	unsigned char *buf = malloc(len);
@@ -146,10 +163,19 @@ static const struct {
 	enum lie lie;
 	int error, other;
 } lies[] = {
-	{ HONEST, 0, 0 }, { SILENT, -ETIMEDOUT, 0 }, { GARBAGE, -EPROTO, 0 }, { WRONG_MAGIC, -EPROTO, 0 },
-	{ WRONG_OP, -EPROTO, 0 }, { WRONG_LENGTH, -EPROTO, 0 }, { SHORT, -ECONNRESET, 0 }, { HEAD_ONLY, -ECONNRESET, 0 },
-	{ REFUSES, -EBUSY, -ECONNRESET }, { RESETS, -ECONNRESET, 0 }, { UNKNOWN_STATUS, -EPROTO, 0 },
-	{ TOO_MUCH, 0, -EPROTO }, { ANOTHER_SIZE, -ESTALE, 0 },
+	{ HONEST, 0, 0 },
+	{ SILENT, -ETIMEDOUT, 0 },
+	{ GARBAGE, -EPROTO, 0 },
+	{ WRONG_MAGIC, -EPROTO, 0 },
+	{ WRONG_OP, -EPROTO, 0 },
+	{ WRONG_LENGTH, -EPROTO, 0 },
+	{ SHORT, -ECONNRESET, 0 },
+	{ HEAD_ONLY, -ECONNRESET, 0 },
+	{ REFUSES, -EBUSY, -ECONNRESET },
+	{ RESETS, -ECONNRESET, 0 },
+	{ UNKNOWN_STATUS, -EPROTO, 0 },
+	{ TOO_MUCH, 0, -EPROTO },
+	{ ANOTHER_SIZE, -ESTALE, 0 },
 };
 
 /* What comes is right or an error, and nothing else of the memory is touched. */
@@ -160,7 +186,8 @@ static void check(const struct devio_load_range *g, unsigned int nr, const unsig
 
 	for (unsigned int i = 0; i < nr; i++) {
 		bad += g[i].error != 0;
-		must(!g[i].error || g[i].error == error || g[i].error == other, "error %d: %s", g[i].error, devio_errmsg());
+		must(!g[i].error || g[i].error == error || g[i].error == other, "error %d: %s", g[i].error,
+		     devio_errmsg());
 		rig_fill(want, 4, g[i].off, g[i].len);
 		must(g[i].error || !memcmp(want, host + g[i].mem_off, g[i].len), "range %u", i);
 		for (unsigned int k = 0; k < 100; k++)
@@ -206,11 +233,21 @@ static void test_lies(void **state)
 static void test_open(void **state)
 {
 	static const struct { enum lie lie; int error; } bad[] = {
-		{ OPEN_GARBAGE, -EPROTO }, { OPEN_HUGE, -EPROTO }, { OPEN_NO_VERSION, -EPROTO }, { OPEN_SILENT, -ETIMEDOUT },
-		{ OPEN_ENDS, -ECONNRESET }, { OPEN_TRICKLES, -EPROTO },
-		/* these are told when the header is read */
-		{ SILENT, -ETIMEDOUT }, { GARBAGE, -EPROTO }, { WRONG_MAGIC, -EPROTO }, { WRONG_LENGTH, -EPROTO },
-		{ SHORT, -ECONNRESET }, { REFUSES, -EBUSY }, { RESETS, -ECONNRESET }, { UNKNOWN_STATUS, -EPROTO },
+		{ OPEN_GARBAGE, -EPROTO },
+		{ OPEN_HUGE, -EPROTO },
+		{ OPEN_NO_VERSION, -EPROTO },
+		{ OPEN_SILENT, -ETIMEDOUT },
+		{ OPEN_ENDS, -ECONNRESET },
+		{ OPEN_TRICKLES, -EPROTO },
+		/* these are detected when the header is read */
+		{ SILENT, -ETIMEDOUT },
+		{ GARBAGE, -EPROTO },
+		{ WRONG_MAGIC, -EPROTO },
+		{ WRONG_LENGTH, -EPROTO },
+		{ SHORT, -ECONNRESET },
+		{ REFUSES, -EBUSY },
+		{ RESETS, -ECONNRESET },
+		{ UNKNOWN_STATUS, -EPROTO },
 		{ HONEST, -EBADMSG },
 	};
 

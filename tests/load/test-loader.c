@@ -129,7 +129,8 @@ static void test_modes(void **state)
 			must(e.host[at] == 0xee, "mode %zu: byte %llu behind the budget", i, (unsigned long long)at);
 		memset(e.seen, 0, e.items);
 		must_zero(devio_loader_start(l, 1, 0));
-		must((take_all(&e, l, &nr) != first) == !!(m->o.flags & SHUFFLE), "mode %zu: a new order each epoch", i);
+		must((take_all(&e, l, &nr) != first) == !!(m->o.flags & SHUFFLE), "mode %zu: a new order each epoch",
+		     i);
 		memset(e.seen, 0, e.items);
 		must_zero(devio_loader_start(l, 0, 0));
 		must(take_all(&e, l, &nr) == first, "mode %zu: the same order again", i);
@@ -141,7 +142,8 @@ static void test_modes(void **state)
 /* What is in a batch does not depend on timing, depth or the number of slots. */
 static void test_same_order(void **state)
 {
-	struct devio_loader_opts o = { O, .flags = SHUFFLE, .seed = 77, .shuffle_block = 4, .batch = 10, .depth = 1, .slots = 1 };
+	struct devio_loader_opts o = { O,	    .flags = SHUFFLE, .seed = 77, .shuffle_block = 4,
+				       .batch = 10, .depth = 1,	      .slots = 1 };
 	struct devio_loader *l;
 	uint64_t nr, hash;
 	struct env e;
@@ -213,7 +215,7 @@ static void test_ranks(void **state)
 	env_close(&e);
 }
 
-/* Batches that the caller holds stay as they are, and the loader says that it has no other memory. */
+/* Batches that the caller has not released stay as they are, and the loader reports that it has no other memory. */
 static void test_hold(void **state)
 {
 	struct devio_loader_opts o = { O, .slots = 3, .batch = 7, .flags = SHUFFLE };
@@ -286,7 +288,8 @@ static unsigned int count_failed(struct devio_loader *l, int error, unsigned int
 
 		must(!b.failed || devio_errmsg()[0], "a sentence");
 		for (uint32_t i = 0; i < b.nr; i++) {
-			must(!b.items[i].error || b.items[i].error == error, "errno %d: %s", b.items[i].error, devio_errmsg());
+			must(!b.items[i].error || b.items[i].error == error, "errno %d: %s", b.items[i].error,
+			     devio_errmsg());
 			failed += b.items[i].error != 0;
 		}
 		must(failed == b.failed, "failed");
@@ -362,9 +365,11 @@ static void test_budget(void **state)
 static void test_arguments(void **state)
 {
 	static const struct devio_loader_opts bad[] = {
-		{ O, .slots = 4097 }, { O, .align = 3 }, { O, .align = 2 << 20 }, { O, .rank = 1 }, { O, .worker = 1 },
-		{ O, .max_read = 100 }, { O, .depth = 4097 }, { O, .flags = 1u << 30 }, { O, .path = 99 }, { O, .path = -1 },
-		{ O, .batch = 1u << 25 }, { O, .rank = 2, .world_size = 2 }, { .sz = 3 },
+		{ O, .slots = 4097 }, { O, .align = 3 },	{ O, .align = 2 << 20 },
+		{ O, .rank = 1 },     { O, .worker = 1 },	{ O, .max_read = 100 },
+		{ O, .depth = 4097 }, { O, .flags = 1u << 30 }, { O, .path = 99 },
+		{ O, .path = -1 },    { O, .batch = 1u << 25 }, { O, .rank = 2, .world_size = 2 },
+		{ .sz = 3 },
 	};
 	struct devio_batch b = { 0 };
 	struct devio_loader *l;
@@ -409,7 +414,8 @@ static void test_tar(void **state)
 	l = loader(&e, &o);
 	for (; devio_loader_next(l, &b, -1) == 1; devio_loader_release(l, b.slot), nr += b.nr)
 		for (uint32_t i = 0; i < b.nr; i++) {
-			must(b.items[i].field == i % 3 && b.items[i].id == b.items[i - i % 3].id, "a sample stands together");
+			must(b.items[i].field == i % 3 && b.items[i].id == b.items[i - i % 3].id,
+			     "a sample stands together");
 			if (b.items[i].len)
 				check_item(&e, &b.items[i]);
 		}

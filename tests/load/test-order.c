@@ -77,7 +77,8 @@ static void test_huge(void **state)
 /* All parts together have each item once, and the counts are what they say. */
 static void test_parts(void **state)
 {
-	static const uint64_t items[] = { 0, 1, 5, 64, 100, 1001 }, blocks[] = { 1, 3, 16, 2000 }, parts[] = { 1, 2, 7, 40 };
+	static const uint64_t items[] = { 0, 1, 5, 64, 100, 1001 }, blocks[] = { 1, 3, 16, 2000 },
+			      parts[] = { 1, 2, 7, 40 };
 	unsigned char seen[1001];
 
 	(void)state;

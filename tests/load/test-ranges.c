@@ -54,7 +54,9 @@ static uint64_t make(struct env *e, struct devio_load_range *g, uint64_t max, ui
 	for (; n < max; n++) {
 		uint64_t len = rig_rnd(&e->rnd) % 7 ? rig_rnd(&e->rnd) % longest : 0;
 
-		g[n] = (struct devio_load_range){ .file = rig_rnd(&e->rnd) % FILES, .mem_off = at, .len = len, .error = 77 };
+		g[n] = (struct devio_load_range){
+			.file = rig_rnd(&e->rnd) % FILES, .mem_off = at, .len = len, .error = 77
+		};
 		g[n].off = rig_rnd(&e->rnd) % (SIZE - 4321 - longest);
 		if (n && rig_rnd(&e->rnd) % 2 && g[n - 1].off + g[n - 1].len + len <= SIZE - 4321) {
 			g[n].file = g[n - 1].file;
@@ -87,7 +89,8 @@ static void rounds(unsigned int ctx_flags, int path)
 
 	env_open(&e, ctx_flags);
 	for (int round = 0; round < 24; round++) {
-		uint64_t n = make(&e, g, round % 3 ? 500 : 5, round % 3 ? 9000 : 600000), sum = 0, paths[DEVIO_PATH_MAX] = { 0 };
+		uint64_t n = make(&e, g, round % 3 ? 500 : 5, round % 3 ? 9000 : 600000), sum = 0,
+			 paths[DEVIO_PATH_MAX] = { 0 };
 
 		swap_some(&e, g, n);
 		o.depth = round % 2 ? 0 : 1 + round;
@@ -139,7 +142,9 @@ static void test_merged(void **state)
 	o.path = DEVIO_PATH_FILE_BUFFERED;
 	for (int gap = 0; gap < 2; gap++) {
 		for (int i = 0; i < 100; i++)
-			g[i] = (struct devio_load_range){ .off = i * 1000, .len = gap ? 900 : 1000, .mem_off = 5000 + i * 1000 };
+			g[i] = (struct devio_load_range){ .off = i * 1000,
+							  .len = gap ? 900 : 1000,
+							  .mem_off = 5000 + i * 1000 };
 		o.merge_gap = gap * 100;
 		must_zero(devio_stat_get(e.ctx, &before));
 		must_zero(devio_source_read(e.ctx, e.s, e.mem, g, 100, &o));

@@ -53,7 +53,7 @@ static void check_bytes(const struct devio_field *f, const unsigned char *have)
 	free(want);
 }
 
-/* An epoch: every item once (counted in seen, if there is one). Returns how many fields came. */
+/* An epoch: every item once (counted in seen, if there is one). Returns the number of fields. */
 static uint64_t take_all(const struct env *e, const struct devio_source *s, struct devio_loader *l, unsigned char *seen)
 {
 	struct devio_batch b = DEVIO_OPTS(b);
@@ -172,7 +172,8 @@ static void test_tar(void **state)
 	env_open(&e, 16 << 20, 0);
 	for (int f = 0; f < 2; f++) {
 		for (int i = 0; i < 90; i++) {
-			snprintf(member, sizeof(member), "x/%d-%d.%s", f, i / 3, i % 3 == 0 ? "jpg" : i % 3 == 1 ? "cls" : "json");
+			snprintf(member, sizeof(member), "x/%d-%d.%s", f, i / 3,
+				 (const char *const[]){ "jpg", "cls", "json" }[i % 3]);
 			tar_add(&t, member, i % 3 ? i % 7 : i * 3777 % 200000, '0', 1 + f);
 		}
 		tar_save(&t, e.names[f]);
@@ -184,7 +185,8 @@ static void test_tar(void **state)
 		for (int k = 0; k < 3; k++) {
 			struct devio_field a = source_field(s, i, k), b = source_field(here, i, k);
 
-			must(a.off == b.off && a.len == b.len && !strcmp(a.key, b.key) && !strcmp(a.name, b.name), "field");
+			must(a.off == b.off && a.len == b.len && !strcmp(a.key, b.key) && !strcmp(a.name, b.name),
+			     "field");
 		}
 	load_all(&e, s, &o);
 	read_all(&e, s, NULL);
@@ -213,8 +215,8 @@ static void test_tensors(void **state)
 	load_all(&e, s, NULL);
 	devio_source_close(s);
 	snprintf(index, sizeof(index), "remote-%d.json", (int)getpid());
-	snprintf(text, sizeof(text), "{\"weight_map\":{\"a\":\"%s\",\"b\":\"%s\",\"c\":\"%s\",\"d\":\"%s\"}}", e.names[0], e.names[0],
-		 e.names[0], e.names[1]);
+	snprintf(text, sizeof(text), "{\"weight_map\":{\"a\":\"%s\",\"b\":\"%s\",\"c\":\"%s\",\"d\":\"%s\"}}",
+		 e.names[0], e.names[0], e.names[0], e.names[1]);
 	file_write(index, text, strlen(text));
 	must_zero(devio_source_open_safetensors(server_url(e.server.port, index), &s));
 	must(source_info(s).items == 4 && source_info(s).files == 2, "tensors of two files");
@@ -256,8 +258,8 @@ static void test_many_files(void **state)
 
 static void test_ranks(void **state)
 {
-	struct devio_loader_opts o = { O, .flags = DEVIO_LOADER_SHUFFLE, .shuffle_block = 3, .world_size = 2, .num_workers = 3,
-				       .budget = 1 << 20 };
+	struct devio_loader_opts o = { O, .flags = DEVIO_LOADER_SHUFFLE, .shuffle_block = 3,
+				       .world_size = 2, .num_workers = 3, .budget = 1 << 20 };
 	struct devio_loader *l[6];
 	unsigned char *seen;
 	struct devio_source *s;
@@ -298,8 +300,8 @@ static uint64_t count_failed(struct devio_loader *l, int error, int other, uint6
 		if (b.failed)
 			must(strstr(devio_errmsg(), "tcp://"), "a sentence: %s", devio_errmsg());
 		for (uint32_t i = 0; i < b.nr; i++)
-			must(!b.items[i].error || b.items[i].error == error || b.items[i].error == other, "error %d: %s",
-			     b.items[i].error, devio_errmsg());
+			must(!b.items[i].error || b.items[i].error == error || b.items[i].error == other,
+			     "error %d: %s", b.items[i].error, devio_errmsg());
 		n += b.failed;
 		*good += b.nr - b.failed;
 		must_zero(devio_loader_release(l, b.slot));
@@ -328,7 +330,8 @@ static void test_killed(void **state)
 	server_stop(&e.server, SIGKILL);
 	must_zero(devio_loader_release(l, b.slot));
 	bad = count_failed(l, -ECONNREFUSED, -ECONNRESET, &good);
-	must(bad + good == 295 && bad >= 280, "%llu are lost, %llu come", (unsigned long long)bad, (unsigned long long)good);
+	must(bad + good == 295 && bad >= 280, "%llu are lost, %llu come", (unsigned long long)bad,
+	     (unsigned long long)good);
 	e.server = server_start(e.server.port, NULL);
 	usleep(1200000); /* until it is tried again */
 	must_zero(devio_loader_start(l, 1, 0));
@@ -371,7 +374,7 @@ static void test_changed(void **state)
 	env_close(&e);
 }
 
-/* Closing with reads in flight, and an epoch begun anew while one is under way. */
+/* Closing with reads in flight, and an epoch begun anew during another. */
 static void test_close(void **state)
 {
 	const struct devio_loader_opts o = { O, .batch = 5, .slots = 8, .flags = DEVIO_LOADER_SHUFFLE };
@@ -396,7 +399,7 @@ static void test_close(void **state)
 	env_close(&e);
 }
 
-/* A server that ended idle connections is asked again, and nothing fails. */
+/* After the server has closed idle connections the reader connects again, and nothing fails. */
 static void test_idle(void **state)
 {
 	static const char *const options[] = { "-w0.3", NULL };
@@ -429,7 +432,8 @@ static void test_names(void **state)
 {
 	static const struct { const char *url, *word; } bad[] = {
 		{ "tcp://", "path" }, { "tcp://host", "path" }, { "tcp://host:1/", "path" }, { "tcp://host/x", "port" },
-		{ "tcp://:1/x", "host" }, { "tcp://[::1/x", "port" }, { "tcp://[::1]/x", "port" }, { "tcp://[]:1/x", "host" },
+		{ "tcp://:1/x", "host" }, { "tcp://[::1/x", "port" }, { "tcp://[::1]/x", "port" },
+		{ "tcp://[]:1/x", "host" },
 		{ "tcp://h:0/x", "65535" }, { "tcp://h:65536/x", "65535" }, { "tcp://h:123456/x", "65535" },
 		{ "tcp://h:1x/x", "65535" }, { "tcp://h:-1/x", "65535" }, { "tcp://h:1//x", "absolute" },
 	};
@@ -442,7 +446,7 @@ static void test_names(void **state)
 		must_tell(devio_source_open_safetensors(bad[i].url, &s), -EINVAL, bad[i].word);
 		must_tell(devio_source_open_tar(&bad[i].url, 1, &s), -EINVAL, "tcp://HOST:PORT/PATH");
 	}
-	close(l); /* nobody listens there now */
+	close(l); /* connection refused from now on */
 	must_fail(devio_source_open_safetensors(server_url(port, "x"), &s), -ECONNREFUSED);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* safetensors: what is right is read, what is wrong is told, one field broken at a time. */
+/* safetensors: good files are read, bad ones are refused with the cause, one field broken at a time. */
 #include "files.h"
 
 #define ONE "{\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]}}"
@@ -123,8 +123,18 @@ static void test_bad(void **state)
 /* The length before the header: more than there is, than is allowed, than a size_t. */
 static void test_length(void **state)
 {
-	static const uint64_t claims[] = { 0, 1, sizeof(ONE) - 2, sizeof(ONE), sizeof(ONE) + 23, sizeof(ONE) + 24, 100 << 20,
-					   (100 << 20) + 1, 1ULL << 32, 1ULL << 63, UINT64_MAX, UINT64_MAX - 7 };
+	static const uint64_t claims[] = { 0,
+					   1,
+					   sizeof(ONE) - 2,
+					   sizeof(ONE),
+					   sizeof(ONE) + 23,
+					   sizeof(ONE) + 24,
+					   100 << 20,
+					   (100 << 20) + 1,
+					   1ULL << 32,
+					   1ULL << 63,
+					   UINT64_MAX,
+					   UINT64_MAX - 7 };
 	const char *name = rig_name("length");
 	struct devio_source *s;
 
@@ -181,7 +191,8 @@ static void test_index(void **state)
 	}
 	write_index("x.tmp.json", "{\"weight_map\":{\"a\":\"x1.tmp\",\"b\":\"x3.tmp\"}}");
 	must_tell(devio_source_open_safetensors("x.tmp.json", &s), -ENOENT, "x3.tmp");
-	write_index("x.tmp.json", "{\"metadata\":{\"total_size\":10},\"weight_map\":{\"b\":\"x2.tmp\",\"a\":\"x1.tmp\"}}");
+	write_index("x.tmp.json",
+		    "{\"metadata\":{\"total_size\":10},\"weight_map\":{\"b\":\"x2.tmp\",\"a\":\"x1.tmp\"}}");
 	must_zero(devio_source_open_safetensors("./x.tmp.json", &s));
 	f = source_field(s, devio_source_find(s, "b"), 0);
 	must(f.file == 1 && !strcmp(f.path, "./x2.tmp") && source_info(s).files == 2, "b is in the second file");

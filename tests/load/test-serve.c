@@ -5,11 +5,13 @@
 
 static int dial(unsigned int port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port) };
-	struct timeval patience = { .tv_sec = 20 };
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				 .sin_port = htons(port) };
+	struct timeval timeout = { .tv_sec = 20 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	must(fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), "a socket");
+	must(fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), "a socket");
 	must(!connect(fd, (struct sockaddr *)&a, sizeof(a)), "connect: %s", strerror(errno));
 	return fd;
 }
@@ -54,7 +56,8 @@ static void must_end(int fd, int err)
 	while ((n = recv(fd, buf, DV_WIRE_HEAD, MSG_WAITALL)) < 0 && errno == EINTR)
 		;
 	if (n == (ssize_t)DV_WIRE_HEAD) {
-		must(dv_wire_get_answer(buf, 0, 0, &a) && a.op == DV_WIRE_REFUSE && dv_wire_errno(a.status) == err, "a refusal");
+		must(dv_wire_get_answer(buf, 0, 0, &a) && a.op == DV_WIRE_REFUSE && dv_wire_errno(a.status) == err,
+		     "a refusal");
 		n = recv(fd, buf, 1, 0);
 	}
 	must(n == 0 || (n < 0 && errno == ECONNRESET), "the end, not %zd %s", n, n < 0 ? strerror(errno) : "");
@@ -91,10 +94,17 @@ static const char *a_file(void)
 static void test_violations(void **state)
 {
 	static const struct { unsigned int op, file; uint32_t len; uint64_t off; } bad[] = {
-		{ 0, 0, 1, 0 }, { 3, 0, 1, 0 }, { DV_WIRE_REFUSE, 0, 1, 0 }, { DV_WIRE_READ, DV_WIRE_FILES, 1, 0 },
-		{ DV_WIRE_READ, 0, 0, 0 }, { DV_WIRE_READ, 0, DV_WIRE_READ_MAX + 1, 0 }, { DV_WIRE_READ, 0, UINT32_MAX, 0 },
-		{ DV_WIRE_READ, 0, 1, (uint64_t)INT64_MAX + 1 }, { DV_WIRE_OPEN, 0, 0, 0 },
-		{ DV_WIRE_OPEN, 0, DV_WIRE_PATH + 1, 0 }, { DV_WIRE_OPEN, 65535, 1, 0 },
+		{ 0, 0, 1, 0 },
+		{ 3, 0, 1, 0 },
+		{ DV_WIRE_REFUSE, 0, 1, 0 },
+		{ DV_WIRE_READ, DV_WIRE_FILES, 1, 0 },
+		{ DV_WIRE_READ, 0, 0, 0 },
+		{ DV_WIRE_READ, 0, DV_WIRE_READ_MAX + 1, 0 },
+		{ DV_WIRE_READ, 0, UINT32_MAX, 0 },
+		{ DV_WIRE_READ, 0, 1, (uint64_t)INT64_MAX + 1 },
+		{ DV_WIRE_OPEN, 0, 0, 0 },
+		{ DV_WIRE_OPEN, 0, DV_WIRE_PATH + 1, 0 },
+		{ DV_WIRE_OPEN, 65535, 1, 0 },
 	};
 	struct server s = server_start(0, NULL);
 	const char *name = a_file();
@@ -134,7 +144,8 @@ static void test_names(void **state)
 	snprintf(link, sizeof(link), "../%s", name);
 	snprintf(out, sizeof(out), "%s/out", dir);
 	snprintf(fifo, sizeof(fifo), "%s/fifo", dir);
-	must(!mkdir(dir, 0700) && !symlink(link, inner) && !symlink("/etc/passwd", out) && !mkfifo(fifo, 0600), "a directory");
+	must(!mkdir(dir, 0700) && !symlink(link, inner) && !symlink("/etc/passwd", out) && !mkfifo(fifo, 0600),
+	     "a directory");
 	must(!opened(fd, 0, inner).status, "a link that stays beneath");
 	must(dv_wire_errno(opened(fd, 0, "/etc/passwd").status) == -EACCES, "absolute");
 	must(dv_wire_errno(opened(fd, 0, "..").status) == -EACCES, "above");
@@ -273,7 +284,7 @@ static uint64_t resident_kib(pid_t pid)
 	return kib;
 }
 
-/* Those who ask and never read hold up nobody, take no more memory, and are cut off; so are the silent ones. */
+/* Clients that request and never read delay no other, take no more memory, and are disconnected; so are silent ones. */
 static void test_deaf(void **state)
 {
 	static const char *const options[] = { "-w2", "-c20", "-M40M", NULL };
@@ -331,7 +342,7 @@ static int dial_served(unsigned int port, const char *name)
 	return -1;
 }
 
-/* One connection too many is told so. */
+/* One connection too many is refused with the cause. */
 static void test_full(void **state)
 {
 	static const char *const options[] = { "-c3", NULL };
@@ -348,7 +359,7 @@ static void test_full(void **state)
 	}
 	for (int i = 0; i < 5; i++)
 		must_end(dial(s.port), -EBUSY);
-	must(devio_source_open_tar(&url, 1, &source) < 0, "a reader is told, too");
+	must(devio_source_open_tar(&url, 1, &source) < 0, "a reader gets the cause, too");
 	must_serve(fd[0], name, SIZE, 5);
 	close(fd[1]);
 	fd[1] = dial_served(s.port, name);

@@ -9,8 +9,8 @@ static int open_tar(const char *name, struct devio_source **s)
 
 static void test_samples(void **state)
 {
-	static const char *const members[] = { "a/0.jpg", "a/0.json", "a/0.seg.PNG", "a/1.jpg", "0.jpg", "__meta__", "README",
-					       ".hidden", "b.c/x", "a/0.jpg" };
+	static const char *const members[] = { "a/0.jpg",  "a/0.json", "a/0.seg.PNG", "a/1.jpg", "0.jpg",
+					       "__meta__", "README",   ".hidden",     "b.c/x",	 "a/0.jpg" };
 	const char *names[] = { rig_name("shard"), rig_name("shard2") };
 	struct devio_source *s;
 	struct devio_field f;
@@ -30,7 +30,8 @@ static void test_samples(void **state)
 	     (unsigned long long)source_info(s).items);
 	must(devio_source_count(s, 0) == 3 && devio_source_count(s, 1) == 1, "fields");
 	f = source_field(s, 0, 2);
-	must(!strcmp(f.key, "a/0") && !strcmp(f.name, "seg.png") && f.off == at[2] && f.len == 1400 && f.file == 0, "seg.png");
+	must(!strcmp(f.key, "a/0") && !strcmp(f.name, "seg.png") && f.off == at[2] && f.len == 1400 && f.file == 0,
+	     "seg.png");
 	f = source_field(s, 2, 0);
 	must(!strcmp(f.key, "0") && f.off == at[4], "0");
 	f = source_field(s, 4, 0);

@@ -4,7 +4,8 @@
 #include "mem/mem.h"
 #include "memtest.h"
 
-static void between_piece(struct devio_mem *dst, struct devio_mem *src, size_t off, size_t src_off, size_t len, enum mt_how how)
+static void between_piece(struct devio_mem *dst, struct devio_mem *src, size_t off, size_t src_off, size_t len,
+			  enum mt_how how)
 {
 	size_t size = dst->size;
 	unsigned char *from = malloc(src->size), *want = malloc(size), *got = malloc(size);

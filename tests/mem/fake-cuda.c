@@ -143,11 +143,11 @@ int cuCtxPushCurrent_v2(void *ctx)
 	return CU_SUCCESS;
 }
 
-/* Never fails on demand: nobody could repair it. */
+/* Never fails on demand: the caller could not recover. */
 int cuCtxPopCurrent_v2(void **ctx)
 {
 	if (!top)
-		fake_die("a context is popped that nobody pushed");
+		fake_die("a context is popped that was not pushed");
 	*ctx = stack[--top];
 	return CU_SUCCESS;
 }

@@ -252,7 +252,7 @@ int hipMemGetHandleForAddressRange(void *handle, void *ptr, size_t size, int typ
 }
 #endif
 
-/* Of the whole allocation, as the real one does; the offset tells where. */
+/* Of the whole allocation, as the real one does, and the offset in it. */
 int hsa_amd_portable_export_dmabuf(const void *ptr, size_t size, int *fd, uint64_t *off)
 {
 	struct fake_mem *m = fake_mem_find((uintptr_t)ptr, size);

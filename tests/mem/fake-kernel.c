@@ -246,7 +246,7 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 	va_end(ap);
 	if (fk.fail_cmd == cmd)
 		return no(fk.fail_err);
-	/* An ending that fails has nobody to tell. */
+	/* A failure to destroy could not be reported to a caller. */
 	if (cmd != DRM_IOCTL_MODE_DESTROY_DUMB && trips(EIO))
 		return -1;
 	switch (cmd) {
@@ -276,7 +276,8 @@ int ioctl(int fd, unsigned long cmd, ...)
 void fk_vfio_tree(const char *sys, const char *dev, bool cdev, bool noiommu)
 {
 	mt_file(sys, "bus/pci/devices/" FK_BDF "/resource",
-		"0x0 0x0 0x0\n0x0 0x0 0x0\n0xe0000000 0xe00fffff 0x14220c\n0x0 0x0 0x0\n0xf0000000 0xf0000fff 0x40200\n");
+		"0x0 0x0 0x0\n0x0 0x0 0x0\n0xe0000000 0xe00fffff 0x14220c\n0x0 0x0 0x0\n0xf0000000 0xf0000fff "
+		"0x40200\n");
 	mt_link(sys, "bus/pci/devices/" FK_BDF "/driver", "../../bus/pci/drivers/vfio-pci");
 	mt_link(sys, "bus/pci/devices/" FK_BDF "/iommu_group", "../../kernel/iommu_groups/12");
 	mt_file(sys, "bus/pci/drivers/vfio-pci/" FK_BDF "/x", "");

@@ -90,7 +90,7 @@ static void arm(const char *name, int nth)
 	pthread_mutex_unlock(&lock);
 }
 
-/* FAKE_FAIL="cuMemAlloc:2" for those who cannot call arm(). */
+/* FAKE_FAIL="cuMemAlloc:2" for programs that cannot call arm(). */
 static void read_env(void)
 {
 	const char *e = getenv("FAKE_FAIL"), *colon = e ? strrchr(e, ':') : NULL;
@@ -355,8 +355,8 @@ void fake_stream_copy(struct fake_stream *s, uint64_t dev, void *host, size_t le
 void fake_stream_between(struct fake_stream *s, uint64_t dst, uint64_t src, size_t len)
 {
 	if (!len || !fake_mem_find(dst, len) || !fake_mem_find(src, len))
-		fake_die("a copy of %zu bytes from 0x%llx to 0x%llx leaves every allocation", len, (unsigned long long)src,
-			 (unsigned long long)dst);
+		fake_die("a copy of %zu bytes from 0x%llx to 0x%llx leaves every allocation", len,
+			 (unsigned long long)src, (unsigned long long)dst);
 	push(s, (struct job){ .dev = dst, .src = src, .len = len });
 }
 

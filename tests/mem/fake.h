@@ -15,7 +15,7 @@
 
 enum fake_kind { FAKE_ALLOC, FAKE_CTX, FAKE_STREAM, FAKE_EVENT, FAKE_HOST, FAKE_DEV, FAKE_KINDS };
 
-/* A test's own wishes about an allocation. */
+/* Kinds of allocations that a test can make. */
 enum fake_flavour { FAKE_PLAIN, FAKE_MANAGED, FAKE_HOSTMEM, FAKE_VMM, FAKE_POOL };
 
 struct fake_ctl {
@@ -28,7 +28,7 @@ struct fake_ctl {
 	/* Memory as the application would have it; size of one piece for FAKE_VMM. */
 	uint64_t (*mem)(size_t size, enum fake_flavour flavour, int dev, void *ctx, size_t piece);
 	void (*mem_free)(uint64_t addr);
-	/* Where the CPU can look at a device's byte; NULL if it is in no allocation. */
+	/* A device's byte as the CPU sees it; NULL if it is in no allocation. */
 	unsigned char *(*peek)(uint64_t addr);
 	/* How long a copy waits at most before it happens. */
 	void (*delay)(unsigned int us);
@@ -55,7 +55,7 @@ void fake_count(enum fake_kind kind, long add);
 void fake_die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 struct fake_mem *fake_mem_new(size_t size, enum fake_flavour flavour, int dev, void *ctx, size_t piece);
-/* The allocation that holds [addr, addr + len); NULL if none does. */
+/* The allocation that contains [addr, addr + len), or NULL. */
 struct fake_mem *fake_mem_find(uint64_t addr, size_t len);
 bool fake_mem_drop(uint64_t addr);
 /* Of a reservation: that only its first `size` bytes exist. */
@@ -83,7 +83,7 @@ void fake_event_record(struct fake_event *e, struct fake_stream *s);
 bool fake_event_done(struct fake_event *e);
 void fake_event_wait(struct fake_event *e);
 
-/* Page-locked host ranges: false if [p, p + len) meets one already. */
+/* Page-locked host ranges: false if [p, p + len) overlaps one already. */
 bool fake_host_add(void *p, size_t len);
 bool fake_host_del(void *p);
 bool fake_host_find(void *p);

@@ -135,7 +135,8 @@ void mt_copies(struct devio_mem *m)
 	size_t size = size_of(m);
 	unsigned char *want = malloc(size), *got = malloc(size);
 	static const struct { size_t off, len; } piece[] = {
-		{ 0, 1 }, { 1, 1 }, { 1, 6 }, { 3, 17 }, { 7, 4090 }, { 4095, 2 }, { 4096, 4096 }, { 511, 513 }, { 0, 0 },
+		{ 0, 1 },    { 1, 1 },	     { 1, 6 },	   { 3, 17 }, { 7, 4090 },
+		{ 4095, 2 }, { 4096, 4096 }, { 511, 513 }, { 0, 0 },
 	};
 
 	mt_random(want, size);

@@ -30,7 +30,7 @@ int mt_open_fds(void);
 /* The call failed with err and the sentence has the word; prints it otherwise. */
 void mt_fails(int rc, int err, const char *word);
 
-/* The same where valgrind's mmap has another error than the kernel's for a size that nobody has. */
+/* The same where valgrind's mmap has another error than the kernel's for an impossible size. */
 void mt_fails_big(int rc, const char *word);
 
 /* How a forked child ends: by exec, so that no tool takes what the parent still has for its leaks. */
@@ -42,7 +42,7 @@ void mt_ok(int rc);
 /* Copies in and out at odd places and lengths, byte by byte, nothing beside changed. */
 void mt_copies(struct devio_mem *m);
 
-/* Bytes that nobody expects. */
+/* Random bytes. */
 void mt_random(unsigned char *p, size_t n);
 
 /* tests/mem/between.c: dv_mem_between() at odd places: by an engine, by the CPU, or not at all (then with what). */
@@ -51,7 +51,7 @@ void mt_between(struct devio_mem *dst, struct devio_mem *src, enum mt_how how);
 /* From a device to itself by its engine, to and from host memory with one copy, not to another device (or NULL). */
 void mt_engine(struct devio_ctx *ctx, const char *spec, const char *other);
 
-/* Export, import, the same bytes both ways. shared: a write there is seen here. */
+/* Export, import, the same bytes in both directions. shared: a write to one is seen by the other. */
 void mt_roundtrip(struct devio_ctx *ctx, struct devio_mem *m, bool shared);
 
 /* info says what a memory of this spec and size says. */

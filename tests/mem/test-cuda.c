@@ -126,7 +126,11 @@ static void import_and_check(uint64_t addr, size_t size)
 	mt_info(m, "cuda:0", size, CAPS | DEVIO_MEM_EXPORT, "0000:c1:00.0");
 	mt_copies(m);
 	mt_roundtrip(ctx, m, false);
-	assert_int_equal(*ctl->peek(addr + size - 1), ({ unsigned char b; devio_mem_copy_out(m, size - 1, &b, 1); b; }));
+	assert_int_equal(*ctl->peek(addr + size - 1), ({
+		unsigned char b;
+		devio_mem_copy_out(m, size - 1, &b, 1);
+		b;
+	}));
 	devio_mem_free(m);
 }
 

@@ -65,7 +65,7 @@ static void test_life(void **state)
 	devio_mem_free(m);
 }
 
-/* An error that the application has not looked at yet is still there afterwards. */
+/* An error that the application has not read yet is still there afterwards. */
 static void test_last_error(void **state)
 {
 	struct devio_mem *m;
@@ -98,7 +98,8 @@ static void test_import(void **state)
 	mt_copies(m);
 	mt_roundtrip(ctx, m, false);
 	devio_mem_free(m);
-	mt_fails(devio_mem_import_ptr(ctx, "hip:0", (void *)(uintptr_t)(a + 1), 100000, &m), -EFAULT, "ends after 99999");
+	mt_fails(devio_mem_import_ptr(ctx, "hip:0", (void *)(uintptr_t)(a + 1), 100000, &m), -EFAULT,
+		 "ends after 99999");
 	mt_fails(devio_mem_import_ptr(ctx, "hip:1", (void *)(uintptr_t)a, 1, &m), -EFAULT, "belongs to hip:0");
 	mt_fails(devio_mem_import_ptr(ctx, "hip:9", (void *)(uintptr_t)a, 1, &m), -ENODEV, "there are 2");
 	mt_fails(devio_mem_import_ptr(ctx, "hip:0", &m, 1, &m), -EFAULT, "is unknown to HIP");
@@ -117,7 +118,7 @@ static void test_no_device(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++)
 		for (int n = 1; n <= 2; n++) {
-			/* The second SetDevice goes back to the application's: that one is not told. */
+			/* The second SetDevice restores the application's; a failure of that one is not reported. */
 			ctl->arm(call[i], i && n == 2 ? 3 : n);
 			mt_fails(devio_mem_alloc(ctx, "hip:1", 4096, NULL, &m), -ENODEV, call[i]);
 			mt_no_leak(ctl);

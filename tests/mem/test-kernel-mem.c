@@ -37,7 +37,7 @@ static unsigned int caps_of(struct devio_mem *m)
 	return info.caps;
 }
 
-/* What was exported holds the same bytes; where the CPU cannot look it says so. */
+/* What was exported holds the same bytes; where the CPU cannot access them the error says so. */
 static void check_export(struct devio_mem *m)
 {
 	struct devio_mem *again;
@@ -114,7 +114,7 @@ static void test_spec(void **state)
 		check_export(m);
 	if (is_vendor(spec))
 		check_pointer(m, spec);
-	/* Two at a time do not meet. */
+	/* Two at a time do not overlap. */
 	mt_ok(devio_mem_alloc(ctx, spec, 4096, NULL, &second));
 	mt_ok(devio_mem_copy_in(m, 0, "first", 6));
 	mt_copies(second);

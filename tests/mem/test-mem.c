@@ -118,10 +118,11 @@ static void test_libraries(void **state)
 	}
 }
 
-/* Whoever uses host memory pays for no vendor. */
+/* Programs with host memory only load no vendor's library. */
 static void test_lazy(void **state)
 {
-	static const char *const name[] = { "libcuda.so.1", "libamdhip64.so", "libze_loader.so.1", "libdrm_amdgpu.so.1" };
+	static const char *const name[] = { "libcuda.so.1", "libamdhip64.so", "libze_loader.so.1",
+					    "libdrm_amdgpu.so.1" };
 	struct devio_mem *m;
 
 	(void)state;
@@ -135,8 +136,8 @@ static void test_lazy(void **state)
 /* The table says what the specs in the header say, each once, and what an error text lists. */
 static void test_table(void **state)
 {
-	static const char *const name[] = { "cuda", "hip", "ze", "amdgpu", "vfio", "p2pmem", "drm", "dmaheap", "udmabuf",
-					    "host", NULL };
+	static const char *const name[] = { "cuda", "hip",     "ze",	  "amdgpu", "vfio", "p2pmem",
+					    "drm",  "dmaheap", "udmabuf", "host",   NULL };
 	struct devio_mem *m;
 	int i;
 
@@ -170,8 +171,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(test_lazy), T(test_host), T(test_between), T(test_specs), T(test_options), T(test_libraries), T(test_table),
-		T(test_closing_order),
+		T(test_lazy),	 T(test_host),	    T(test_between), T(test_specs),
+		T(test_options), T(test_libraries), T(test_table),   T(test_closing_order),
 	};
 
 	return cmocka_run_group_tests_name("mem", tests, NULL, NULL);

@@ -20,7 +20,7 @@
 
 #define BDF FK_BDF
 
-/* A node that nobody but root may open. */
+/* A node that only root may open. */
 static void forbid(const char *node)
 {
 	char path[4096];
@@ -215,7 +215,7 @@ static void test_drm_failures(void **state)
 	devio_mem_free(m);
 }
 
-/* Right of access is the kernel's to judge: root passes, everybody else is told. */
+/* Access is the kernel's decision: root may, others get EACCES. */
 static void test_no_access(void **state)
 {
 	struct devio_mem *m;
@@ -229,7 +229,7 @@ static void test_no_access(void **state)
 	forbid("dma_heap/system");
 	forbid("dri/card0");
 	if (!access(dev, W_OK) && geteuid() == 0 && seteuid(65534)) {
-		print_message("# SKIP this process is root and cannot become nobody\n");
+		print_message("# SKIP this process is root and cannot become another user\n");
 		skip();
 	}
 	/* A user's own directory is closed to the user as well. */
@@ -281,7 +281,7 @@ static void test_fork(void **state)
 		devio_mem_free(m[i]);
 }
 
-/* A memory's life; the errors of freeing are nobody's. */
+/* A memory from allocation to free; errors of freeing are not reported. */
 static int life(const char *spec)
 {
 	struct devio_mem *m, *again;

@@ -162,9 +162,9 @@ static void test_vfio_cdev_failures(void **state)
 	(void)state;
 	fk_vfio_tree(sys, dev, true, false);
 	fk_size_node(dev, "vfio/devices/vfio3");
-	/* No group node: the sentence tells of both ways. */
+	/* No group node: the message names both attempts. */
 	fails_with(DV_VFIO_DEVICE_BIND_IOMMUFD, EPERM, -ENODEV, "the character device EPERM, through the group");
-	/* With one, the group is the second way. */
+	/* With one, the group is the fallback. */
 	mt_file(dev, "vfio/12", "");
 	mt_file(dev, "vfio/vfio", "");
 	fk_size_node(dev, "vfio/12");

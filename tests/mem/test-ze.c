@@ -73,7 +73,8 @@ static void test_import(void **state)
 	mt_copies(m);
 	mt_roundtrip(ctx, m, true);
 	devio_mem_free(m);
-	mt_fails(devio_mem_import_ptr(ctx, "ze:0", (void *)(uintptr_t)(a + 1), 100000, &m), -EFAULT, "ends after 99999");
+	mt_fails(devio_mem_import_ptr(ctx, "ze:0", (void *)(uintptr_t)(a + 1), 100000, &m), -EFAULT,
+		 "ends after 99999");
 	mt_fails(devio_mem_import_ptr(ctx, "ze:1", (void *)(uintptr_t)a, 1, &m), -EFAULT, "another device");
 	mt_fails(devio_mem_import_ptr(ctx, "ze:0", &m, 1, &m), -EFAULT, "is unknown to Level Zero");
 	ctl->mem_free(a);

@@ -148,9 +148,9 @@ void vendor_every_failure(void **state)
 	}
 	assert_int_equal(rc, 0);
 	assert_in_range(n, v->min_calls, v->max_calls);
-	/* A failure of tearing down or of finding the PCI address harms nobody. */
+	/* A failure of tearing down or of finding the PCI address has no consequence. */
 	assert_true(survived > 0);
-	print_message("# %d calls failed in turn, %d of them without harm\n", n - 1, survived);
+	print_message("# %d calls failed in turn, %d of them without consequence\n", n - 1, survived);
 }
 
 void vendor_pool_runs_dry(void **state)

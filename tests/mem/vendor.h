@@ -21,7 +21,7 @@ struct vendor {
 	unsigned int delay;        /* of a copy at most, us */
 	const struct vendor_bad *bad; /* up to one without a spec */
 	int min_calls, max_calls;  /* of the library for all that vendor_every_failure does */
-	void (*intact)(void);      /* fails where the library's state of this thread is not the application's; or NULL */
+	void (*intact)(void); /* fails where the library's state of this thread is not the application's; or NULL */
 };
 
 extern const struct fake_ctl *ctl;

@@ -2,7 +2,7 @@
 /*
  * CPU time of one operation, of the process and of the kernel for it, printed
  * in nanoseconds: in the lab with --icount a nanosecond is an instruction. Of
- * interrupts the kernel tells the time to 10 ms only, so the run must be long.
+ * interrupts the kernel has CPU time to 10 ms only, so the run must be long.
  *
  *   perf-cost read|fixed|PATH FILE SPEC BLOCK OPERATIONS
  *
@@ -24,7 +24,9 @@
 
 #define DEPTH_BYTES (4u << 20)
 #define MAX_DEPTH 32u
-#define HUGE_PAGE (2u << 20) /* memory is never less: it lies in a large page, or the way to its pages would be chance */
+#define HUGE_PAGE \
+	(2u << 20) /* memory is never less: it lies in a large page, or the path through its page table would be \
+		      chance */
 
 struct job {
 	const char *how, *file, *spec;

@@ -31,7 +31,7 @@ static _Noreturn void die(const char *what)
 	perf_die("perf-files", what);
 }
 
-/* A thousand to a directory; written by hand, as snprintf would be part of what is measured. */
+/* A thousand to a directory; without snprintf, which would be part of what is measured. */
 static const char *name_of(unsigned long i)
 {
 	static char name[512];

@@ -60,7 +60,7 @@ static void name_files(struct job *j)
 			die("names");
 }
 
-/* The first word of each record is its number: what both ways sum up. */
+/* The first word of each record is its number: what both methods sum up. */
 static void make(const struct job *j)
 {
 	static uint64_t buf[RECORD / 8];
@@ -128,7 +128,8 @@ static uint64_t *shuffle(uint64_t n)
 static void by_pread(struct job *j)
 {
 	uint64_t items = j->files * j->records, blocks = (items + j->block - 1) / j->block, *order = shuffle(blocks);
-	char *mem = mmap(NULL, BATCH * RECORD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	char *mem =
+		mmap(NULL, BATCH * RECORD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	int *fds = calloc(j->files, sizeof(*fds));
 
 	if (mem == MAP_FAILED || !fds)
@@ -190,7 +191,8 @@ static void by_ranges(struct job *j)
 	struct devio_mem *mem;
 	void *host;
 
-	if (devio_ctx_open(NULL, &ctx) || devio_mem_alloc(ctx, "host", j->files * size, NULL, &mem) || devio_mem_map(mem, &host))
+	if (devio_ctx_open(NULL, &ctx) || devio_mem_alloc(ctx, "host", j->files * size, NULL, &mem) ||
+	    devio_mem_map(mem, &host))
 		die("memory");
 	for (unsigned int i = 0; i < j->files; i++)
 		g[i] = (struct devio_load_range){ .len = size, .mem_off = i * size, .file = i };
@@ -253,7 +255,8 @@ static void measure(struct job *j, bool warm)
 	c = perf_cpu() - c;
 	if (j->sum != items * (items - 1) / 2)
 		die("the sum of the records is wrong");
-	printf("%.0f %.3f %llu %s\n", items / t, c, (unsigned long long)j->reads, j->path ? devio_path_name(j->path) : "-");
+	printf("%.0f %.3f %llu %s\n", items / t, c, (unsigned long long)j->reads,
+	       j->path ? devio_path_name(j->path) : "-");
 }
 
 int main(int argc, char **argv)
@@ -265,7 +268,8 @@ int main(int argc, char **argv)
 		j.server = argv[--argc];
 	if (argc != 7 && !making) {
 		fprintf(stderr, "usage: perf-load make FILES RECORDS DIRECTORY\n"
-			"       perf-load loader|loader-direct|ranges|pread|pread-direct BLOCK WARM FILES RECORDS DIRECTORY [SERVER]\n");
+				"       perf-load loader|loader-direct|ranges|pread|pread-direct BLOCK WARM FILES "
+				"RECORDS DIRECTORY [SERVER]\n");
 		return 2;
 	}
 	j.how = argv[1];

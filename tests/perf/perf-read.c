@@ -72,8 +72,8 @@ static void loop(struct job *j, struct devio_ring *ring, struct devio_file *f, s
 		int n;
 
 		for (; at < j->size && flying < j->depth; at += j->block, flying++)
-			if (devio_ring_read(ring, f, m, at % j->memory, j->size - at < j->block ? j->size - at : j->block,
-					    at, at))
+			if (devio_ring_read(ring, f, m, at % j->memory,
+					    j->size - at < j->block ? j->size - at : j->block, at, at))
 				die("read");
 		n = devio_ring_wait(ring, done, 1, MAX_DEPTH, -1);
 		if (n < 0)

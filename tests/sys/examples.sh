@@ -13,9 +13,9 @@ run() {
 run file-to-gpu host "$tmp/data"
 verdict "file-to-gpu reads a file" "$([[ $rc = 0 && $out = *'ring: 5000003 bytes'* ]] || echo "$rc: $out")"
 run file-to-gpu host "$tmp/nothing"
-verdict "file-to-gpu tells why it cannot" "$([[ $rc = 1 && $out = *ENOENT* ]] || echo "$rc: $out")"
+verdict "file-to-gpu reports a missing file" "$([[ $rc = 1 && $out = *ENOENT* ]] || echo "$rc: $out")"
 run file-to-gpu nonsense "$tmp/data"
-verdict "file-to-gpu tells of a spec that does not parse" "$([[ $rc = 1 && $out = *nonsense* ]] || echo "$rc: $out")"
+verdict "file-to-gpu reports a spec that does not parse" "$([[ $rc = 1 && $out = *nonsense* ]] || echo "$rc: $out")"
 run own-ring host "$tmp/data"
 if [[ $out = *'requires io_uring'* ]]; then
 	skip "own-ring reads a file on its own io_uring" "io_uring is forbidden here"
@@ -24,9 +24,9 @@ else
 		"$([[ $rc = 0 && $out = '5000003 of 5000003 bytes'* ]] || echo "$rc: $out")"
 fi
 run loader host records:1000 "$tmp/data"
-verdict "loader tells of a file that does not hold such records" "$([[ $rc = 1 && $out = *'3 more'* ]] || echo "$rc: $out")"
+verdict "loader reports a file that is no multiple of the record" "$([[ $rc = 1 && $out = *'3 more'* ]] || echo "$rc: $out")"
 run loader host records:1 "$tmp/nothing"
-verdict "loader tells why it cannot" "$([[ $rc = 1 && $out = *ENOENT* ]] || echo "$rc: $out")"
+verdict "loader reports a missing file" "$([[ $rc = 1 && $out = *ENOENT* ]] || echo "$rc: $out")"
 head -c 5000000 "$tmp/data" >"$tmp/records"
 run loader host records:1000 "$tmp/records"
 verdict "loader loads records" "$([[ $rc = 0 && $out = *'items: 5000'*'bytes: 5000000'*'path: file-'* ]] || echo "$rc: $out")"
@@ -50,5 +50,5 @@ rc=$?
 verdict "tcp-to-gpu receives a connection" "$([[ $rc = 0 && $(cat "$tmp/out") = *'sock-host: receive of'*'5000003 bytes in'* ]] ||
 	cat "$tmp/out" "$tmp/nc")"
 run tcp-to-gpu host no-such-port 1000
-verdict "tcp-to-gpu tells why it cannot" "$([[ $rc = 1 && $out = *no-such-port* ]] || echo "$rc: $out")"
+verdict "tcp-to-gpu reports a bad port" "$([[ $rc = 1 && $out = *no-such-port* ]] || echo "$rc: $out")"
 done_testing

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Preloaded by devio-nc.sh: what TIOCOUTQ tells is old when the caller learns it, as on a busy machine. */
+/* Preloaded by devio-nc.sh: what TIOCOUTQ returns is stale when the caller gets it, as on a busy machine. */
 #include <dlfcn.h>
 #include <stdarg.h>
 #include <unistd.h>

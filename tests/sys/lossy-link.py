@@ -24,7 +24,7 @@ def tap(name):
     return fd
 
 
-def fate():
+def arrivals():
     """The delays after which copies of the frame arrive."""
     now = time.monotonic()
     if rng.random() < 0.02:
@@ -51,7 +51,7 @@ while True:
             frame = os.read(end, 65536)
         except OSError:
             continue
-        for due in fate():
+        for due in arrivals():
             count += 1
             heapq.heappush(late, (due, count, other[end], frame))
     while late and late[0][0] <= time.monotonic():

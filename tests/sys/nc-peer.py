@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The other side of devio-nc's tests, with manners that no tool has.
+"""The peer in devio-nc's tests, which behaves as no tool does.
 
 nc-peer.py MODE PORT [FILE]
   dribble   sends FILE in small pieces with pauses

@@ -72,7 +72,8 @@ static void import_fails(int fd, int err)
 
 static void test_import(void **state)
 {
-	int pipes[2], dir = open(".", O_RDONLY), path = open(e.name, O_PATH), append = open(e.name, O_WRONLY | O_APPEND);
+	int pipes[2], dir = open(".", O_RDONLY), path = open(e.name, O_PATH),
+		      append = open(e.name, O_WRONLY | O_APPEND);
 	int fds;
 
 	(void)state;
@@ -154,12 +155,16 @@ static void test_ranges(void **state)
 	(void)state;
 	for (unsigned int warm = 0; warm < 2; warm++) {
 		for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-			must_fail(devio_file_read(e.file, e.mem, bad[i].off, bad[i].len, bad[i].file_off, NULL), bad[i].err);
-			must_fail(devio_file_write(e.file, e.mem, bad[i].off, bad[i].len, bad[i].file_off, NULL), bad[i].err);
-			must_fail(devio_ring_read(e.ring, e.file, e.mem, bad[i].off, bad[i].len, bad[i].file_off, 0), bad[i].err);
+			must_fail(devio_file_read(e.file, e.mem, bad[i].off, bad[i].len, bad[i].file_off, NULL),
+				  bad[i].err);
+			must_fail(devio_file_write(e.file, e.mem, bad[i].off, bad[i].len, bad[i].file_off, NULL),
+				  bad[i].err);
+			must_fail(devio_ring_read(e.ring, e.file, e.mem, bad[i].off, bad[i].len, bad[i].file_off, 0),
+				  bad[i].err);
 			must_fail(devio_ring_write(e.ring, e.file, e.mem, bad[i].off, bad[i].len, bad[i].file_off, 0),
 				  bad[i].err);
-			must_fail(devio_file_explain(e.file, e.mem, bad[i].off, bad[i].len, bad[i].file_off, 0, &c, NULL, 0),
+			must_fail(devio_file_explain(e.file, e.mem, bad[i].off, bad[i].len, bad[i].file_off, 0, &c,
+						     NULL, 0),
 				  bad[i].err);
 			must(!devio_ring_inflight(e.ring), "nothing was queued");
 		}

@@ -139,7 +139,7 @@ static void test_close_orders(void **state)
 	}
 }
 
-/* File and memory go as soon as the operation was queued: it holds them. */
+/* File and memory are closed as soon as the operation is queued: it has references. */
 static void test_free_in_flight(void **state)
 {
 	struct devio_completion c;

@@ -41,9 +41,10 @@ static void must_report(const char *when, const struct devio_completion *c, cons
 	must(n > 0 && n < (int)sizeof(text), "%s: a sentence", when);
 	if (c->path != w->path || c->best_unused != w->best_unused || c->reason != w->reason || c->flags != w->flags ||
 	    c->copied != w->copied)
-		fail_msg("%s: path %u not %d, better %u not %d, reason %u not %d, flags %u not %u, copied %llu not %llu: %s",
-			 when, c->path, w->path, c->best_unused, w->best_unused, c->reason, w->reason, c->flags, w->flags,
-			 (unsigned long long)c->copied, (unsigned long long)w->copied, text);
+		fail_msg("%s: path %u not %d, better %u not %d, reason %u not %d, flags %u not %u, copied %llu not "
+			 "%llu: %s",
+			 when, c->path, w->path, c->best_unused, w->best_unused, c->reason, w->reason, c->flags,
+			 w->flags, (unsigned long long)c->copied, (unsigned long long)w->copied, text);
 }
 
 /* The same transfer by a ring, by a ring's hot path and by the synchronous call. */
@@ -341,8 +342,9 @@ static void test_explain(void **state)
 		rig_cache(e.name, hot);
 		must_zero(devio_file_explain(f, m, 0, MIB, 0, 0, &v, buf, sizeof(buf)));
 		must(devio_file_read(f, m, 0, MIB, 0, &c) == MIB, "read");
-		must(v.path == c.path && v.best_unused == c.best_unused && v.reason == c.reason, "as the transfer: %u %u %u, %u %u %u",
-		     v.path, v.best_unused, v.reason, c.path, c.best_unused, c.reason);
+		must(v.path == c.path && v.best_unused == c.best_unused && v.reason == c.reason,
+		     "as the transfer: %u %u %u, %u %u %u", v.path, v.best_unused, v.reason, c.path, c.best_unused,
+		     c.reason);
 		must(v.path == (hot ? BUFFERED : HOST), "path %u", v.path);
 		for (int i = 1; i < DEVIO_PATH_FILE_MAX; i++)
 			must(strstr(buf, devio_path_name(i)) != NULL, "%s in:\n%s", devio_path_name(i), buf);

@@ -24,8 +24,8 @@ struct env {
 	struct devio_file *file;
 	struct devio_ring *ring;
 	char name[64];
-	unsigned char *shadow;     /* what the file must hold */
-	unsigned char *image;      /* what the memory must hold */
+	unsigned char *shadow;     /* what the file must contain */
+	unsigned char *image;      /* what the memory must contain */
 	uint64_t size;
 	uint64_t seed;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fork(): the child's calls say so, it closes everything, has its own; the parent goes on unharmed. */
+/* fork(): the child's calls are refused, it can close everything and open its own; the parent is not affected. */
 #include "rig.h"
 
 #include <errno.h>
@@ -17,8 +17,13 @@ struct mode {
 static const char *name;
 
 /* In the child: cmocka is the parent's. */
-#define child_must(cond) do { if (!(cond)) { \
-	fprintf(stderr, "# %s:%d: in the child: %s: %s\n", __FILE__, __LINE__, #cond, devio_errmsg()); _exit(1); } } while (0)
+#define child_must(cond) \
+	do { \
+		if (!(cond)) { \
+			fprintf(stderr, "# %s:%d: in the child: %s: %s\n", __FILE__, __LINE__, #cond, devio_errmsg()); \
+			_exit(1); \
+		} \
+	} while (0)
 
 static void env_open(struct rig_env *e, const struct mode *m)
 {
@@ -59,7 +64,7 @@ static void queue(struct rig_env *e)
 }
 
 /* Every public call on what the parent opened. */
-static void child_asks(struct rig_env *e)
+static void child_is_refused(struct rig_env *e)
 {
 	struct devio_range g = { e->mem, 0, 512 };
 	struct devio_io io = { .sz = sizeof(io), .file = e->file, .ranges = &g, .nr_ranges = 1 };
@@ -158,7 +163,7 @@ static void in_child(struct rig_env *e, const struct mode *m, int what, int fds)
 	must(pid >= 0, "fork");
 	if (!pid) {
 		alarm(20);
-		child_asks(e);
+		child_is_refused(e);
 		if (what & 1)
 			child_works(m);
 		child_memory(e, what);
@@ -214,7 +219,7 @@ static void test_grandchild(void **state)
 		child_must(devio_file_read(own.file, own.mem, 0, SIZE, 0, NULL) == SIZE);
 		pid = fork();
 		if (!pid) {
-			child_asks(&own);
+			child_is_refused(&own);
 			child_close(&own, 1);
 			child_works(m);
 			_exit(0);

@@ -15,8 +15,13 @@
 #define SIZE (4u << 20)
 
 /* What runs in a child, as it cannot be undone: a failed check ends it. */
-#define child_must(cond) do { if (!(cond)) { \
-	fprintf(stderr, "# %s:%d: in the child: %s: %s\n", __FILE__, __LINE__, #cond, devio_errmsg()); _exit(1); } } while (0)
+#define child_must(cond) \
+	do { \
+		if (!(cond)) { \
+			fprintf(stderr, "# %s:%d: in the child: %s: %s\n", __FILE__, __LINE__, #cond, devio_errmsg()); \
+			_exit(1); \
+		} \
+	} while (0)
 
 static const int paths[] = { 0, DEVIO_PATH_FILE_HOST, DEVIO_PATH_FILE_BOUNCE, DEVIO_PATH_FILE_BUFFERED };
 static const char *name;
@@ -197,7 +202,7 @@ static void uring_enosys(void)
 	without_uring(ENOSYS, "ENOSYS");
 }
 
-/* Without io_uring_register a ring of one thread cannot start and says so; what it held is given back. */
+/* Without io_uring_register a ring of one thread cannot start and reports it; its resources are released. */
 static void uring_no_register(void)
 {
 	int fds = rig_fds();
@@ -394,8 +399,10 @@ static void test_ext4_full(void **state)
 
 	(void)state;
 	must(mkdtemp(dir) != NULL, "mkdtemp");
-	snprintf(cmd, sizeof(cmd), "(PATH=$PATH:/sbin:/usr/sbin; truncate -s 3M %s && mkfs.ext4 -qF -O ^has_journal %s && "
-		 "mount -o loop %s %s) >/dev/null 2>&1", image, image, image, dir);
+	snprintf(cmd, sizeof(cmd),
+		 "(PATH=$PATH:/sbin:/usr/sbin; truncate -s 3M %s && mkfs.ext4 -qF -O ^has_journal %s && "
+		 "mount -o loop %s %s) >/dev/null 2>&1",
+		 image, image, image, dir);
 	if (system(cmd)) {
 		rmdir(dir);
 		unlink(image);
@@ -457,7 +464,8 @@ static void test_truncated(void **state)
 			must(n >= 0 && n <= SIZE && c.good == (uint64_t)n, "read: %zd %s", n, devio_errmsg());
 			must_zero(devio_mem_copy_out(m, 0, got, SIZE));
 			for (ssize_t i = 0; i < n; i += 509)
-				must(got[i] == rig_byte(2, i) || !got[i], "byte %zd of %zd was never in the file", i, n);
+				must(got[i] == rig_byte(2, i) || !got[i], "byte %zd of %zd was never in the file", i,
+				     n);
 		}
 		stop = 1;
 		pthread_join(t, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every size and offset between files and a memory, both ways, and many
+ * Every size and offset between files and a memory, in both directions, and many
  * operations at once from several threads; the bytes are compared on the
  * other side each time.
  *
@@ -32,7 +32,7 @@ struct env {
 	const char *name;
 	struct devio_ctx *ctx;
 	struct devio_file *file;
-	int fd;                    /* the other way to the file's bytes */
+	int fd;                    /* the file's bytes without the library */
 	unsigned char *data;       /* SPAN random bytes */
 	unsigned char *back;
 };
@@ -64,7 +64,7 @@ static void close_env(struct env *e)
 	free(e->back);
 }
 
-/* The file holds data at off; the page cache does not. */
+/* Writes data into the file at off, and drops it from the page cache. */
 static void put_file(struct env *e, const unsigned char *data, size_t len, off_t off)
 {
 	must(pwrite(e->fd, data, len, off) == (ssize_t)len, "pwrite");
@@ -78,7 +78,7 @@ static void same(const unsigned char *a, const unsigned char *b, size_t len, con
 			fail_msg("%s of %zu bytes at %zu: byte %zu is %02x, not %02x", what, size, off, i, a[i], b[i]);
 }
 
-static void check_told(const struct devio_completion *c, size_t size, size_t off)
+static void check_path(const struct devio_completion *c, size_t size, size_t off)
 {
 	char text[300];
 
@@ -97,7 +97,7 @@ static void one_size(struct env *e, struct devio_mem *mem, size_t size, size_t o
 
 	put_file(e, e->data, size, off);
 	must(devio_file_read(e->file, mem, mem_off, size, off, &c) == (ssize_t)size, "read: %s", devio_errmsg());
-	check_told(&c, size, off);
+	check_path(&c, size, off);
 	must_zero(devio_mem_copy_out(mem, mem_off, e->back, size));
 	same(e->back, e->data, size, "read", size, off);
 
@@ -105,7 +105,7 @@ static void one_size(struct env *e, struct devio_mem *mem, size_t size, size_t o
 		e->back[i] = ~e->data[i];
 	must_zero(devio_mem_copy_in(mem, mem_off, e->back, size));
 	must(devio_file_write(e->file, mem, mem_off, size, off, &c) == (ssize_t)size, "write: %s", devio_errmsg());
-	check_told(&c, size, off);
+	check_path(&c, size, off);
 	must(!fsync(e->fd) && !posix_fadvise(e->fd, 0, 0, POSIX_FADV_DONTNEED), "fsync");
 	memset(e->back, 0, size);
 	must(pread(e->fd, e->back, size, off) == (ssize_t)size, "pread");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A file goes into memory that this process never maps: direct or fail. What
- * arrived is for others to look at (the lab's host does).
+ * arrived is checked from outside (by the lab's host).
  *
  *   DEVIO_TEST_SPEC  memory     DEVIO_TEST_FILE  file, read whole to its start
  */

@@ -93,7 +93,7 @@ static void test_tails(void **state)
 			set_size(buf, sizes[i] + 40);
 			buf[at] = 1;
 			must_fail(call(i, buf), -E2BIG);
-			/* What lies behind sz is not looked at. */
+			/* What lies behind sz is not read. */
 			set_size(buf, at);
 			must_zero(call(i, buf));
 			buf[at] = 0;
@@ -171,7 +171,8 @@ static void count_warnings(void *arg, enum devio_log_level level, const char *te
  * The memory of rings counts as locked, with a limit for each user but root, and the kernel returns it some time
  * after a ring is closed: a ring that did not get it is opened again.
  */
-static bool by_io_uring(struct devio_ctx *loud, const int *warned, unsigned int entries, uint64_t staging, uint32_t slot)
+static bool by_io_uring(struct devio_ctx *loud, const int *warned, unsigned int entries, uint64_t staging,
+			uint32_t slot)
 {
 	for (int tries = 0; tries < 100; tries++) {
 		int before = *warned;

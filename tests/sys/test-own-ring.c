@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The application's own io_uring, with and without lent buffer slots, of all shapes. */
+/* The application's own io_uring, with and without slots of its buffer table, of all shapes. */
 #include <devio/uring.h>
 #include "rig.h"
 
@@ -199,7 +199,7 @@ static void test_cancel(void **state)
 	env_close(&e);
 }
 
-/* Buffers that the kernel holds for the ring, of the address space's `fdinfo`. */
+/* Buffers registered with the ring, from its `fdinfo`. */
 static int registered(struct env *e)
 {
 	char path[64], line[256];
@@ -292,10 +292,19 @@ static void test_two(void **state)
 #define BUFFERED DEVIO_PATH_FILE_BUFFERED
 
 static struct shape shapes[] = {
-	{ 128, 0, 0, 0 }, { 128, 0, 8, 0 }, { 128, 0, 0, BOUNCE }, { 128, 0, 1, BOUNCE }, { 128, 0, 8, BOUNCE },
-	{ 128, 0, 0, BUFFERED }, { 2, 0, 0, 0 }, { 2, 0, 4, BOUNCE }, { 1, 0, 0, BOUNCE },
-	{ 64, IORING_SETUP_SQE128 | IORING_SETUP_CQE32, 0, 0 }, { 64, IORING_SETUP_SQE128 | IORING_SETUP_CQE32, 4, BOUNCE },
-	{ 4, IORING_SETUP_CQE32, 0, BUFFERED }, { 64, IORING_SETUP_SQPOLL, 0, 0 },
+	{ 128, 0, 0, 0 },
+	{ 128, 0, 8, 0 },
+	{ 128, 0, 0, BOUNCE },
+	{ 128, 0, 1, BOUNCE },
+	{ 128, 0, 8, BOUNCE },
+	{ 128, 0, 0, BUFFERED },
+	{ 2, 0, 0, 0 },
+	{ 2, 0, 4, BOUNCE },
+	{ 1, 0, 0, BOUNCE },
+	{ 64, IORING_SETUP_SQE128 | IORING_SETUP_CQE32, 0, 0 },
+	{ 64, IORING_SETUP_SQE128 | IORING_SETUP_CQE32, 4, BOUNCE },
+	{ 4, IORING_SETUP_CQE32, 0, BUFFERED },
+	{ 64, IORING_SETUP_SQPOLL, 0, 0 },
 	{ 64, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, 4, BOUNCE },
 };
 

@@ -182,7 +182,7 @@ static void test_fd(void **state)
 	}
 }
 
-/* The descriptor may be asked for after the work was done. */
+/* The descriptor may be opened after the operations have completed. */
 static void test_late_fd(void **state)
 {
 	struct devio_completion c[4];

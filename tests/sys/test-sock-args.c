@@ -104,11 +104,12 @@ static void bad_operations(struct devio_ctx *ctx)
 	io.nr_ranges = 0;
 	must_fail(devio_ring_sock_io(ring, &io), -EINVAL);
 	io.nr_ranges = 1;
-	/* A path that cannot be had, and a promise that cannot be kept: told by the completion. */
+	/* A path that is not available, and direct-only where that is not possible: reported by the completion. */
 	io.path = DEVIO_PATH_SOCK_DEVMEM;
 	must_zero(devio_ring_sock_io(ring, &io));
 	rig_wait(ring, &done, 1);
-	must(done.result == -EOPNOTSUPP && done.reason == DEVIO_REASON_NO_EXPORT, "%lld %u", (long long)done.result, done.reason);
+	must(done.result == -EOPNOTSUPP && done.reason == DEVIO_REASON_NO_EXPORT, "%lld %u", (long long)done.result,
+	     done.reason);
 	io.path = 0;
 	io.flags = DEVIO_SOCK_DIRECT_ONLY;
 	must_zero(devio_ring_sock_io(ring, &io));

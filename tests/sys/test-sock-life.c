@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Connections that end early: cancelled, closed, given up with their ring, in a child; and on the application's ring. */
+/* Connections that end early: cancelled, closed, with their ring, in a child; and on the application's ring. */
 #include <errno.h>
 #include <sys/wait.h>
 #include <devio/uring.h>
@@ -55,7 +55,7 @@ static void cancel(void **state)
 	}
 }
 
-/* A ring is closed under operations of every state; the stream belongs to nobody then. */
+/* A ring is closed under operations of every state; the stream is free for another ring then. */
 static void ring_closed(void **state)
 {
 	int fds = rig_fds();
@@ -89,7 +89,7 @@ static void ring_closed(void **state)
 	must(rig_fds() == fds, "no descriptor is left");
 }
 
-/* The handle may go at once; the operation holds the connection. */
+/* The handle may go at once; the operation has a reference to the connection. */
 static void closed_early(void **state)
 {
 	struct devio_ctx *ctx = rig_ctx(0);
@@ -172,7 +172,7 @@ static void imported(void **state)
 	must(rig_fds() == fds - 1, "no descriptor is left: %d, %d before", rig_fds(), fds);
 }
 
-/* A child has nothing of it, and does the parent no harm. */
+/* In a child every call is refused, and the parent is not affected. */
 static void forked(void **state)
 {
 	(void)state;
@@ -190,9 +190,9 @@ static void forked(void **state)
 		child = fork();
 		if (!child) {
 			struct devio_sock_info info = DEVIO_OPTS(info);
-			int bad = devio_sock_recv(s, mem, 0, 10, NULL) != -ECHILD || devio_sock_shutdown(s, 3) != -ECHILD ||
-				  devio_sock_get_info(s, &info) != -ECHILD || devio_sock_fd(s) != -ECHILD ||
-				  devio_ring_send(ring, s, mem, 0, 1, 0) != -ECHILD;
+			int bad = devio_sock_recv(s, mem, 0, 10, NULL) != -ECHILD ||
+				  devio_sock_shutdown(s, 3) != -ECHILD || devio_sock_get_info(s, &info) != -ECHILD ||
+				  devio_sock_fd(s) != -ECHILD || devio_ring_send(ring, s, mem, 0, 1, 0) != -ECHILD;
 
 			devio_ring_close(ring);
 			devio_sock_close(s);
@@ -224,7 +224,8 @@ static void drive(struct io_uring *u, struct devio_ring *ring, struct devio_comp
 
 		must(io_uring_submit(u) >= 0, "submit");
 		while (!io_uring_wait_cqe_timeout(u, &cqe, &ts)) {
-			must(devio_ring_handle(ring, cqe) == 1, "one of ours: %llx", (unsigned long long)cqe->user_data);
+			must(devio_ring_handle(ring, cqe) == 1, "one of ours: %llx",
+			     (unsigned long long)cqe->user_data);
 			io_uring_cqe_seen(u, cqe);
 			if (!io_uring_cq_ready(u))
 				break;
@@ -266,7 +267,8 @@ static void own_ring(void **state)
 			}
 			drive(&u, ring, done, 12);
 			for (int i = 0; i < 12; i++)
-				must(done[i].result == (done[i].cookie < 6 ? 5001 : 10), "%lld", (long long)done[i].result);
+				must(done[i].result == (done[i].cookie < 6 ? 5001 : 10), "%lld",
+				     (long long)done[i].result);
 			for (int i = 0; i < 6; i++) {
 				rig_check(mem, i << 16, 5001, i, 0);
 				must_zero(devio_ring_recv(ring, s[i], mem, 0, 10, 7));
@@ -319,9 +321,9 @@ static void polled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(cancel), cmocka_unit_test(ring_closed), cmocka_unit_test(closed_early),
-		cmocka_unit_test(shut), cmocka_unit_test(imported), cmocka_unit_test(forked), cmocka_unit_test(own_ring),
-		cmocka_unit_test(polled),
+		cmocka_unit_test(cancel),   cmocka_unit_test(ring_closed), cmocka_unit_test(closed_early),
+		cmocka_unit_test(shut),	    cmocka_unit_test(imported),	   cmocka_unit_test(forked),
+		cmocka_unit_test(own_ring), cmocka_unit_test(polled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,12 +74,12 @@ static void stream(struct devio_ctx *ctx, struct devio_mem *mem, int path, size_
 	}
 	for (; n; n--) {
 		rig_wait(ring, &done, 1);
-		must(done.result > 0 && done.path == (path ? path : DEVIO_PATH_SOCK_HOST), "%lld by %s", (long long)done.result,
-		     devio_path_name(done.path));
+		must(done.result > 0 && done.path == (path ? path : DEVIO_PATH_SOCK_HOST), "%lld by %s",
+		     (long long)done.result, devio_path_name(done.path));
 	}
 	pthread_join(t[0], NULL);
 	pthread_join(t[1], NULL);
-	must(!in.bad && !out.bad, "the peer is content: %d %d", in.bad, out.bad);
+	must(!in.bad && !out.bad, "the peer had no error: %d %d", in.bad, out.bad);
 	rig_check(mem, off + len, len, 5, 0);
 	devio_sock_close(s);
 	devio_ring_close(ring);
@@ -89,8 +89,8 @@ static void stream(struct devio_ctx *ctx, struct devio_mem *mem, int path, size_
 
 static void sizes(void **state)
 {
-	static const size_t len[] = { 1, 2, 3, 5, 7, 63, 255, 511, 1447, 1461, 4095, 4097, 65483, 65537, MIB - 1, MIB + 1,
-				      3 * MIB + 333 };
+	static const size_t len[] = { 1,    2,	  3,	5,     7,     63,      255,	511,	      1447,
+				      1461, 4095, 4097, 65483, 65537, MIB - 1, MIB + 1, 3 * MIB + 333 };
 	static const unsigned int depth[] = { 1, 2, 7, 64 };
 	struct devio_ctx *ctx = rig_ctx(0);
 	struct devio_mem *mem = rig_mem(ctx, 8 * MIB);
@@ -99,8 +99,8 @@ static void sizes(void **state)
 	for (unsigned int i = 0; i < sizeof(len) / sizeof(len[0]); i++)
 		for (unsigned int d = 0; d < 4; d++)
 			for (int path = 0; path < 2; path++)
-				stream(ctx, mem, path ? DEVIO_PATH_SOCK_BOUNCE : 0, len[i], (i * 37 + d) % 4097, depth[d],
-				       65536);
+				stream(ctx, mem, path ? DEVIO_PATH_SOCK_BOUNCE : 0, len[i], (i * 37 + d) % 4097,
+				       depth[d], 65536);
 	devio_mem_free(mem);
 	devio_ctx_close(ctx);
 }
@@ -156,8 +156,8 @@ static void families(void **state)
 		must_zero(devio_sock_connect(ctx, host[i], port_text(info.local_port), NULL, &a));
 		must_zero(devio_sock_accept(l, &b));
 		must_zero(devio_sock_get_info(b, &info));
-		must(!info.listening && info.peer_port && !strcmp(info.ifname, "lo"), "peer %s port %u by %s", info.peer,
-		     info.peer_port, info.ifname);
+		must(!info.listening && info.peer_port && !strcmp(info.ifname, "lo"), "peer %s port %u by %s",
+		     info.peer, info.peer_port, info.ifname);
 		must(i == 2 || !strcmp(info.peer, host[i]), "%s", info.peer);
 		must_zero(devio_mem_copy_in(mem, 0, "hello", 5));
 		must(devio_sock_send(a, mem, 0, 5, NULL) == 5, "send");
@@ -210,7 +210,7 @@ static void half_close(void **state)
 	devio_ctx_close(ctx);
 }
 
-/* A reset is an error of the operation that meets it and of all behind it, not an end. */
+/* A reset is an error of the current operation and of all behind it, not an end. */
 static void reset(void **state)
 {
 	struct devio_ctx *ctx = rig_ctx(0);
@@ -233,8 +233,8 @@ static void reset(void **state)
 		plain_reset(fd);
 		rig_wait(ring, done, 3);
 		for (int i = 0; i < 3; i++)
-			must(done[i].result == -ECONNRESET && done[i].reason == DEVIO_REASON_RESET && !done[i].good, "%d: %lld", i,
-			     (long long)done[i].result);
+			must(done[i].result == -ECONNRESET && done[i].reason == DEVIO_REASON_RESET && !done[i].good,
+			     "%d: %lld", i, (long long)done[i].result);
 		devio_completion_text(&done[0], text, sizeof(text));
 		must(strstr(text, "receive") && strstr(text, "reset"), "%s", text);
 		must_fail(devio_sock_recv(s, mem, 0, 10, &c), -ECONNRESET);
@@ -309,7 +309,8 @@ static void timeouts(void **state)
 			plain_write(fd, "defg", 4);
 			must(devio_sock_recv(s, mem, 0, 4, NULL) == 4, "the stream goes on");
 			must_fail(devio_sock_send(s, mem, 0, 64 * MIB, &c), -ETIMEDOUT);
-			must(c.good > 0 && c.good < 64 * MIB, "the peer does not read: %llu", (unsigned long long)c.good);
+			must(c.good > 0 && c.good < 64 * MIB, "the peer does not read: %llu",
+			     (unsigned long long)c.good);
 			devio_sock_close(s);
 			close(fd);
 		}

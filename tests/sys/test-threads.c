@@ -94,7 +94,7 @@ static void *give_up(struct job *j, const char *why)
 	return NULL;
 }
 
-/* Does the lane hold the file's bytes? cmocka's checks belong to the main thread. */
+/* Has the lane the file's bytes? cmocka's checks belong to the main thread. */
 static int lane_is_right(struct job *j, unsigned int seed)
 {
 	uint64_t at = (uint64_t)j->nr * LANE;
@@ -217,7 +217,7 @@ static void test_one_ring_each(void **state)
 	struct env e;
 
 	env_open(&e, *(unsigned int *)*state);
-	/* The first round writes: what the file holds must lie there. */
+	/* The first round writes: the memory must have the file's content before. */
 	must(devio_file_read(e.file, e.mem, 0, SIZE, 0, NULL) == SIZE, "read");
 	e.reads++;
 	e.bytes_read += SIZE;

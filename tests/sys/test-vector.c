@@ -86,7 +86,7 @@ static void check_memories(struct env *e)
 {
 	for (int i = 0; i < MEMS; i++) {
 		must_zero(devio_mem_copy_out(e->mem[i], 0, e->buf, SIZE));
-		must(!memcmp(e->buf, e->image[i], SIZE), "memory %d holds what it should", i);
+		must(!memcmp(e->buf, e->image[i], SIZE), "memory %d has the right bytes", i);
 	}
 }
 
@@ -95,7 +95,7 @@ static void check_file(struct env *e)
 	int fd = open(e->name, O_RDONLY);
 
 	must(pread(fd, e->buf, 2 * SIZE, 0) == (ssize_t)e->size, "the file's size");
-	must(!memcmp(e->buf, e->shadow, e->size), "the file holds what it should");
+	must(!memcmp(e->buf, e->shadow, e->size), "the file has the right bytes");
 	close(fd);
 }
 
@@ -216,7 +216,8 @@ static void test_empty(void **state)
 		g[2].off = 0;
 		must_zero(devio_ring_io(e.ring, &io));
 		rig_wait(e.ring, &c, 1);
-		must(c.result == -EOPNOTSUPP && c.reason == DEVIO_REASON_RANGES, "%lld, %u", (long long)c.result, c.reason);
+		must(c.result == -EOPNOTSUPP && c.reason == DEVIO_REASON_RANGES, "%lld, %u", (long long)c.result,
+		     c.reason);
 	}
 	env_close(&e);
 }

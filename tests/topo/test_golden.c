@@ -132,7 +132,8 @@ static void has_drives(const char *text, const char *json)
 		kind = json_object_get_string(value);
 		assert_true(json_object_object_get_ex(b, "name", &value));
 		name = json_object_get_string(value);
-		if ((!strcmp(kind, "disk") || !strcmp(kind, "nvme") || !strcmp(kind, "nvme-path")) && !strstr(text, name))
+		if ((!strcmp(kind, "disk") || !strcmp(kind, "nvme") || !strcmp(kind, "nvme-path")) &&
+		    !strstr(text, name))
 			fail_msg("%s (%s) is not drawn", name, kind);
 	}
 	json_object_put(all);

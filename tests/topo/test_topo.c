@@ -111,7 +111,7 @@ static void stack_of_drives(void **state)
 	assert_int_equal(devio_topo_drives(m.topo, block, drives, 8), 2);
 	assert_int_equal(devio_topo_get_block(m.topo, drives[1], &b), 0);
 	assert_string_equal(b.name, "nvme3n1");
-	/* Fewer places than drives: the number is still told, nothing is written past them. */
+	/* Fewer places than drives: the number is still returned, nothing is written past them. */
 	drives[1] = -7;
 	assert_int_equal(devio_topo_drives(m.topo, block, drives, 1), 2);
 	assert_int_equal(drives[1], -7);
@@ -162,8 +162,22 @@ static void verdicts(void **state)
 static void questions_refused(void **state)
 {
 	static const char *const bad[] = {
-		"", "gpu", "cuda", "cuda:", "cuda:x", "cuda:-1", "cuda:999999999999", "p2pmem:", "p2pmem:x", "vfio:00:00.0",
-		"vfio:00:00.0/6", "vfio:00:00.0/22", "vfio:/2", "drm:", "hostess", "amdgpu:0x",
+		"",
+		"gpu",
+		"cuda",
+		"cuda:",
+		"cuda:x",
+		"cuda:-1",
+		"cuda:999999999999",
+		"p2pmem:",
+		"p2pmem:x",
+		"vfio:00:00.0",
+		"vfio:00:00.0/6",
+		"vfio:00:00.0/22",
+		"vfio:/2",
+		"drm:",
+		"hostess",
+		"amdgpu:0x",
 	};
 	unsigned int why;
 	struct machine m;
@@ -184,7 +198,7 @@ static void questions_refused(void **state)
 	unload(&m);
 }
 
-/* Every call on every index of a machine made of mistakes; sanitizers look on. */
+/* Every call on every index of a machine made of mistakes, for the sanitizers. */
 static void broken(void **state)
 {
 	static const char *const specs[] = { "host", "udmabuf", "cuda:0", "vfio:01:00.0/0", "p2pmem:01:00.0", "drm:x" };

@@ -23,7 +23,7 @@ static struct {
 static struct {
 	struct io_uring *ring;
 	int fd;
-	unsigned int seen;         /* entries before it were looked at */
+	unsigned int seen;         /* entries before it were processed */
 } rings[64];
 
 int __real_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **cqe, unsigned int nr,
@@ -71,7 +71,7 @@ static int pick_error(void)
 }
 
 /* What becomes of an I/O: < 0 an error, else the bytes that it may transfer. */
-static int64_t fate(int fd, uint32_t len, uint64_t off)
+static int64_t outcome(int fd, uint32_t len, uint64_t off)
 {
 	bool direct = is_direct(fd);
 	uint32_t unit = direct ? BLOCK : 1;
@@ -137,7 +137,7 @@ static void mangle(struct io_uring_sqe *sqe)
 
 	if (!io)
 		return;
-	what = fate(sqe->fd, sqe->len, sqe->off);
+	what = outcome(sqe->fd, sqe->len, sqe->off);
 	if (what >= 0) {
 		sqe->len = what;
 		return;
@@ -230,7 +230,7 @@ static int64_t fate_locked(int fd, size_t len, off_t off)
 	int64_t what;
 
 	pthread_mutex_lock(&lock);
-	what = fate(fd, len, off);
+	what = outcome(fd, len, off);
 	pthread_mutex_unlock(&lock);
 	if (what < 0)
 		errno = -what;

@@ -13,7 +13,7 @@
 
 /* Chances in 1000, for each I/O or for each system call. */
 struct double_plan {
-	unsigned int shorten;      /* fewer bytes than asked, a multiple of the block for O_DIRECT */
+	unsigned int shorten;      /* fewer bytes than requested, a multiple of the block for O_DIRECT */
 	unsigned int again;        /* -EAGAIN or -EINTR of an I/O */
 	unsigned int error;        /* an errno of `errors` */
 	unsigned int enter;        /* the system call fails: -EINTR, -EAGAIN or -EBUSY */

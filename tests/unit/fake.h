@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device memory that is none: its bytes lie in malloc'ed memory, its copies
+ * A fake device memory: its bytes lie in malloc'ed memory, its copies
  * take as many polls as the test wants, happen at their end, and may fail.
  */
 #ifndef FAKE_H
@@ -10,7 +10,7 @@
 #include "mem/mem.h"
 
 struct fake_plan {
-	unsigned int polls;        /* a copy takes 0 .. polls looks; 0: done at once */
+	unsigned int polls;        /* a copy is done after 0 to `polls` polls; 0: at once */
 	unsigned int fail;         /* chances in 1000 that a copy fails */
 	bool fail_late;            /* not at its start but at its end */
 };

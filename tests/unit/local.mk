@@ -19,7 +19,7 @@ unit_tests = \
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
-# The library, a kernel (double.c) and a memory (fake.c) that misbehave; a program gets of it what it names.
+# The library, a kernel (double.c) and a memory (fake.c) that misbehave; the linker takes what a program uses.
 check_LTLIBRARIES += tests/unit/librig.la
 endif
 tests_unit_librig_la_SOURCES = tests/unit/double.c tests/unit/double.h tests/unit/fake.c tests/unit/fake.h

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a MiB of TCP costs its receiver, by several ways, in nanoseconds of CPU time: in the lab with --icount
+ * What a MiB of TCP costs its receiver, by several methods, in nanoseconds of CPU time: in the lab with --icount
  * instructions. Counted are the receiving thread and those in which its NIC is served (threaded NAPI, as the row
  * has set it), not the sender and its NIC.
  *
@@ -150,8 +150,8 @@ static uint64_t in_place(int fd)
 	return pos;
 }
 
-/* Over several connections: which queues one gets, and so how many threads serve it, is a matter of its port. */
-static void measure(const char *what, uint64_t (*way)(int fd))
+/* Over several connections, as the queues of each, and so the number of threads that serve it, depend on its port. */
+static void measure(const char *what, uint64_t (*receive_from)(int fd))
 {
 	struct peer p = { .bytes = total / FLOWS, .port = 4995 };
 	int listener = listen_on(true, p.port), fd;
@@ -163,7 +163,7 @@ static void measure(const char *what, uint64_t (*way)(int fd))
 		peer_start(&p);
 		fd = accept(listener, NULL, NULL);
 		before = cpu_ns();
-		got += way(fd);
+		got += receive_from(fd);
 		spent += cpu_ns() - before;
 		pthread_join(p.thread, NULL);
 		close(fd);

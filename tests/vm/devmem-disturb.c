@@ -84,7 +84,7 @@ void negotiate(void)
 	close(fd);
 }
 
-/* The bound queue is nobody else's to bind; the other one is, and restarts. */
+/* The bound queue cannot be bound again; the other one can, and restarts. */
 void other_bindings(void)
 {
 	struct mem m = mem_open("udmabuf", 4 * MIB);
@@ -98,11 +98,12 @@ void other_bindings(void)
 	}
 }
 
-/* With the link down: the driver is not told, and would go on with a device that knows nothing any more. */
+/* With the link down: the driver gets no notice, and would go on with a device that has lost its state. */
 void pci_reset(void)
 {
 	for (int i = 0; i < TIMES; i++) {
-		run("ip link set " NIC " down && echo 1 >/sys/class/net/" NIC "/device/reset && ip link set " NIC " up");
+		run("ip link set " NIC " down && echo 1 >/sys/class/net/" NIC "/device/reset && ip link set " NIC
+		    " up");
 		await_link();
 		usleep(PAUSE_US);
 	}
@@ -174,7 +175,8 @@ void send_checked(const char *spec, int n, int port, void (*f)(void))
 
 static bool is_cut_off(const struct devio_completion *c)
 {
-	return (c->result == -ECONNRESET || c->result == -EPIPE || c->result == -EIO || c->result == -ECANCELED) && c->reason;
+	return (c->result == -ECONNRESET || c->result == -EPIPE || c->result == -EIO || c->result == -ECANCELED) &&
+	       c->reason;
 }
 
 void reset_sending(const char *spec, int port)

@@ -194,7 +194,7 @@ void send_stream(const struct mem *m, uint32_t id, uint64_t bytes, bool odd, con
 		if (len > PERIOD - sent % PERIOD)
 			len = PERIOD - sent % PERIOD;
 		ret = send_from(&s, id, sent % PERIOD, len);
-		if (ret == -ENOBUFS) { /* too many that nobody has taken from the error queue */
+		if (ret == -ENOBUFS) { /* too many completions in the error queue */
 			ret = reap_zerocopy(&s, 5000) ? 0 : -ETIME;
 			continue;
 		}

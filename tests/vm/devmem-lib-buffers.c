@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/vm/devmem-lib buffers: how large the NIC's receive buffers are, chosen and asked for. */
+/* tests/vm/devmem-lib buffers: how large the NIC's receive buffers are, by default and as requested. */
 #include "devmem-lib.h"
 
 static void take_all(struct devio_nic *n, uint32_t buffer)
@@ -8,13 +8,13 @@ static void take_all(struct devio_nic *n, uint32_t buffer)
 	uint32_t longest;
 
 	must(devio_nic_get_info(n, &i), "devio_nic_get_info");
-	is((int)i.buffer, (int)buffer, "the size that is told");
+	is((int)i.buffer, (int)buffer, "the size that is reported");
 	longest = as_pieces(n, 4 * MIB);
 	printf("# buffers of %u bytes: the longest piece has %u\n", i.buffer, longest);
 	ok(longest <= buffer && longest > buffer / 2, "which is what the pieces show", longest);
 }
 
-static void try_one(const char *spec, int mtu, uint64_t size, uint32_t asked, uint32_t wanted)
+static void try_one(const char *spec, int mtu, uint64_t size, uint32_t requested, uint32_t wanted)
 {
 	struct devio_mem *area = memory(spec, size);
 	struct devio_nic_opts o = DEVIO_OPTS(o);
@@ -22,7 +22,7 @@ static void try_one(const char *spec, int mtu, uint64_t size, uint32_t asked, ui
 
 	set_mtu(mtu);
 	o.steer = DEVIO_STEER_RSS;
-	o.buffer = asked;
+	o.buffer = requested;
 	must(devio_nic_open(ctx, NIC, area, &o, &n), "devio_nic_open");
 	await_link();
 	take_all(n, wanted);
@@ -30,19 +30,19 @@ static void try_one(const char *spec, int mtu, uint64_t size, uint32_t asked, ui
 	devio_mem_free(area);
 }
 
-static void not_possible(const char *spec, uint32_t asked, int err)
+static void not_possible(const char *spec, uint32_t requested, int err)
 {
 	static char before[8192], after[8192];
 	struct devio_mem *area = memory(spec, MIB);
 	struct devio_nic_opts o = DEVIO_OPTS(o);
 	struct devio_nic *n;
 
-	look(before, sizeof(before));
+	nic_state(before, sizeof(before));
 	o.steer = DEVIO_STEER_RSS;
-	o.buffer = asked;
+	o.buffer = requested;
 	is(devio_nic_open(ctx, NIC, area, &o, &n), err, "a size that cannot be");
 	printf("# %s\n", devio_errmsg());
-	look(after, sizeof(after));
+	nic_state(after, sizeof(after));
 	ok(!strcmp(before, after), "nothing was changed", 0);
 	devio_mem_free(area);
 }
@@ -50,7 +50,7 @@ static void not_possible(const char *spec, uint32_t asked, int err)
 int test_buffers(const char *spec)
 {
 	try_one(spec, 9000, AREA, 0, 16384);
-	/* Not enough for two in each descriptor; and as was asked for all the same. */
+	/* Not enough for two in each descriptor; and as requested all the same. */
 	try_one(spec, 9000, 4 * MIB, 0, 4096);
 	try_one(spec, 9000, 8 * MIB, 8192, 8192);
 	try_one(spec, 9000, AREA, 4096, 4096);

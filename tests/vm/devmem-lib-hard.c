@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/vm/devmem-lib: a peer that reads nothing, and memory that is taken back. */
+/* tests/vm/devmem-lib: a peer that reads nothing, and memory that is revoked. */
 #include "devmem-lib.h"
 
-/* What the kernel has is given up only with the connection, and then at once. */
+/* What the kernel has is released only with the connection, and then at once. */
 static void stuck_ring(struct devio_mem *src, int port, int64_t idle)
 {
 	struct peer p = { .bytes = 1ull << 40, .port = port }; /* it sends, and reads nothing */
@@ -31,7 +31,7 @@ static void stuck_ring(struct devio_mem *src, int port, int64_t idle)
 	devio_sock_close(s);
 	p.stop = true;
 	pthread_join(p.thread, NULL);
-	ok(p.error == ECONNRESET || p.error == EPIPE, "the peer was told", p.error);
+	ok(p.error == ECONNRESET || p.error == EPIPE, "the peer got a reset", p.error);
 	close(listener);
 }
 
@@ -46,7 +46,7 @@ int test_stuck(const char *spec)
 	return finish();
 }
 
-/* The library's descriptor of the device, by which the test plays the part of who takes the memory back. */
+/* The library's descriptor of the device, by which the test revokes the memory. */
 static int device_fd(void)
 {
 	char path[64], target[256];
@@ -108,7 +108,7 @@ static void revoke_receiving(const char *spec)
 		}
 	}
 	printf("# %lu bytes, then %d: %s\n", (long)bytes, ret, linear ? "ordinary memory" : devio_errmsg());
-	ok(gone && (linear || ret == -ENODEV), "taken back while receiving", ret);
+	ok(gone && (linear || ret == -ENODEV), "revoked while receiving", ret);
 	if (ret == -ENODEV)
 		is(devio_sock_recv_frags(s, f, 256, UINT64_MAX, 0), -ENODEV, "and it stays so");
 	p.stop = true;

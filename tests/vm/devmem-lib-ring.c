@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/vm/devmem-lib: pieces as completions of a ring, and a NIC that is set up when the connection is under way. */
+/* tests/vm/devmem-lib: pieces as completions of a ring, and a NIC that is set up when the connection exists already. */
 #include "devmem-lib.h"
 
 #define FLIGHT 4
@@ -107,7 +107,8 @@ int test_late(const char *spec)
 			n = set_up(area);
 	} while (c.result);
 	pthread_join(p.thread, NULL);
-	printf("# %lu bytes, the last result %ld; %d by sock-devmem, %d refused\n", (long)pos, (long)c.result, devmem, unreadable);
+	printf("# %lu bytes, the last result %ld; %d by sock-devmem, %d refused\n", (long)pos, (long)c.result, devmem,
+	       unreadable);
 	ok(pos == p.bytes, "the stream came whole", (long)pos);
 	ok(!wrong, "every byte in its place", wrong);
 	ok(devmem > 0, "by sock-devmem after a while", devmem);

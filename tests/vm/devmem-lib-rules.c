@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 
 #define PLACES 32 /* of netdevsim */
-#define OWN 31    /* the rule that somebody else has, where the library would put its first */
+#define OWN 31    /* a rule of another owner, where the library would put its first */
 #define OWN_PORT 9999
 
 static int ask(void *arg)
@@ -38,7 +38,7 @@ static void set_ntuple(bool on)
 	must(ask(&v), "ETHTOOL_SFLAGS");
 }
 
-static void somebodys_rule(unsigned int at)
+static void others_rule(unsigned int at)
 {
 	struct ethtool_rxnfc r = { .cmd = ETHTOOL_SRXCLSRLINS };
 
@@ -56,7 +56,7 @@ static void no_rule(unsigned int at)
 	must(ask(&r), "ETHTOOL_SRXCLSRLDEL");
 }
 
-/* The rule in a place; false: there is none. */
+/* The rule at a location; false: there is none. */
 static bool rule_at(unsigned int at, struct ethtool_rx_flow_spec *fs)
 {
 	struct ethtool_rxnfc r = { .cmd = ETHTOOL_GRXCLSRULE, .fs.location = at };
@@ -77,7 +77,7 @@ static unsigned int count_rules(void)
 	return n;
 }
 
-static bool only_somebodys(void)
+static bool only_others_rule(void)
 {
 	struct ethtool_rx_flow_spec fs;
 
@@ -85,7 +85,7 @@ static bool only_somebodys(void)
 	       fs.h_u.udp_ip4_spec.pdst == htons(OWN_PORT);
 }
 
-/* The other end, a process: it sends the pattern to host, or to who connects to host there. */
+/* The other end, a process: it sends the pattern to host, or to the one that connects to host there. */
 static pid_t other_end(const char *host, const char *port, bool accepts, uint64_t bytes)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST }, *ai;
@@ -123,7 +123,8 @@ static uint64_t take_pieces(struct devio_sock *s, uint64_t bytes, const char *wh
 
 	while ((ret = devio_sock_recv_frags(s, f, 64, UINT64_MAX, 20000000000)) > 0) {
 		for (int i = 0; i < ret; i++) {
-			wrong += !(f[i].mem ? memory_right(f[i].mem, f[i].off, pos, f[i].len) : same(f[i].host, pos, f[i].len));
+			wrong += !(f[i].mem ? memory_right(f[i].mem, f[i].off, pos, f[i].len)
+					    : same(f[i].host, pos, f[i].len));
 			in_memory += f[i].mem ? f[i].len : 0;
 			pos += f[i].len;
 		}
@@ -132,7 +133,8 @@ static uint64_t take_pieces(struct devio_sock *s, uint64_t bytes, const char *wh
 	if (ret < 0)
 		printf("# %s\n", devio_errmsg());
 	printf("# %s: %lu of %lu bytes in the memory\n", what, (long)in_memory, (long)pos);
-	ok(!ret && pos == bytes && !wrong, "the stream came whole, every byte where it was said to be", ret ? ret : (long)pos);
+	ok(!ret && pos == bytes && !wrong, "the stream came whole, every byte where it was said to be",
+	   ret ? ret : (long)pos);
 	return in_memory;
 }
 
@@ -171,8 +173,8 @@ static void by_port(struct devio_nic *n, const char *host, const char *port, boo
 	must(devio_nic_get_info(n, &i), "devio_nic_get_info");
 	if (steered) {
 		ok(in_memory == 8 * MIB + 5, "all of it in the memory", (long)in_memory);
-		ok(rule_at(OWN - i.rules, &fs) && fs.ring_cookie == i.queue + (i.rules - 1) % i.queues, "by a rule to its queue",
-		   i.queue);
+		ok(rule_at(OWN - i.rules, &fs) && fs.ring_cookie == i.queue + (i.rules - 1) % i.queues,
+		   "by a rule to its queue", i.queue);
 	} else {
 		ok(!in_memory, "nothing of it in the memory", (long)in_memory);
 	}
@@ -193,7 +195,8 @@ static void by_connection(struct devio_nic *n)
 	must(devio_nic_steer(n, s), "devio_nic_steer");
 	must(devio_nic_get_info(n, &i), "devio_nic_get_info");
 	ok(rule_at(OWN - i.rules, &fs) && fs.flow_type == TCP_V4_FLOW && fs.h_u.tcp_ip4_spec.psrc == htons(6010) &&
-	   fs.m_u.tcp_ip4_spec.psrc == 0xffff && fs.m_u.tcp_ip4_spec.ip4src == 0xffffffff, "a rule for both ends", fs.flow_type);
+		   fs.m_u.tcp_ip4_spec.psrc == 0xffff && fs.m_u.tcp_ip4_spec.ip4src == 0xffffffff,
+	   "a rule for both ends", fs.flow_type);
 	ok(take_pieces(s, 4 * MIB, "a connection with a rule") == 4 * MIB, "all of it in the memory", 0);
 	ended_well(child);
 	devio_sock_close(s);
@@ -237,7 +240,7 @@ static void many_threads(struct devio_nic *n)
 	ok(!bad && count_rules() == before + 16, "16 threads, 16 rules", count_rules() - before);
 }
 
-/* No place is left: it is told, and no rule of others is taken. */
+/* No place is left: an error, and no rule of others is replaced. */
 static void table_full(struct devio_nic *n)
 {
 	struct devio_sock *l = listener_at(NULL, "fd00::1", "6020");
@@ -247,7 +250,7 @@ static void table_full(struct devio_nic *n)
 	for (unsigned int i = 0; i < PLACES; i++) {
 		if (rule_at(i, &fs))
 			continue;
-		somebodys_rule(i);
+		others_rule(i);
 		filled |= 1u << i;
 	}
 	is(devio_nic_steer(n, l), -ENOSPC, "no place for a rule");
@@ -271,7 +274,7 @@ static void two_queues(struct devio_mem *area)
 	by_port(n, "fd00::1", "6042", true);
 	by_port(n, "10.9.0.1", "6043", false);
 	devio_nic_close(n);
-	ok(only_somebodys(), "all rules are gone but somebody's", count_rules());
+	ok(only_others_rule(), "all rules are gone but the other owner's", count_rules());
 }
 
 /* A process that sets NIC up and does so much with it, until it is killed. */
@@ -302,8 +305,8 @@ static void restored(pid_t child)
 {
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
-	is(devio_nic_restore(ctx, NIC), 1, "put back after a kill");
-	ok(only_somebodys(), "somebody's rule is there, and no other", count_rules());
+	is(devio_nic_restore(ctx, NIC), 1, "restored after a kill");
+	ok(only_others_rule(), "the other owner's rule is there, and no more", count_rules());
 }
 
 static bool two_rules(struct devio_nic *n)
@@ -317,7 +320,7 @@ static void killed(const char *spec)
 {
 	pid_t child = victim(spec, two_rules);
 
-	ok(count_rules() == 3, "two rules and somebody's", count_rules());
+	ok(count_rules() == 3, "two rules and the other owner's", count_rules());
 	restored(child);
 }
 
@@ -326,13 +329,13 @@ static bool is_refused(struct devio_nic *n)
 	return devio_nic_steer(n, listener_at(NULL, "fd00::1", "6000")) == -EOPNOTSUPP;
 }
 
-/* A rule was refused, and the process dies: what somebody has put in its place since stays. */
+/* A rule was refused, and the process dies: what another owner has put in its place since stays. */
 static void killed_refused(const char *spec)
 {
 	pid_t child = victim(spec, is_refused);
 
 	set_ntuple(true);
-	somebodys_rule(OWN);
+	others_rule(OWN);
 	restored(child);
 }
 
@@ -343,10 +346,10 @@ int test_rules(const char *spec)
 	struct devio_nic_info i = DEVIO_OPTS(i);
 	struct devio_nic *n;
 
-	look(before, sizeof(before));
+	nic_state(before, sizeof(before));
 	set_ntuple(false);
 	killed_refused(spec);
-	look(after, sizeof(after));
+	nic_state(after, sizeof(after));
 	ok(!strcmp(before, after), "as before", 0);
 
 	must(devio_nic_open(ctx, NIC, area, NULL, &n), "devio_nic_open");
@@ -360,10 +363,10 @@ int test_rules(const char *spec)
 	many_threads(n);
 	table_full(n);
 	devio_nic_close(n);
-	ok(only_somebodys(), "all rules are gone but somebody's", count_rules());
+	ok(only_others_rule(), "all rules are gone but the other owner's", count_rules());
 	two_queues(area);
 	killed(spec);
-	look(after, sizeof(after));
+	nic_state(after, sizeof(after));
 	ok(!strcmp(before, after), "as before", 0);
 	no_rule(OWN);
 	devio_mem_free(area);

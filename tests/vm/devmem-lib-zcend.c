@@ -60,7 +60,8 @@ static void time_out(struct devio_ring *r, struct devio_mem *dst)
 		zc_recv(r, peer.s, dst, i * BLOCK, BLOCK, i + 1);
 	ok(next(r, 1, BLOCK, -1, &c) && memory_right(dst, 0, 0, BLOCK), "the first is whole", 0);
 	start = seconds();
-	ok(next(r, 2, -ETIMEDOUT, DEVIO_REASON_TIMEOUT, &c) && c.good == 5000, "a time-out inside the second", (long)c.good);
+	ok(next(r, 2, -ETIMEDOUT, DEVIO_REASON_TIMEOUT, &c) && c.good == 5000, "a time-out inside the second",
+	   (long)c.good);
 	ok(seconds() - start > 1.3 && seconds() - start < 8, "in time", (long)((seconds() - start) * 1000));
 	ok(memory_right(dst, BLOCK, BLOCK, 5000), "with what came before", 0);
 	ok(next(r, 3, -ECANCELED, DEVIO_REASON_BROKEN, &c) && !c.good, "which the third cannot follow", 0);
@@ -82,7 +83,8 @@ static void cancel(struct devio_ring *r, struct devio_mem *dst)
 	for (int i = 0; i < 10; i++)
 		is(devio_ring_wait(r, &c, 1, 1, 100000000), 0, "");
 	is(devio_ring_cancel(r, 2), 1, "one to cancel");
-	ok(next(r, 2, -ECANCELED, DEVIO_REASON_CANCELED, &c) && c.good == 7000, "cancelled inside its bytes", (long)c.good);
+	ok(next(r, 2, -ECANCELED, DEVIO_REASON_CANCELED, &c) && c.good == 7000, "cancelled inside its bytes",
+	   (long)c.good);
 	ok(memory_right(dst, BLOCK, BLOCK, 7000), "with what came before", 0);
 	/* One without a byte leaves no trace in the stream. */
 	zc_recv(r, peer.s, dst, 0, BLOCK, 3);
@@ -148,7 +150,7 @@ static void close_order(const char *spec, const char *order, bool in_flight)
 	struct devio_ring *r;
 	struct devio_nic *n;
 
-	look(before, sizeof(before));
+	nic_state(before, sizeof(before));
 	r = zc_ring();
 	n = zc_nic(area, r);
 	if (in_flight) {
@@ -171,7 +173,7 @@ static void close_order(const char *spec, const char *order, bool in_flight)
 	p.stop = true;
 	if (in_flight)
 		pthread_join(p.thread, NULL);
-	look(after, sizeof(after));
+	nic_state(after, sizeof(after));
 	ok(!strcmp(before, after), "as before", 0);
 	if (strcmp(before, after))
 		printf("# before: %.300s\n# after: %.300s\n", before, after);
@@ -210,7 +212,8 @@ static void nic_closed_in_the_middle(const char *spec)
 	must(devio_stat_get(ctx, &st), "devio_stat_get");
 	printf("# linear: %ld bytes before, %ld after\n", (long)then.linear, (long)(st.linear - then.linear));
 	ok(i == BLOCKS && !wrong, "every byte in its place", wrong);
-	ok(unsteered > 0 && st.linear - then.linear > 1000000, "the later ones by ordinary memory, and told so", unsteered);
+	ok(unsteered > 0 && st.linear - then.linear > 1000000, "the later ones by ordinary memory, with that reason",
+	   unsteered);
 	pthread_join(p.thread, NULL);
 	devio_ring_close(r);
 	devio_sock_close(s);
@@ -222,7 +225,8 @@ static void nic_closed_in_the_middle(const char *spec)
 
 int test_zc_order(const char *spec)
 {
-	static const char *const orders[] = { "rnm", "nrm", "mrn", "mnr" }, *const under[] = { "rsnm", "nrsm", "snrm", "mrns" };
+	static const char *const orders[] = { "rnm", "nrm", "mrn", "mnr" }, *const under[] = { "rsnm", "nrsm", "snrm",
+											       "mrns" };
 
 	for (int i = 0; i < 4; i++)
 		close_order(spec, orders[i], false);
@@ -234,7 +238,7 @@ int test_zc_order(const char *spec)
 
 /* ------------------------------------------------------------ revocation */
 
-/* While the socket holds what lies in the memory; before that everything was taken out of it. */
+/* While the socket has data that lies in the memory; before that everything was read. */
 static void revoke_it(const char *spec, int i)
 {
 	struct devio_mem *area = memory(spec, AREA), *dst = memory("host", 4 * BLOCK);

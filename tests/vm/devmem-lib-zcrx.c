@@ -5,9 +5,9 @@
  *   devmem-lib zcrx-rx SPEC MTU     blocks and odd sizes, linear bytes among them
  *   devmem-lib zcrx-ends SPEC       time-out, cancellation, a reset by the peer
  *   devmem-lib zcrx-order SPEC      closes in any order, with receives in flight
- *   devmem-lib zcrx-undo SPEC       kill -9, and put back
- *   devmem-lib zcrx-errors SPEC     what has to be refused, and why
- *   devmem-lib zcrx-revoke SPEC     vfio: the memory taken back
+ *   devmem-lib zcrx-undo SPEC       kill -9, and restored
+ *   devmem-lib zcrx-errors SPEC     what is refused, and why
+ *   devmem-lib zcrx-revoke SPEC     vfio: the memory is revoked
  */
 #include "devmem-lib.h"
 #include <poll.h>
@@ -36,7 +36,8 @@ struct devio_nic *zc_nic(struct devio_mem *area, struct devio_ring *r)
 	return n;
 }
 
-int zc_recv(struct devio_ring *r, struct devio_sock *s, struct devio_mem *m, uint64_t off, uint64_t len, uint64_t cookie)
+int zc_recv(struct devio_ring *r, struct devio_sock *s, struct devio_mem *m, uint64_t off, uint64_t len,
+	    uint64_t cookie)
 {
 	int rc = devio_ring_recv(r, s, m, off, len, cookie);
 
@@ -110,7 +111,8 @@ static void run_flow(struct flow *f)
 		ask(f);
 	while ((uint64_t)f->ops < f->asked) {
 		struct pollfd p = { .fd = f->some ? devio_ring_fd(f->r) : -1, .events = POLLIN };
-		int n = f->some ? devio_ring_peek(f->r, done, DEPTH) : devio_ring_wait(f->r, done, 1, DEPTH, 20000000000);
+		int n = f->some ? devio_ring_peek(f->r, done, DEPTH)
+				: devio_ring_wait(f->r, done, 1, DEPTH, 20000000000);
 
 		if (!n && f->some && poll(&p, 1, 20000) == 1)
 			continue;
@@ -127,16 +129,18 @@ static void run_flow(struct flow *f)
 	}
 }
 
-static void told(const char *what, const struct flow *f, struct devio_nic *n, double start)
+static void print_stats(const char *what, const struct flow *f, struct devio_nic *n, double start)
 {
 	struct devio_nic_info i = DEVIO_OPTS(i);
 	struct devio_stat st = DEVIO_OPTS(st);
 
 	must(devio_stat_get(ctx, &st), "devio_stat_get");
 	must(devio_nic_get_info(n, &i), "devio_nic_get_info");
-	printf("# %s: %lu bytes, %d operations (%d by sock-zcrx, %d unsteered) in %.1f s, copied %lu; so far linear %lu, "
-	       "pieces %lu of %lu bytes, returned %lu\n", what, (long)f->pos, f->ops, f->by_zcrx, f->unsteered, seconds() - start,
-	       (long)f->copied, (long)st.linear, (long)st.frags, (long)st.frag_bytes, (long)st.returned);
+	printf("# %s: %lu bytes, %d operations (%d by sock-zcrx, %d unsteered) in %.1f s, copied %lu; so far linear "
+	       "%lu, "
+	       "pieces %lu of %lu bytes, returned %lu\n",
+	       what, (long)f->pos, f->ops, f->by_zcrx, f->unsteered, seconds() - start, (long)f->copied,
+	       (long)st.linear, (long)st.frags, (long)st.frag_bytes, (long)st.returned);
 	printf("# queue %u: packets %ld, alloc_fail %ld, inflight %ld\n", i.queue, (long)i.packets, (long)i.alloc_fail,
 	       (long)i.inflight);
 	ok(st.frags && st.frags == st.returned, "every piece was returned", st.frags - st.returned);
@@ -167,7 +171,7 @@ static void stream(struct devio_ring *r, struct devio_nic *n, const char *spec, 
 	f.s = take(listener);
 	run_flow(&f);
 	end_peer(&p, &f);
-	told(what[kind], &f, n, start);
+	print_stats(what[kind], &f, n, start);
 	must(devio_stat_get(ctx, &after), "devio_stat_get");
 	ok(!f.ended && f.pos == bytes, "the stream came whole", f.ended ? f.ended : (long)f.pos);
 	ok(!f.wrong, "every byte in its place", f.wrong);
@@ -177,7 +181,8 @@ static void stream(struct devio_ring *r, struct devio_nic *n, const char *spec, 
 	if (kind)
 		ok(after.linear > before.linear, "linear bytes were among them", 0);
 	else
-		ok(f.by_zcrx == f.ops - f.empty && (after.linear - before.linear) * 20 < bytes, "all by sock-zcrx", f.by_zcrx);
+		ok(f.by_zcrx == f.ops - f.empty && (after.linear - before.linear) * 20 < bytes, "all by sock-zcrx",
+		   f.by_zcrx);
 	devio_sock_close(f.s);
 	devio_mem_free(f.dst);
 	devio_mem_free(f.host);
@@ -203,7 +208,7 @@ static int test_rx(const char *spec, int mtu)
 	return finish();
 }
 
-/* ------------------------------------------------------ put back, and refused */
+/* ------------------------------------------------------ restored, and refused */
 
 static int test_undo(const char *spec)
 {
@@ -211,7 +216,7 @@ static int test_undo(const char *spec)
 	int to_child[2];
 	char c;
 
-	look(before, sizeof(before));
+	nic_state(before, sizeof(before));
 	if (pipe(to_child))
 		die("pipe");
 	for (int i = 0; i < 3; i++) {
@@ -228,16 +233,16 @@ static int test_undo(const char *spec)
 			die("read");
 		kill(child, SIGKILL);
 		waitpid(child, NULL, 0);
-		is(devio_nic_restore(ctx, i ? NIC : NULL), 1, "put back after a kill");
-		look(after, sizeof(after));
+		is(devio_nic_restore(ctx, i ? NIC : NULL), 1, "restored after a kill");
+		nic_state(after, sizeof(after));
 		ok(!strcmp(before, after), "as before, after a kill", i);
 	}
 	is(devio_nic_restore(ctx, NULL), 0, "nothing left");
 	return finish();
 }
 
-/* Others than the ring are told, and the stream is none the worse for it. */
-static void wrong_way(struct devio_ring *r, const char *spec)
+/* Other receivers than the ring get an error, and the stream goes on. */
+static void other_receivers(struct devio_ring *r, const char *spec)
 {
 	struct peer p = { .bytes = 2 * MIB, .port = 4969 };
 	int listener = listen_on(true, p.port);
@@ -252,7 +257,8 @@ static void wrong_way(struct devio_ring *r, const char *spec)
 	is(devio_sock_explain(f.s, f.dst, 0, BLOCK, 0, &c, text, sizeof(text)), 0, "explain");
 	printf("# %s\n", strtok(text, "\n"));
 	printf("# %s\n", strtok(NULL, "\n"));
-	ok(c.best_unused == DEVIO_PATH_SOCK_ZCRX && c.reason == DEVIO_REASON_NET_RING, "told that it is the ring's", c.reason);
+	ok(c.best_unused == DEVIO_PATH_SOCK_ZCRX && c.reason == DEVIO_REASON_NET_RING,
+	   "the reason is that it is the ring's", c.reason);
 	is((int)devio_sock_recv(f.s, f.dst, 0, BLOCK, &c), -EFAULT, "a synchronous receive");
 	printf("# %s\n", devio_errmsg());
 	is(c.reason, DEVIO_REASON_NET_UNREADABLE, "and why");
@@ -275,7 +281,7 @@ static int test_errors(const char *spec)
 	struct devio_ring *plain, *r;
 	struct devio_nic *n;
 
-	look(before, sizeof(before));
+	nic_state(before, sizeof(before));
 	ro.flags = DEVIO_RING_ZCRX | DEVIO_RING_SHARED;
 	is(devio_ring_open(ctx, &ro, &r), -EINVAL, "a ring of several threads");
 	printf("# %s\n", devio_errmsg());
@@ -289,15 +295,15 @@ static int test_errors(const char *spec)
 	is(devio_nic_open(ctx, NIC, area, &o, &n), -EINVAL, "two queues for a ring");
 	printf("# %s\n", devio_errmsg());
 	o.queues = 0;
-	look(after, sizeof(after));
+	nic_state(after, sizeof(after));
 	ok(!strcmp(before, after), "nothing was changed", 0);
 	n = zc_nic(area, r);
 	is(devio_nic_open(ctx, NIC, area, &o, &n), -EBUSY, "a second time");
-	wrong_way(r, spec);
+	other_receivers(r, spec);
 	devio_ring_close(plain);
 	devio_ring_close(r);
 	devio_nic_close(n);
-	look(after, sizeof(after));
+	nic_state(after, sizeof(after));
 	ok(!strcmp(before, after), "as before", 0);
 	devio_mem_free(area);
 	return finish();

@@ -1,38 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What tests/vm/devmem-tcp does by hand, by the library: the same wire, the
+ * What tests/vm/devmem-tcp does with system calls, by the library: the same wire, the
  * same other end. All bytes are compared where they end up, read back by
  * devio_mem_copy_out(), and what went through the CPU is counted.
  *
  *   devmem-lib rx SPEC MTU      received in place, and as pieces where they lie
  *   devmem-lib buffers SPEC     receive buffers of several sizes
- *   devmem-lib late SPEC         the NIC set up when the connection is under way
+ *   devmem-lib late SPEC         the NIC is set up when the connection exists already
  *   devmem-lib tx SPEC MTU      sent from the memory itself
  *   devmem-lib slow SPEC        pieces that are kept: the cap, and stale tokens
  *   devmem-lib stuck SPEC       sends to a peer that reads nothing: a time-out, and a ring that is closed
- *   devmem-lib revoke SPEC      vfio: the memory taken back while receiving and sending
+ *   devmem-lib revoke SPEC      vfio: the memory is revoked while receiving and sending
  *   devmem-lib rules SPEC       steered by rules, on a NIC that takes them
  *   devmem-lib undo SPEC        a close, an error, a kill -9: as it was before
- *   devmem-lib errors SPEC      what has to be refused, and why
- *   devmem-lib unreachable SPEC  memory to which the NIC has no way
+ *   devmem-lib errors SPEC      what is refused, and why
+ *   devmem-lib unreachable SPEC  memory that the NIC cannot reach
  *   devmem-lib state SPEC       what the interface is set to, for scripts
  *   devmem-lib zcrx-... SPEC    sock-zcrx: see devmem-lib-zcrx.c
  */
 #include "devmem-lib.h"
 
 
-static void told(const char *what, const struct devio_nic *n, double start, uint64_t bytes)
+static void print_stats(const char *what, const struct devio_nic *n, double start, uint64_t bytes)
 {
 	struct devio_nic_info i = DEVIO_OPTS(i);
 	struct devio_stat st = DEVIO_OPTS(st);
 
 	must(devio_stat_get(ctx, &st), "devio_stat_get");
-	printf("# %s: %lu bytes in %.1f s; so far linear %lu, pieces %lu of %lu bytes, returned %lu, sock-devmem copied %lu\n",
-	       what, (long)bytes, seconds() - start, (long)st.linear, (long)st.frags, (long)st.frag_bytes, (long)st.returned,
-	       (long)st.path[DEVIO_PATH_SOCK_DEVMEM].copied);
+	printf("# %s: %lu bytes in %.1f s; so far linear %lu, pieces %lu of %lu bytes, returned %lu, sock-devmem "
+	       "copied %lu\n",
+	       what, (long)bytes, seconds() - start, (long)st.linear, (long)st.frags, (long)st.frag_bytes,
+	       (long)st.returned, (long)st.path[DEVIO_PATH_SOCK_DEVMEM].copied);
 	if (n && !devio_nic_get_info((struct devio_nic *)n, &i))
-		printf("# queue %u of %s: binding %u, packets %ld, alloc_fail %ld, inflight %ld\n", i.queue, i.ifname, i.binding,
-		       (long)i.packets, (long)i.alloc_fail, (long)i.inflight);
+		printf("# queue %u of %s: binding %u, packets %ld, alloc_fail %ld, inflight %ld\n", i.queue, i.ifname,
+		       i.binding, (long)i.packets, (long)i.alloc_fail, (long)i.inflight);
 	ok(st.frags == st.returned, "every piece was returned", st.frags - st.returned);
 }
 
@@ -82,13 +83,14 @@ static void in_place(struct devio_nic *n, const char *spec, uint64_t bytes, bool
 		copied += done.copied;
 	}
 	pthread_join(p.thread, NULL);
-	told(odd ? "in place, odd" : "in place", n, start, pos);
+	print_stats(odd ? "in place, odd" : "in place", n, start, pos);
 	printf("# %d operations, %d by sock-devmem; gathered by the CPU: %lu\n", ops, devmem, (long)copied);
 	ok(!ret && pos == bytes, "the stream came whole", ret ? ret : (long)pos);
 	ok(!wrong, "every byte in its place", wrong);
 	ok(odd || devmem == ops, "all by sock-devmem", devmem);
 	linear = linear_bytes() - linear;
-	ok(has_engine(dst) ? copied == linear : copied >= linear, "gathered by who can", (long)copied - (long)linear);
+	ok(has_engine(dst) ? copied == linear : copied >= linear,
+	   "gathered by the engine, or by the CPU where there is none", (long)copied - (long)linear);
 	devio_sock_close(s);
 	devio_mem_free(dst);
 	close(listener);
@@ -109,7 +111,8 @@ uint32_t as_pieces(struct devio_nic *n, uint64_t bytes)
 	while ((ret = devio_sock_recv_frags(s, f, 256, UINT64_MAX, 20000000000)) > 0) {
 		calls++;
 		for (int i = 0; i < ret; i++) {
-			wrong += !(f[i].mem ? memory_right(f[i].mem, f[i].off, pos, f[i].len) : same(f[i].host, pos, f[i].len));
+			wrong += !(f[i].mem ? memory_right(f[i].mem, f[i].off, pos, f[i].len)
+					    : same(f[i].host, pos, f[i].len));
 			linear += f[i].mem ? 0 : f[i].len;
 			frags += !!f[i].mem;
 			longest = f[i].mem && f[i].len > longest ? f[i].len : longest;
@@ -118,8 +121,9 @@ uint32_t as_pieces(struct devio_nic *n, uint64_t bytes)
 		must(devio_sock_release(s, f, (unsigned int)ret), "devio_sock_release");
 	}
 	pthread_join(p.thread, NULL);
-	told("pieces", n, start, pos);
-	printf("# %lu pieces in %lu calls; copied: %lu linear bytes of %lu\n", (long)frags, (long)calls, (long)linear, (long)pos);
+	print_stats("pieces", n, start, pos);
+	printf("# %lu pieces in %lu calls; copied: %lu linear bytes of %lu\n", (long)frags, (long)calls, (long)linear,
+	       (long)pos);
 	ok(!ret && pos == bytes, "the stream came whole", ret ? ret : (long)pos);
 	ok(!wrong, "every byte where it was said to be", wrong);
 	ok(linear * 20 < bytes, "nothing was copied but a few linear bytes", linear);
@@ -175,7 +179,8 @@ static void send_all(const char *spec, uint64_t bytes, bool odd)
 	ok(ret >= 0, "all was sent", ret);
 	must(devio_sock_shutdown(s, DEVIO_SHUT_SEND), "shutdown");
 	pthread_join(p.thread, NULL);
-	printf("# %lu bytes in %d sends, %d by sock-devmem, copied %lu, %.1f s\n", (long)pos, ops, by, (long)copied, seconds() - start);
+	printf("# %lu bytes in %d sends, %d by sock-devmem, copied %lu, %.1f s\n", (long)pos, ops, by, (long)copied,
+	       seconds() - start);
 	ok(p.done == bytes && !p.error, "the peer got every byte", p.error ? p.error : (long)p.done);
 	ok(by == ops && !copied, "nothing was copied", copied);
 	devio_sock_close(s);
@@ -252,7 +257,7 @@ static int test_slow(const char *spec)
 	ok(!wrong, "bytes right, stale tokens refused", wrong);
 	must(devio_sock_release(s, kept, (unsigned int)k), "devio_sock_release");
 	pthread_join(p.thread, NULL);
-	told("slow", n, seconds(), pos);
+	print_stats("slow", n, seconds(), pos);
 	devio_sock_close(s);
 	devio_nic_close(n);
 	close(listener);
@@ -264,7 +269,7 @@ static int print_state(const char *spec)
 	static char now[8192];
 
 	(void)spec;
-	look(now, sizeof(now));
+	nic_state(now, sizeof(now));
 	printf("state: %s\n", now);
 	return 0;
 }
@@ -276,16 +281,16 @@ static int test_undo(const char *spec)
 	int to_child[2];
 	char c;
 
-	look(before, sizeof(before));
+	nic_state(before, sizeof(before));
 	struct devio_nic *n = set_up(area);
 
-	look(during, sizeof(during));
+	nic_state(during, sizeof(during));
 	ok(strcmp(before, during), "it was changed", 0);
 	is(devio_nic_open(ctx, NIC, area, NULL, &n), -EBUSY, "a second time");
 	printf("# %s\n", devio_errmsg());
-	is(devio_nic_restore(ctx, NULL), 0, "what lives is not put back");
+	is(devio_nic_restore(ctx, NULL), 0, "an open NIC is not restored");
 	devio_nic_close(n);
-	look(after, sizeof(after));
+	nic_state(after, sizeof(after));
 	ok(!strcmp(before, after), "as before, after a close", 0);
 	if (pipe(to_child))
 		die("pipe");
@@ -304,12 +309,12 @@ static int test_undo(const char *spec)
 		kill(child, SIGKILL);
 		waitpid(child, NULL, 0);
 		if (i < 2) {
-			is(devio_nic_restore(ctx, i ? NIC : NULL), 1, "put back after a kill");
+			is(devio_nic_restore(ctx, i ? NIC : NULL), 1, "restored after a kill");
 		} else {
 			n = set_up(area); /* the next run does it by itself */
 			devio_nic_close(n);
 		}
-		look(after, sizeof(after));
+		nic_state(after, sizeof(after));
 		ok(!strcmp(before, after), "as before, after a kill", i);
 	}
 	if (strcmp(before, after))
@@ -326,7 +331,7 @@ static int test_errors(const char *spec)
 	struct devio_nic_opts o = DEVIO_OPTS(o);
 	struct devio_nic *n;
 
-	look(before, sizeof(before));
+	nic_state(before, sizeof(before));
 	is(devio_nic_open(ctx, "none0", area, NULL, &n), -ENODEV, "no such interface");
 	printf("# %s\n", devio_errmsg());
 	is(devio_nic_open(ctx, "lo", area, NULL, &n), -EOPNOTSUPP, "a virtual one");
@@ -340,14 +345,14 @@ static int test_errors(const char *spec)
 	o.queues = 1;
 	o.steer = 77;
 	is(devio_nic_open(ctx, NIC, area, &o, &n), -EINVAL, "unknown steering");
-	look(after, sizeof(after));
+	nic_state(after, sizeof(after));
 	ok(!strcmp(before, after), "nothing was changed", 0);
 	devio_mem_free(host);
 	devio_mem_free(area);
 	return finish();
 }
 
-/* Memory to which the NIC has no way: refused with the cause, by both paths, and all as it was. */
+/* Memory that the NIC cannot reach: refused with the cause, by both paths, and all as it was. */
 static int test_unreachable(const char *spec)
 {
 	struct devio_mem *area = memory(spec, MIB);
@@ -355,16 +360,16 @@ static int test_unreachable(const char *spec)
 	struct devio_nic_opts o = DEVIO_OPTS(o);
 	struct devio_nic *n;
 
-	look(before, sizeof(before));
+	nic_state(before, sizeof(before));
 	is(devio_nic_open(ctx, NIC, area, NULL, &n), -EINVAL, "sock-devmem");
 	printf("# %s\n", devio_errmsg());
-	ok(!!strstr(devio_errmsg(), "cannot reach that memory"), "and the cause is told", 0);
+	ok(!!strstr(devio_errmsg(), "cannot reach that memory"), "and the cause is named", 0);
 	o.ring = zc_ring();
 	is(devio_nic_open(ctx, NIC, area, &o, &n), -EINVAL, "sock-zcrx");
 	printf("# %s\n", devio_errmsg());
 	ok(!!strstr(devio_errmsg(), "cannot reach the memory"), "and what may be the cause", 0);
 	devio_ring_close(o.ring);
-	look(after, sizeof(after));
+	nic_state(after, sizeof(after));
 	ok(!strcmp(before, after), "nothing was changed", 0);
 	devio_mem_free(area);
 	return finish();

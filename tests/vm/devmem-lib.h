@@ -11,14 +11,14 @@
 
 extern struct devio_ctx *ctx;
 
-/* The context, which tells what it does. */
+/* The context, whose log is printed. */
 void begin(void);
 /* Ends the test with the library's sentence if rc is an error. */
 void must(int rc, const char *what);
 struct devio_mem *memory(const char *spec, uint64_t size);
 /* NIC receives into area, all of RSS. */
 struct devio_nic *set_up(struct devio_mem *area);
-/* The next connection of a plain listener, 30 s patient. */
+/* The next connection of a plain listener, with a time-out of 30 s. */
 struct devio_sock *take(int listener);
 
 /* Sends from device memory on a ring, to a peer that compares what it receives. */
@@ -36,10 +36,10 @@ void sending_queue(const struct sending *t, int n);
 /* The connection (unless t->s is NULL), the memory and the listener; the ring is the caller's to close before. */
 void sending_end(struct sending *t);
 
-/* Does the memory hold the pattern's bytes from pos on? len is BLOCK at most. */
+/* Has the memory the pattern's bytes from pos on? len is BLOCK at most. */
 bool memory_right(struct devio_mem *m, uint64_t off, uint64_t pos, uint32_t len);
 /* What NIC is set to, as text. */
-void look(char *buf, size_t size);
+void nic_state(char *buf, size_t size);
 
 /* devmem-lib-ring.c */
 void pieces_on_ring(struct devio_nic *n, uint64_t bytes);
@@ -67,6 +67,7 @@ int test_zc_revoked(const char *spec);
 struct devio_ring *zc_ring(void);
 /* NIC receives into area for the ring, all of RSS. */
 struct devio_nic *zc_nic(struct devio_mem *area, struct devio_ring *r);
-int zc_recv(struct devio_ring *r, struct devio_sock *s, struct devio_mem *m, uint64_t off, uint64_t len, uint64_t cookie);
+int zc_recv(struct devio_ring *r, struct devio_sock *s, struct devio_mem *m, uint64_t off, uint64_t len,
+	    uint64_t cookie);
 
 #endif

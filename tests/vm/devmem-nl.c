@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The netlink that TCP into device memory needs, by hand: binding (family
+ * The netlink that TCP into device memory needs, without a library: binding (family
  * "netdev"), header split and ring sizes (family "ethtool"); and the RSS table.
  */
 #include "devmem-tcp.h"

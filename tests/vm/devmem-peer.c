@@ -153,7 +153,8 @@ void must_bind(struct binding *b, const struct mem *m)
 /* Sizes that leave no boundary where it was: 1, 2, ... and large ones. */
 size_t next_size(size_t i)
 {
-	static const size_t sizes[] = { 1, 255, 256, 257, 1400, 1439, 1440, 1441, 4095, 4096, 4097, 8191, 9001, 20011, 65521 };
+	static const size_t sizes[] = { 1,    255,  256,  257,	1400, 1439,  1440, 1441,
+					4095, 4096, 4097, 8191, 9001, 20011, 65521 };
 
 	return i % 2 ? 1 + i / 2 % 3001 : sizes[i / 2 % (sizeof(sizes) / sizeof(sizes[0]))];
 }
@@ -199,11 +200,11 @@ static ssize_t some(int fd, char *buf)
 
 static void peer_receives(struct peer *p, int fd)
 {
-	struct timeval patience = { .tv_sec = 20 }; /* a reset may be lost, and nobody sends it again */
+	struct timeval timeout = { .tv_sec = 20 }; /* a reset may be lost, and is not sent again */
 	char *buf = host_memory(256 * KIB);
 	ssize_t ret = 0;
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	while (!(p->resets && p->done >= p->bytes) && (ret = some(fd, buf)) > 0) {
 		if (!same(buf, p->done, ret)) {
 			p->error = EILSEQ;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The exporter takes its memory back while it is received into and sent from. */
+/* The exporter revokes the memory while it is received into and sent from. */
 #include "devmem-tcp.h"
 
 void memory_bit(const struct mem *m, bool on)
@@ -26,7 +26,7 @@ void *revoke_later(void *arg)
 }
 
 /*
- * Only counts: the memory is not to be looked at while it is gone. Ends with
+ * Only counts: the memory must not be read while it is gone. Ends with
  * -EXDEV when packets do not go to the memory any more.
  */
 static ssize_t count_all(int fd, uint64_t *bytes)
@@ -129,7 +129,7 @@ static void revoke_sending(const struct mem *m, int i, double *longest)
 		*longest = r.took;
 	ret = send_from(&s, b.id, 0, 4096);
 	ok(ret == -ENODEV || ret == -EPIPE, "nothing can be sent any more", ret);
-	/* What was not sent yet is not sent any more: the peer is told by itself. */
+	/* What was not sent yet is not sent any more: the connection is reset by the kernel. */
 	if (i % 2)
 		close(s.fd);
 	pthread_join(p.thread, NULL);
@@ -151,7 +151,7 @@ int test_revoke(const char *bdf, int n)
 	prepare(true);
 	for (int i = 0; i < n; i++)
 		lost += revoke_receiving(&m, i, &longest);
-	ok(lost > 0, "some of them while the socket held data", lost);
+	ok(lost > 0, "some of them while the socket had data", lost);
 	memory_bit(&m, false);
 	ret = bind_rx(&b, nic, m.fd, QUEUE);
 	ok(ret == -ENODEV, "memory that is gone cannot be bound", ret);

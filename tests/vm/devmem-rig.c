@@ -97,7 +97,7 @@ void begin(void)
 }
 
 /* What the interface is set to, as text. */
-void look(char *buf, size_t size)
+void nic_state(char *buf, size_t size)
 {
 	struct ethtool_rxfh_indir *t = calloc(1, sizeof(*t) + 4096);
 	struct ifreq ifr = { .ifr_data = (void *)t };

@@ -9,13 +9,13 @@
  *   devmem-tcp slow MEM              nothing is returned until nothing comes any more
  *   devmem-tcp many MEM N            N connections at once
  *   devmem-tcp restart MEM SECONDS   ring sizes, link and queue while receiving
- *   devmem-tcp revoke BDF N          the memory is taken back while receiving and sending
+ *   devmem-tcp revoke BDF N          the memory is revoked while receiving and sending
  *   devmem-tcp zcrx MEM N            io_uring's zero-copy receive, and N revocations of BAR memory
  *   devmem-tcp kill MEM N            killed while receiving, and bound again
- *   devmem-tcp errors MEM            what has to be refused
+ *   devmem-tcp errors MEM            what is refused
  *   devmem-tcp plain SECONDS         ordinary traffic, with and without header split
  *
- * MEM: as of tests/vm/uring-dmabuf. Header split and RSS are put back at the end.
+ * MEM: as of tests/vm/uring-dmabuf. Header split and RSS are restored at the end.
  */
 #include "devmem-tcp.h"
 

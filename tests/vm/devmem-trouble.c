@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Trouble on the wire, by the library: whatever happens, every operation ends
- * with the right bytes or an error that says why, and afterwards the interface
- * is as it was and no buffer is with anybody.
+ * Trouble on the wire, by the library: every operation ends with the right bytes or an
+ * error that says why, and afterwards the interface is as it was and no buffer is missing.
  *
  *   devmem-trouble loss SPEC     packets lost, doubled and out of order, receiving and sending
  *   devmem-trouble many SPEC     64 connections at once, as pieces and on a ring
@@ -24,29 +23,29 @@ int step(struct lane *l, int64_t timeout)
 	struct devio_frag f[256];
 	int ret = devio_sock_recv_frags(l->s, f, 256, UINT64_MAX, timeout);
 
-	for (int i = 0; i < ret; i++) {
-		l->wrong += !(f[i].mem ? memory_right(f[i].mem, f[i].off, l->pos, f[i].len) : same(f[i].host, l->pos, f[i].len));
+	for (int i = 0; i < ret; l->pos += f[i++].len) {
+		l->wrong += !(f[i].mem ? memory_right(f[i].mem, f[i].off, l->pos, f[i].len) :
+					 same(f[i].host, l->pos, f[i].len));
 		l->linear += f[i].mem ? 0 : f[i].len;
-		l->pos += f[i].len;
 	}
 	if (ret > 0)
 		must(devio_sock_release(l->s, f, (unsigned int)ret), "devio_sock_release");
 	return ret;
 }
 
-int run_lane(struct lane *l, int64_t patience)
+int run_lane(struct lane *l, int64_t timeout)
 {
 	int ret;
 
 	do
-		ret = step(l, patience);
+		ret = step(l, timeout);
 	while (ret > 0);
 	if (ret < 0)
 		printf("# after %lu bytes: %s\n", (long)l->pos, devio_errmsg());
 	return ret;
 }
 
-/* Devices that have a dma-buf attached: what the NIC, or a packet somewhere, still holds. */
+/* Devices that have a dma-buf attached: what the NIC, or a packet somewhere, still uses. */
 static int attached(void)
 {
 	FILE *f = fopen("/sys/kernel/debug/dma_buf/bufinfo", "r");
@@ -62,22 +61,22 @@ static int attached(void)
 	return all;
 }
 
-static void told(const struct devio_nic *n, const char *what)
+static void print_nic(const struct devio_nic *n, const char *what)
 {
 	struct devio_nic_info i = DEVIO_OPTS(i);
 
 	must(devio_nic_get_info((struct devio_nic *)n, &i), "devio_nic_get_info");
-	printf("# %s: packets %ld, alloc_fail %ld, inflight %ld\n", what, (long)i.packets, (long)i.alloc_fail, (long)i.inflight);
+	printf("# %s: %ld packets, alloc_fail %ld\n", what, (long)i.packets, (long)i.alloc_fail);
 }
 
 static struct devio_nic *start_with(struct devio_mem **area, const char *spec)
 {
 	struct devio_nic *n;
 
-	look(before, sizeof(before));
+	nic_state(before, sizeof(before));
 	*area = memory(spec, AREA);
 	n = set_up(*area);
-	told(n, "at first");
+	print_nic(n, "at first");
 	return n;
 }
 
@@ -109,22 +108,22 @@ static void nothing_left(void)
 	static char after[8192];
 	int n = -1;
 
-	look(after, sizeof(after));
+	nic_state(after, sizeof(after));
 	ok(!strcmp(before, after), "the interface is as it was before", 0);
 	if (strcmp(before, after))
 		printf("# before: %.300s\n# after: %.300s\n", before, after);
 	is(devio_nic_restore(ctx, NULL), 0, "no journal is left");
-	/* What packets hold goes with them, and the pool a second later. */
+	/* Buffers of packets are freed with them, and the pool a second later. */
 	for (int i = 0; i < 100 && n; i++) {
 		n = attached();
 		if (n)
 			usleep(100000);
 	}
-	is(n, 0, "no buffer is with anybody");
+	is(n, 0, "no buffer is in use");
 	plain_stream("plain TCP afterwards");
 }
 
-/* A fresh stream shows that no buffers were lost; then all is put back. */
+/* A fresh stream shows that no buffers were lost; then all is restored. */
 static void end_with(struct devio_nic *n, struct devio_mem *area)
 {
 	struct peer p = { .bytes = 8 * MIB, .port = 4790 };
@@ -140,7 +139,7 @@ static void end_with(struct devio_nic *n, struct devio_mem *area)
 	ok(!ret && l.pos == p.bytes && !l.wrong, "a stream afterwards", ret ? ret : (long)l.pos);
 	devio_sock_close(l.s);
 	close(listener);
-	told(n, "at last");
+	print_nic(n, "at last");
 	must(devio_nic_get_info(n, &i), "devio_nic_get_info");
 	/* The NIC's and those in the pool's caches, which no packet has. */
 	ok(i.inflight * 4096 < AREA / 2, "the buffers are not used up", (long)i.inflight);
@@ -246,7 +245,7 @@ static int test_slow(const char *spec)
 	ret = run_lane(&l, 20000000000);
 	pthread_join(fast.thread, NULL);
 	ok(!ret && l.pos == fast.bytes && !l.wrong, "the other one gets its stream", ret ? ret : (long)l.pos);
-	told(n, "meanwhile");
+	print_nic(n, "meanwhile");
 	must(devio_nic_get_info(n, &i), "devio_nic_get_info");
 	ok(i.inflight < AREA / i.buffer, "not all of the memory is used up", (long)i.inflight);
 	for (int at = 0; at < k; s.pos += kept[at++].len)
@@ -255,7 +254,7 @@ static int test_slow(const char *spec)
 	must(devio_sock_release(s.s, kept, (unsigned int)k), "devio_sock_release");
 	ret = run_lane(&s, 20000000000);
 	pthread_join(slow.thread, NULL);
-	ok(!ret && s.pos == slow.bytes && !s.wrong, "and the slow one the rest of it, all right", ret ? ret : (long)s.pos);
+	ok(!ret && s.pos == slow.bytes && !s.wrong, "and the slow one the rest of it", ret ? ret : (long)s.pos);
 	devio_sock_close(s.s);
 	devio_sock_close(l.s);
 	close(listener[0]);
@@ -282,7 +281,7 @@ static void reset_receiving(const char *spec, bool in_place, int port)
 		l.pos = done.good;
 		printf("# after %lu bytes: %s\n", (long)done.good, devio_errmsg());
 		for (uint64_t at = 0; at < done.good; at += 100000)
-			l.wrong += !memory_right(dst, at, at, done.good - at < 100000 ? (uint32_t)(done.good - at) : 100000);
+			l.wrong += !memory_right(dst, at, at, done.good - at < 100000 ? done.good - at : 100000);
 	} else {
 		ret = run_lane(&l, 20000000000);
 	}
@@ -367,7 +366,7 @@ static void unplugged(const char *spec)
 	is(ret, -EAGAIN, "no piece comes");
 	start = seconds();
 	ret = (int)devio_sock_recv(l.s, dst, 0, MIB, &done);
-	ok(ret == -ETIMEDOUT && done.reason == DEVIO_REASON_TIMEOUT && !l.wrong, "nor a byte, which is told", ret);
+	ok(ret == -ETIMEDOUT && done.reason == DEVIO_REASON_TIMEOUT && !l.wrong, "nor a byte, which is reported", ret);
 	ok(seconds() - start < 8, "in time", (long)(seconds() - start));
 	devio_sock_close(l.s);
 	run("ip -n peer link set eth1 up");
@@ -432,7 +431,7 @@ static int test_errors(const char *spec)
 
 /* ---------------------------------------------------------------------- kill */
 
-static void receive_until_killed(const char *spec, int port, int tell)
+static void receive_until_killed(const char *spec, int port, int to_parent)
 {
 	struct peer p = { .bytes = 1ull << 40, .port = port };
 	struct lane l = { .s = NULL };
@@ -444,8 +443,8 @@ static void receive_until_killed(const char *spec, int port, int tell)
 	peer_start(&p);
 	l.s = take(listener);
 	while (step(&l, 20000000000) > 0)
-		if (l.pos > MIB && tell >= 0 && write(tell, "x", 1) == 1)
-			tell = -1;
+		if (l.pos > MIB && to_parent >= 0 && write(to_parent, "x", 1) == 1)
+			to_parent = -1;
 	_exit(1);
 }
 
@@ -455,7 +454,7 @@ static int test_kill(const char *spec)
 	struct devio_nic *n;
 	int to_us[2];
 
-	look(before, sizeof(before));
+	nic_state(before, sizeof(before));
 	if (pipe(to_us))
 		die("pipe");
 	for (int i = 0; i < 4; i++) {
@@ -474,11 +473,11 @@ static int test_kill(const char *spec)
 		await_link();
 		plain_stream("plain TCP before the restore");
 		if (i % 2)
-			is(devio_nic_restore(ctx, NIC), 1, "put back");
+			is(devio_nic_restore(ctx, NIC), 1, "restored");
 		if (i % 2) /* else by the next one */
 			nothing_left();
 	}
-	is(devio_nic_restore(ctx, NIC), 0, "nothing to put back");
+	is(devio_nic_restore(ctx, NIC), 0, "nothing to restore");
 	n = start_with(&area, spec);
 	end_with(n, area);
 	return finish();
@@ -487,8 +486,9 @@ static int test_kill(const char *spec)
 int main(int argc, char **argv)
 {
 	static const struct { const char *name; int (*test)(const char *spec); } all[] = {
-		{ "loss", test_loss }, { "many", test_many }, { "slow", test_slow }, { "reset", test_reset }, { "link", test_link },
-		{ "nic", test_nic }, { "sleep", test_sleep }, { "errors", test_errors }, { "kill", test_kill },
+		{ "loss", test_loss }, { "many", test_many }, { "slow", test_slow }, { "nic", test_nic },
+		{ "reset", test_reset }, { "link", test_link }, { "sleep", test_sleep }, { "errors", test_errors },
+		{ "kill", test_kill },
 	};
 
 	begin();

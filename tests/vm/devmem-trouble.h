@@ -14,7 +14,7 @@ struct lane {
 /* One receive: the pieces' number, 0 at the end, or -errno. */
 int step(struct lane *l, int64_t timeout);
 /* To the end: 0, or -errno, whose sentence is printed. */
-int run_lane(struct lane *l, int64_t patience);
+int run_lane(struct lane *l, int64_t timeout);
 
 /* devmem-disturb.c: what happens to the NIC and its link, each a few times. */
 struct disturber {

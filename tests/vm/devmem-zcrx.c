@@ -87,12 +87,12 @@ static void zc_arm(struct zc *z, int fd)
 	io_uring_submit(&z->ring);
 }
 
-static void zc_take(struct zc *z, uint64_t off, uint32_t len, bool look)
+static void zc_take(struct zc *z, uint64_t off, uint32_t len, bool check)
 {
 	struct zc_rqe *rqe = (struct zc_rqe *)(z->region + z->reg.rqes) + z->tail % RQ_ENTRIES;
 	uint64_t at = off & OFFSET_MASK;
 
-	if (at + len > z->m->size || (look && !same(z->m->map + at, z->position, len)))
+	if (at + len > z->m->size || (check && !same(z->m->map + at, z->position, len)))
 		z->wrong++;
 	z->position += len;
 	z->completions++;
@@ -100,7 +100,7 @@ static void zc_take(struct zc *z, uint64_t off, uint32_t len, bool look)
 	__atomic_store_n((uint32_t *)(z->region + z->reg.tail), ++z->tail, __ATOMIC_RELEASE);
 }
 
-/* A request does not survive a packet that is not in the memory: read it by hand. */
+/* A request ends at a packet that is not in the memory: read that with recv(). */
 static bool zc_linear(struct zc *z, int fd)
 {
 	char bytes[16 * KIB];
@@ -115,14 +115,14 @@ static bool zc_linear(struct zc *z, int fd)
 }
 
 /* 0 at the end of the stream, or the error. */
-static int zc_receive(struct zc *z, int fd, bool look)
+static int zc_receive(struct zc *z, int fd, bool check)
 {
-	struct __kernel_timespec patience = { .tv_sec = 20 };
+	struct __kernel_timespec timeout = { .tv_sec = 20 };
 	struct io_uring_cqe *cqe;
 
 	zc_arm(z, fd);
 	for (;;) {
-		int ret = io_uring_wait_cqe_timeout(&z->ring, &cqe, &patience), res;
+		int ret = io_uring_wait_cqe_timeout(&z->ring, &cqe, &timeout), res;
 		uint64_t off;
 		bool more;
 
@@ -135,10 +135,10 @@ static int zc_receive(struct zc *z, int fd, bool look)
 		memcpy(&off, cqe->big_cqe, sizeof(off));
 		io_uring_cqe_seen(&z->ring, cqe);
 		if (more) {
-			zc_take(z, off, res, look);
+			zc_take(z, off, res, check);
 			continue;
 		}
-		if (res != -ENOMEM || !look || !zc_linear(z, fd))
+		if (res != -ENOMEM || !check || !zc_linear(z, fd))
 			return res;
 		zc_arm(z, fd);
 	}

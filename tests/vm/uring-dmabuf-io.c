@@ -167,7 +167,8 @@ static long reads_of(int fd)
 
 	if (fstat(fd, &st))
 		die("fstat");
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/stat", (unsigned int)(st.st_rdev >> 8), (unsigned int)(st.st_rdev & 255));
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/stat", (unsigned int)(st.st_rdev >> 8),
+		 (unsigned int)(st.st_rdev & 255));
 	f = fopen(path, "r");
 	if (!f || fscanf(f, "%ld", &n) != 1)
 		die(path);

@@ -215,7 +215,8 @@ static int stress(const char *spec, const char *path, int secs, const char *rese
 		fsync(fd);
 		free(zero);
 	}
-	/* Four processes with eight slots each map the same pages more often than the debug kernel's book has room for. */
+	/* Four processes with eight slots each map the same pages more often than the debug kernel's book has room for.
+	 */
 	if (!strcmp(getenv("LAB_KERNEL") ? getenv("LAB_KERNEL") : "", "debug"))
 		printf("# allow-log: exceeded 7 overlapping mappings|add_dma_entry|Call Trace\n");
 	signal(SIGALRM, on_alarm);

@@ -33,7 +33,8 @@ int nicd_inherit(struct nicd *d)
 		return 0;
 	if (strcmp(fds, "1") || option_of(FIRST_FD, SO_DOMAIN) != AF_UNIX ||
 	    option_of(FIRST_FD, SO_TYPE) != SOCK_SEQPACKET || option_of(FIRST_FD, SO_ACCEPTCONN) != 1) {
-		tool_msg("LISTEN_FDS: not one listening socket of AF_UNIX and SOCK_SEQPACKET (ListenSequentialPacket=)");
+		tool_msg(
+			"LISTEN_FDS: not one listening socket of AF_UNIX and SOCK_SEQPACKET (ListenSequentialPacket=)");
 		return -1;
 	}
 	if (getsockname(FIRST_FD, (struct sockaddr *)&at, &len) || fcntl(FIRST_FD, F_SETFD, FD_CLOEXEC) ||

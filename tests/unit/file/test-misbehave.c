@@ -32,7 +32,7 @@ struct mode {
 struct lane {
 	uint64_t moff, len, foff, cookie;
 	bool write, busy, canceled;
-	unsigned char *old;        /* what the file held before the write */
+	unsigned char *old;        /* the file's bytes before the write */
 };
 
 struct env {
@@ -259,7 +259,7 @@ static void play(const struct mode *m, uint64_t seed, int steps)
 	memset(&double_plan, 0, sizeof(double_plan));
 	memset(&fake_plan, 0, sizeof(fake_plan));
 	get(&e, 0, SIZE);
-	must(!memcmp(e.buf, e.image, SIZE), "%s: the memory holds what it should", m->name);
+	must(!memcmp(e.buf, e.image, SIZE), "%s: the memory has the right bytes", m->name);
 	env_close(&e);
 }
 
@@ -297,7 +297,8 @@ static void test_wakeups(void **state)
 		while (devio_ring_inflight(e.ring)) {
 			int n = poll(&p, 1, 10000);
 
-			must(n == 1, "%u operations in flight, and nothing wakes who polls", devio_ring_inflight(e.ring));
+			must(n == 1, "%u operations in flight, and nothing wakes who polls",
+			     devio_ring_inflight(e.ring));
 			n = devio_ring_peek(e.ring, c, LANES);
 			must(n >= 0 || n == -EINTR, "peek: %d %s", n, devio_errmsg());
 			for (int i = 0; i < n; i++)

@@ -64,14 +64,15 @@ static void loopback(void **state)
 			devio_ctx_close(ctx);
 			continue;
 		}
-		must_zero(devio_sock_connect(ctx, family[i] == AF_INET ? "127.0.0.1" : "::1", port_text(port), NULL, &s));
+		must_zero(
+			devio_sock_connect(ctx, family[i] == AF_INET ? "127.0.0.1" : "::1", port_text(port), NULL, &s));
 		must(!dv_netdev_find(devio_sock_fd(s), &d), "the route");
 		must(!strcmp(d.name, "lo") && d.ifindex, "by lo: %s", d.name);
 		dv_netdev_ask(&d);
 		must(!d.on_bus && d.split != 1, "no device");
 		assert_int_equal(dv_netdev_why(&d, false), DEVIO_REASON_NET_VIRTUAL);
 		must_zero(devio_sock_get_info(s, &info));
-		must(!strcmp(info.ifname, "lo") && info.ifindex == d.ifindex && info.family == family[i], "told");
+		must(!strcmp(info.ifname, "lo") && info.ifindex == d.ifindex && info.family == family[i], "reported");
 		devio_sock_close(s);
 		devio_ctx_close(ctx);
 		must(dv_netdev_find(l, &d) == -ENOTCONN, "a listener has no peer");

@@ -13,7 +13,9 @@ static struct { uint32_t head, tail; struct dv_zcrx_rqe rqe[ENTRIES]; } shared;
 
 static void full_ring(void **state)
 {
-	struct dv_zcrx z = { .ring_fd = -1, .entries = ENTRIES, .khead = &shared.head, .ktail = &shared.tail, .rqe = shared.rqe };
+	struct dv_zcrx z = {
+		.ring_fd = -1, .entries = ENTRIES, .khead = &shared.head, .ktail = &shared.tail, .rqe = shared.rqe
+	};
 	uint64_t seen = 0;
 
 	(void)state;
@@ -21,8 +23,9 @@ static void full_ring(void **state)
 	shared.head = shared.tail = z.head = z.tail = UINT32_MAX - 5;
 	for (uint64_t i = 0; i < 1000; i++)
 		must_zero(dv_zcrx_back(&z, i << 12, 1));
-	must(shared.tail - shared.head == ENTRIES && z.nr_kept == 1000 - ENTRIES, "%u are kept", z.nr_kept); /* tried once to have it emptied */
-	must(!dv_zcrx_publish(&z), "told that some are kept");
+	must(shared.tail - shared.head == ENTRIES && z.nr_kept == 1000 - ENTRIES, "%u are kept",
+	     z.nr_kept); /* tried once to have it emptied */
+	must(!dv_zcrx_publish(&z), "reports that some are kept");
 	must(z.tail - shared.head == ENTRIES, "never more than it has");
 	for (bool all = false; !all; all = dv_zcrx_publish(&z))
 		for (; shared.head != shared.tail; shared.head++)

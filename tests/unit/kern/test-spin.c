@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The look before a wait sleeps: by a clock that stands still unless read, then in a real ring. */
+/* Polling before a wait sleeps: with a clock that only advances when it is read, then in a real ring. */
 #include "config.h"
 #include <errno.h>
 #include <sys/resource.h>
@@ -33,8 +33,8 @@ static int step_clock(clockid_t id, struct timespec *ts)
 
 static struct io_uring fake = { .sq.kflags = &sq_flags, .cq = { .khead = &cq_head, .ktail = &cq_tail } };
 
-/* How often the clock was read. */
-static unsigned int look(struct dv_spin *s, unsigned int nr, int64_t timeout_ns)
+/* Polls, and returns how often the clock was read. */
+static unsigned int spin(struct dv_spin *s, unsigned int nr, int64_t timeout_ns)
 {
 	reads = 0;
 	dv_spin(s, &fake, nr, timeout_ns);
@@ -47,23 +47,23 @@ static void test_length(void **state)
 
 	(void)state;
 	answer_at = sq_flags = cq_tail = 0;
-	must(look(&s, 1, -1) == 11, "1000 ns, by steps of %d: %u readings", STEP, reads);
+	must(spin(&s, 1, -1) == 11, "1000 ns, by steps of %d: %u readings", STEP, reads);
 	s = (struct dv_spin){ .ns = 1000 };
-	must(look(&s, 1, 300) == 4, "no longer than the time-out: %u readings", reads);
+	must(spin(&s, 1, 300) == 4, "no longer than the time-out: %u readings", reads);
 	s = (struct dv_spin){ .ns = 0 };
-	must(!look(&s, 1, -1) && !s.misses, "no look when none is wanted");
+	must(!spin(&s, 1, -1) && !s.misses, "no polling when it is off");
 	s = (struct dv_spin){ .ns = 1000 };
 	answer_at = 5;
-	must(look(&s, 1, -1) == 5 && !s.misses && !s.skip, "an answer ends it: %u readings", reads);
-	must(!look(&s, 1, -1), "an answer that is there needs no clock");
+	must(spin(&s, 1, -1) == 5 && !s.misses && !s.skip, "an answer ends it: %u readings", reads);
+	must(!spin(&s, 1, -1), "an answer that is there needs no clock");
 	s = (struct dv_spin){ .ns = 1000 };
 	sq_flags = answer_at = 0;
 	cq_tail = 4;
-	must(!look(&s, 4, -1) && !s.skip, "as many completions as wanted need no clock");
-	must(look(&s, 5, -1) == 11, "fewer do: %u readings", reads);
+	must(!spin(&s, 4, -1) && !s.skip, "as many completions as wanted need no clock");
+	must(spin(&s, 5, -1) == 11, "fewer do: %u readings", reads);
 }
 
-/* In vain: looks at waits 0, 2, 6, 14, 30, 62, 94, ... */
+/* Without success: only waits 0, 2, 6, 14, 30, 62, 94, ... poll. */
 static void test_rarer(void **state)
 {
 	struct dv_spin s = { .ns = 1000 };
@@ -72,19 +72,19 @@ static void test_rarer(void **state)
 	(void)state;
 	answer_at = sq_flags = cq_tail = 0;
 	for (unsigned int i = 0; i < 200; i++) {
-		must(!!look(&s, 1, -1) == (i == next), "wait %u, the next look is due at %u", i, next);
+		must(!!spin(&s, 1, -1) == (i == next), "wait %u, the next poll is due at %u", i, next);
 		if (i == next) {
 			next += gap;
 			gap = gap < 32 ? 2 * gap : gap;
 		}
 	}
 	while (s.skip)
-		look(&s, 1, -1);
+		spin(&s, 1, -1);
 	answer_at = 3;
-	must(look(&s, 1, -1) == 3 && !s.skip && !s.misses, "the one that sees brings them back");
+	must(spin(&s, 1, -1) == 3 && !s.skip && !s.misses, "a success brings them back");
 }
 
-/* One that sees something pays for eight that do not. */
+/* One success allows eight failures. */
 static void test_credit(void **state)
 {
 	struct dv_spin s = { .ns = 1000 };
@@ -93,13 +93,13 @@ static void test_credit(void **state)
 	for (int round = 0; round < 3; round++) {
 		answer_at = 3;
 		sq_flags = cq_tail = 0;
-		must(look(&s, 1, -1) == 3, "round %d: it sees", round);
+		must(spin(&s, 1, -1) == 3, "round %d: success", round);
 		answer_at = sq_flags = 0;
 		for (int i = 0; i < 8; i++)
-			must(look(&s, 1, -1) == 11 && !s.skip, "round %d: wait %d looks", round, i);
+			must(spin(&s, 1, -1) == 11 && !s.skip, "round %d: wait %d polls", round, i);
 	}
-	must(look(&s, 1, -1) == 11 && s.skip == 1, "then they become rarer");
-	must(!look(&s, 1, -1), "and one is left out");
+	must(spin(&s, 1, -1) == 11 && s.skip == 1, "then they become rarer");
+	must(!spin(&s, 1, -1), "and one is skipped");
 }
 
 /* Waits, each for an answer that comes 200 us later; how often the thread slept. */
@@ -136,11 +136,11 @@ static void test_real(void **state)
 	uring = q.uring;
 	dv_queue_exit(&q);
 	if (!uring)
-		skip();
+		must_skip("no io_uring here");
 	for (int i = 0; i < 2; i++) {
 		long with = slept(rings[i], 1000000 / 2), without = slept(rings[i], 0);
 
-		must(with < ROUNDS / 4, "with looks of 500 us %ld of %d waits slept", with, ROUNDS);
+		must(with < ROUNDS / 4, "with polling for 500 us %ld of %d waits slept", with, ROUNDS);
 		must(without > ROUNDS / 2, "without them only %ld of %d did", without, ROUNDS);
 	}
 }

@@ -87,7 +87,7 @@ static RIG_UNUSED bool nicd_start(struct nicd_rig *r, const char *const *options
 	return strstr(r->said, " at ");
 }
 
-/* Its status as wait(2) tells it. */
+/* Its wait(2) status. */
 static RIG_UNUSED int nicd_stop_by(struct nicd_rig *r, int sig)
 {
 	int status = -1;
@@ -100,11 +100,11 @@ static RIG_UNUSED int nicd_stop_by(struct nicd_rig *r, int sig)
 static RIG_UNUSED int nicd_dial(void)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct timeval patience = { .tv_sec = 20 };
+	struct timeval timeout = { .tv_sec = 20 };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	strcpy(a.sun_path, nicd_path());
-	must(fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), "a socket");
+	must(fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), "a socket");
 	must(!connect(fd, (struct sockaddr *)&a, sizeof(a)), "connect: %s", strerror(errno));
 	return fd;
 }
@@ -135,7 +135,8 @@ static RIG_UNUSED bool nicd_heard(int fd, struct dv_nicd_answer *a)
 	must(n >= 0 || errno == ECONNRESET, "an answer in time: %s", strerror(errno));
 	if (n <= 0)
 		return false;
-	must(n == sizeof(*a) && a->magic == DV_NICD_MAGIC && a->version == DV_NICD_VERSION, "an answer of %zd bytes", n);
+	must(n == sizeof(*a) && a->magic == DV_NICD_MAGIC && a->version == DV_NICD_VERSION, "an answer of %zd bytes",
+	     n);
 	must(memchr(a->text, '\0', sizeof(a->text)), "its text");
 	return true;
 }
@@ -149,8 +150,12 @@ static RIG_UNUSED unsigned long rig_netns(void)
 
 static RIG_UNUSED struct dv_nicd_request request_for(const char *ifname)
 {
-	struct dv_nicd_request q = { .magic = DV_NICD_MAGIC, .version = DV_NICD_VERSION, .op = DV_NICD_OPEN, .queues = 1,
-				     .size = 1 << 20, .netns = rig_netns() };
+	struct dv_nicd_request q = { .magic = DV_NICD_MAGIC,
+				     .version = DV_NICD_VERSION,
+				     .op = DV_NICD_OPEN,
+				     .queues = 1,
+				     .size = 1 << 20,
+				     .netns = rig_netns() };
 
 	strncpy(q.ifname, ifname, sizeof(q.ifname) - 1);
 	return q;

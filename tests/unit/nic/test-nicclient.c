@@ -14,22 +14,39 @@
 
 #define SIZE (1u << 20)
 
-/* What the daemon does: answers, or the n-th request from 1 on in another way. */
-enum mischief { NONE, SILENT, HANG_UP, SHORT, LONG, MAGIC, OTHER_VERSION, OTHER_OP, POSITIVE, NO_TEXT, ENDLESS_TEXT, NO_BINDING, QUEUE_0,
-		OTHER_IFINDEX, STEER_0, BUFFER_0, REFUSE };
+/* What the daemon does: answers, or does something else at the n-th request, from 1 on. */
+enum fault {
+	NONE,
+	SILENT,
+	HANG_UP,
+	SHORT,
+	LONG,
+	MAGIC,
+	OTHER_VERSION,
+	OTHER_OP,
+	POSITIVE,
+	NO_TEXT,
+	ENDLESS_TEXT,
+	NO_BINDING,
+	QUEUE_0,
+	OTHER_IFINDEX,
+	STEER_0,
+	BUFFER_0,
+	REFUSE
+};
 
 struct daemon {
 	pthread_t thread;
 	int listener;
-	enum mischief mischief;
-	int at;                    /* request of the mischief */
+	enum fault fault;
+	int at;                    /* request with the fault */
 	int seen, fds;             /* requests and the descriptors with them */
 	uint32_t last;             /* operation */
 };
 
 static struct devio_ctx *ctx;
 
-static void spoil(struct dv_nicd_answer *a, enum mischief m)
+static void spoil(struct dv_nicd_answer *a, enum fault m)
 {
 	a->magic += m == MAGIC;
 	a->version += m == OTHER_VERSION;
@@ -53,14 +70,22 @@ static void spoil(struct dv_nicd_answer *a, enum mischief m)
 /* One request; false: the end. */
 static bool serve(struct daemon *d, int fd)
 {
-	struct dv_nicd_answer a[2] = { { .magic = DV_NICD_MAGIC, .version = DV_NICD_VERSION, .ifindex = if_nametoindex("lo"),
-					 .steer = DEVIO_STEER_RULES, .queue = 3, .queues = 1, .binding = 77, .buffer = 16384 } };
+	struct dv_nicd_answer a[2] = { { .magic = DV_NICD_MAGIC,
+					 .version = DV_NICD_VERSION,
+					 .ifindex = if_nametoindex("lo"),
+					 .steer = DEVIO_STEER_RULES,
+					 .queue = 3,
+					 .queues = 1,
+					 .binding = 77,
+					 .buffer = 16384 } };
 	char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
 	struct dv_nicd_request q;
 	struct iovec iov = { .iov_base = &q, .iov_len = sizeof(q) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
 	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-	enum mischief m = ++d->seen == d->at ? d->mischief : NONE;
+	enum fault m = ++d->seen == d->at ? d->fault : NONE;
 
 	if (n != sizeof(q))
 		return false;
@@ -75,7 +100,11 @@ static bool serve(struct daemon *d, int fd)
 	if (m == HANG_UP)
 		return false;
 	if (m != SILENT)
-		(void)!send(fd, a, m == SHORT ? sizeof(a[0]) - 1 : m == LONG ? sizeof(a[0]) + 1 : sizeof(a[0]), MSG_NOSIGNAL);
+		(void)!send(fd, a,
+			    m == SHORT	? sizeof(a[0]) - 1
+			    : m == LONG ? sizeof(a[0]) + 1
+					: sizeof(a[0]),
+			    MSG_NOSIGNAL);
 	return true;
 }
 
@@ -90,11 +119,11 @@ static void *daemon_main(void *arg)
 	return NULL;
 }
 
-static void daemon_start(struct daemon *d, enum mischief m, int at)
+static void daemon_start(struct daemon *d, enum fault m, int at)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
-	*d = (struct daemon){ .mischief = m, .at = at, .listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0) };
+	*d = (struct daemon){ .fault = m, .at = at, .listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0) };
 	strcpy(a.sun_path, nicd_path());
 	unlink(a.sun_path);
 	must(!bind(d->listener, (struct sockaddr *)&a, sizeof(a)) && !listen(d->listener, 4), "a listener");
@@ -109,7 +138,7 @@ static void daemon_end(struct daemon *d)
 	unlink(nicd_path());
 }
 
-/* A memory whose dma-buf is none, which only the real daemon would find out. */
+/* A memory whose dma-buf is a plain file, which only the real daemon would detect. */
 static struct devio_mem *a_mem(void)
 {
 	struct devio_mem *m = fake_mem(ctx, SIZE, DEVIO_MEM_EXPORT);
@@ -139,7 +168,8 @@ static void test_all_well(void **state)
 	daemon_start(&d, NONE, 0);
 	must_zero(devio_nic_open(ctx, "lo", m, NULL, &n));
 	must_zero(devio_nic_get_info(n, &i));
-	must(i.queue == 3 && i.queues == 1 && i.binding == 77 && i.steer == DEVIO_STEER_RULES && !i.rules, "what it told");
+	must(i.queue == 3 && i.queues == 1 && i.binding == 77 && i.steer == DEVIO_STEER_RULES && !i.rules,
+	     "what it answered");
 	must(dv_nic_find(ctx, if_nametoindex("lo")) == n, "it is found");
 	dv_nic_put(n);
 	must_zero(devio_nic_steer(n, s));
@@ -157,14 +187,23 @@ static void test_all_well(void **state)
 /* Errors with a sentence, in time, and the daemon sees the end of the connection. */
 static void test_mischief(void **state)
 {
-	static const struct { enum mischief m; int err; const char *words; } bad[] = {
-		{ SILENT, -ETIMEDOUT, "did not answer within" }, { HANG_UP, -ECONNRESET, "has ended" },
-		{ SHORT, -EPROTO, "invalid answer" }, { LONG, -EPROTO, "invalid answer" }, { MAGIC, -EPROTO, "invalid answer" },
-		{ OTHER_VERSION, -EPROTONOSUPPORT, "another protocol version" }, { OTHER_OP, -EPROTO, "invalid answer" },
-		{ POSITIVE, -EPROTO, "invalid answer" }, { NO_TEXT, -EPROTO, "invalid answer" }, { ENDLESS_TEXT, -EPROTO, "invalid answer" },
-		{ NO_BINDING, -EPROTO, "invalid answer" }, { QUEUE_0, -EPROTO, "invalid answer" }, { STEER_0, -EPROTO, "invalid answer" },
+	static const struct { enum fault m; int err; const char *words; } bad[] = {
+		{ SILENT, -ETIMEDOUT, "did not answer within" },
+		{ HANG_UP, -ECONNRESET, "has ended" },
+		{ SHORT, -EPROTO, "invalid answer" },
+		{ LONG, -EPROTO, "invalid answer" },
+		{ MAGIC, -EPROTO, "invalid answer" },
+		{ OTHER_VERSION, -EPROTONOSUPPORT, "another protocol version" },
+		{ OTHER_OP, -EPROTO, "invalid answer" },
+		{ POSITIVE, -EPROTO, "invalid answer" },
+		{ NO_TEXT, -EPROTO, "invalid answer" },
+		{ ENDLESS_TEXT, -EPROTO, "invalid answer" },
+		{ NO_BINDING, -EPROTO, "invalid answer" },
+		{ QUEUE_0, -EPROTO, "invalid answer" },
+		{ STEER_0, -EPROTO, "invalid answer" },
 		{ BUFFER_0, -EPROTO, "invalid answer" },
-		{ OTHER_IFINDEX, -EPROTO, "were requested" }, { REFUSE, -EBUSY, "in the test's words" },
+		{ OTHER_IFINDEX, -EPROTO, "were requested" },
+		{ REFUSE, -EBUSY, "in the test's words" },
 	};
 	struct devio_mem *m = a_mem();
 	struct devio_nic *n;
@@ -188,8 +227,10 @@ static void test_mischief(void **state)
 /* The same later: to steer, and to close. */
 static void test_later(void **state)
 {
-	static const struct { enum mischief m; int err, next; } bad[] = {
-		{ SILENT, -ETIMEDOUT, -ECONNRESET }, { HANG_UP, -ECONNRESET, -ECONNRESET }, { SHORT, -EPROTO, -ECONNRESET },
+	static const struct { enum fault m; int err, next; } bad[] = {
+		{ SILENT, -ETIMEDOUT, -ECONNRESET },
+		{ HANG_UP, -ECONNRESET, -ECONNRESET },
+		{ SHORT, -EPROTO, -ECONNRESET },
 		{ REFUSE, -EBUSY, 0 },
 	};
 	struct devio_sock *s = a_listener();
@@ -237,7 +278,7 @@ static void test_none(void **state)
 	o.flags = DEVIO_NIC_NO_DAEMON;
 	must_fail(devio_nic_open(ctx, "lo", m, &o, &n), -EOPNOTSUPP);
 	daemon_end(&d);
-	must(!d.seen, "it was not asked");
+	must(!d.seen, "no request was sent");
 	o.flags = 2;
 	must_fail(devio_nic_open(ctx, "lo", m, &o, &n), -EINVAL);
 	memset(path, 'x', sizeof(path));
@@ -265,7 +306,7 @@ static void test_part(void **state)
 	devio_mem_free(m);
 }
 
-/* Nobody accepts: connecting waits, but not for ever. */
+/* No accept(): connecting waits, but not for ever. */
 static void test_full(void **state)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
@@ -285,7 +326,7 @@ static void test_full(void **state)
 	devio_mem_free(m);
 }
 
-/* As of a program without the right, whoever runs the test. */
+/* As a program without CAP_NET_ADMIN, whichever user runs the test. */
 static void drop_right(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };

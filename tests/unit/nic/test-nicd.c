@@ -104,7 +104,7 @@ static void test_refusals(void **state)
 	close(null);
 }
 
-/* A dma-buf of this machine, for what comes behind; -1: none can be had. */
+/* A dma-buf of this machine, for the cases below; -1: there is none. */
 static int a_dmabuf(struct devio_ctx **ctx, struct devio_mem **mem)
 {
 	static const char *const specs[] = { "udmabuf", "dmaheap" };
@@ -133,7 +133,7 @@ static void test_sentence(void **state)
 
 	(void)state;
 	if (dmabuf < 0)
-		must_skip("there is no dma-buf to be had here: neither /dev/udmabuf nor /dev/dma_heap");
+		must_skip("no dma-buf here: neither /dev/udmabuf nor /dev/dma_heap");
 	must(nicd_start(&r, plain), "%s", r.said);
 	must_refuse_open(&q, dmabuf, -EOPNOTSUPP, "nic lo: it is a virtual interface: name the NIC itself");
 	q.size++;
@@ -159,7 +159,7 @@ static unsigned int open_fds(pid_t pid)
 	return n;
 }
 
-/* Those that say nothing are in nobody's way, and are ended. */
+/* Clients that send nothing block no other, and are disconnected. */
 static void test_silence(void **state)
 {
 	static const char *const options[] = { "--timeout=1.5", "--clients=40", "lo", NULL };
@@ -180,7 +180,7 @@ static void test_silence(void **state)
 		must_refuse_open(&q, memfd, -EACCES, "none0");
 	must(rig_now() - start < 1.4, "the others are served meanwhile: %.1f s", rig_now() - start);
 	for (int i = 0; i < 15; i++) {
-		must(nicd_heard(silent[i], &a) && a.err == -ETIMEDOUT, "it is told: %s", a.text);
+		must(nicd_heard(silent[i], &a) && a.err == -ETIMEDOUT, "it gets the cause: %s", a.text);
 		must(!nicd_heard(silent[i], &a), "and ended");
 		close(silent[i]);
 	}
@@ -194,7 +194,7 @@ static void test_limits(void **state)
 {
 	static const char *const options[] = { "--clients=4", "lo", NULL };
 	/* Half of the places, or all of them for root. */
-	int max = geteuid() ? 2 : 4, held[4], memfd = memfd_create("nicd", MFD_CLOEXEC);
+	int max = geteuid() ? 2 : 4, open_fd[4], memfd = memfd_create("nicd", MFD_CLOEXEC);
 	struct dv_nicd_request q = request_for("none0");
 	struct nicd_rig r;
 	double end;
@@ -202,10 +202,10 @@ static void test_limits(void **state)
 	(void)state;
 	must(nicd_start(&r, options), "%s", r.said);
 	for (int i = 0; i < max; i++)
-		held[i] = nicd_dial();
+		open_fd[i] = nicd_dial();
 	usleep(200000); /* those are accepted first */
 	must_refuse_open(&q, memfd, -EBUSY, "--clients");
-	close(held[0]);
+	close(open_fd[0]);
 	/* It is noticed a little later. */
 	for (end = rig_now() + 10;; usleep(20000)) {
 		int fd = nicd_dial();
@@ -219,14 +219,14 @@ static void test_limits(void **state)
 		must(a.err == -EBUSY && rig_now() < end, "room again: %s", a.text);
 	}
 	for (int i = 1; i < max; i++)
-		close(held[i]);
+		close(open_fd[i]);
 	must(!nicd_stop_by(&r, SIGTERM), "it ends well");
 	close(memfd);
 }
 
 static void test_users(void **state)
 {
-	static const char *const nobody[] = { "--users=64321,64322", "lo", NULL };
+	static const char *const others[] = { "--users=64321,64322", "lo", NULL };
 	char own[32];
 	const char *const me[] = { own, "lo", NULL };
 	struct dv_nicd_request q = request_for("none0");
@@ -235,7 +235,7 @@ static void test_users(void **state)
 	struct nicd_rig r;
 
 	(void)state;
-	must(nicd_start(&r, nobody), "%s", r.said);
+	must(nicd_start(&r, others), "%s", r.said);
 	must_refuse_open(&q, memfd, -EACCES, "--users");
 	must(!stat(nicd_path(), &st) && (st.st_mode & 0777) == 0600, "the socket is 0%o", st.st_mode & 0777);
 	must(!nicd_stop_by(&r, SIGTERM), "it ends well");
@@ -283,7 +283,8 @@ static int listening(int type)
 	return fd;
 }
 
-/* A service manager's socket: its mode, its place and its clients that came early stay; one of another kind is refused. */
+/* A service manager's socket: its mode, its place and its clients that came early stay; one of another kind is refused.
+ */
 static void test_inherited(void **state)
 {
 	static const char *const other_path[] = { "--socket=not-used.sock", "--mode=666", "lo", NULL };

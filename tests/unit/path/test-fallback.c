@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The choice of a path and what happens when the kernel takes it back: for
+ * The choice of a path and what happens when the kernel refuses it later: for
  * memories of every kind, refused by a kernel that is a double.
  */
 #include "config.h"
@@ -69,7 +69,7 @@ static void skip_without_direct(void)
 		must_skip("no O_DIRECT in this directory");
 }
 
-/* Every way is refused but the page cache: the data arrives, and it is told. */
+/* Every path is refused but the page cache: the data arrives, and that is reported. */
 static void test_refused(void **state)
 {
 	static const int errs[] = { -EINVAL, -EOPNOTSUPP };
@@ -86,8 +86,8 @@ static void test_refused(void **state)
 			must(c.result == SIZE && c.path == BUFFERED, "%lld by %s", (long long)c.result,
 			     devio_path_name(c.path));
 			must(c.flags == DEVIO_DONE_FELL_BACK && c.copied == SIZE, "flags %u", c.flags);
-			must(i || (c.best_unused == HOST && c.reason == DEVIO_REASON_REFUSED), "better %u reason %u", c.best_unused,
-			     c.reason);
+			must(i || (c.best_unused == HOST && c.reason == DEVIO_REASON_REFUSED), "better %u reason %u",
+			     c.best_unused, c.reason);
 			rig_check(m, 0, SIZE, 3, 0);
 		}
 	}
@@ -111,7 +111,7 @@ static void test_forced(void **state)
 	     c.reason);
 }
 
-/* Holes that refuse do not condemn the path: only refusals in a row do. */
+/* Refusals of single ranges do not disable the path: only refusals in a row do. */
 static void test_strikes(void **state)
 {
 	struct devio_completion c;
@@ -163,8 +163,8 @@ static void test_error_at(void **state)
 		double_plan.fail_from = at;
 		double_plan.fail_errno = -EIO;
 		c = xfer(m, write, off, len, off, path);
-		must(c.result == -EIO && c.reason == DEVIO_REASON_IO, "case %u: %lld, reason %u", i, (long long)c.result,
-		     c.reason);
+		must(c.result == -EIO && c.reason == DEVIO_REASON_IO, "case %u: %lld, reason %u", i,
+		     (long long)c.result, c.reason);
 		must(off + c.good <= at || !c.good, "case %u: %llu good bytes from %llu, it fails at %llu", i,
 		     (unsigned long long)c.good, (unsigned long long)off, (unsigned long long)at);
 		if (!write)
@@ -173,7 +173,7 @@ static void test_error_at(void **state)
 	}
 }
 
-/* enters counts what the kernel was asked. */
+/* enters counts the system calls. */
 static void test_enters(void **state)
 {
 	struct devio_stat s = DEVIO_OPTS(s);
@@ -237,11 +237,11 @@ static void test_hot_path(void **state)
 			struct dv_op *op = ring->free_ops;
 
 			must_zero(devio_ring_read(ring, file, mems[i], n << 12, 4096, n << 12, n));
-			must(n == 0 || ring->free_ops == op, "memory %d, read %llu takes the long way", i,
+			must(n == 0 || ring->free_ops == op, "memory %d, read %llu takes the slow path", i,
 			     (unsigned long long)n);
 			rig_wait(ring, &c, 1);
-			must(c.result == 4096 && c.cookie == n && c.path == (i ? DEVIO_PATH_FILE_P2P : HOST), "%lld by %s",
-			     (long long)c.result, devio_path_name(c.path));
+			must(c.result == 4096 && c.cookie == n && c.path == (i ? DEVIO_PATH_FILE_P2P : HOST),
+			     "%lld by %s", (long long)c.result, devio_path_name(c.path));
 		}
 		rig_check(mems[i], 0, 20 << 12, 3, 0);
 	}
@@ -263,8 +263,8 @@ static void test_no_uring(void **state)
 	devio_file_close(f);
 	f = rig_open(none, name, O_RDONLY, 0);
 	must(devio_file_read(f, m, 0, SIZE, 0, &c) == SIZE, "%s", devio_errmsg());
-	must(c.best_unused == DEVIO_PATH_FILE_DMABUF && c.reason == DEVIO_REASON_NO_URING, "better %u, reason %u", c.best_unused,
-	     c.reason);
+	must(c.best_unused == DEVIO_PATH_FILE_DMABUF && c.reason == DEVIO_REASON_NO_URING, "better %u, reason %u",
+	     c.best_unused, c.reason);
 	rig_check(m, 0, SIZE, 3, 0);
 	devio_file_close(f);
 	devio_mem_free(m);

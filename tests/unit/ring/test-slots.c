@@ -56,7 +56,7 @@ static void give(struct dv_staging *s, struct model *m, unsigned int i)
 
 	memset(&m->taken[slot.chunk][slot.unit], 0, slot.units);
 	dv_staging_put(s, &slot);
-	must(!slot.buf, "a slot that was given back is none");
+	must(!slot.buf, "a slot that was put has no buffer");
 	dv_staging_put(s, &slot);
 	m->slot[i] = m->slot[--m->nr];
 }
@@ -79,7 +79,8 @@ static void test_random(void **state)
 		must(!s.arena, "no memory is taken before it is needed");
 		for (int i = 0; i < 20000; i++) {
 			if (rig_rnd(&r) % 5 < 3)
-				take(&s, &m, chunks, 1 + rig_rnd(&r) % (rig_rnd(&r) % 4 ? shape[k].chunk / 8 : shape[k].chunk));
+				take(&s, &m, chunks,
+				     1 + rig_rnd(&r) % (rig_rnd(&r) % 4 ? shape[k].chunk / 8 : shape[k].chunk));
 			else if (m.nr)
 				give(&s, &m, rig_rnd(&r) % m.nr);
 			used = 0;

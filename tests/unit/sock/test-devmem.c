@@ -50,7 +50,8 @@ static void pieces(void **state)
 	put(SO_DEVMEM_LINEAR, 0, 10, 0, 0);
 	put(SO_DEVMEM_DMABUF, 4096, 100, 3, 5);
 	assert_int_equal(parse(110), 2);
-	assert_true(piece[0].linear && piece[0].len == 10 && !piece[1].linear && piece[1].off == 4096 && piece[1].token == 3);
+	assert_true(piece[0].linear && piece[0].len == 10 && !piece[1].linear && piece[1].off == 4096 &&
+		    piece[1].token == 3);
 	assert_int_equal(parse(111), -EPROTO); /* the sum is wrong */
 	put(SO_TIMESTAMP, 0, 0, 0, 0);
 	assert_int_equal(parse(110), 2);
@@ -97,7 +98,7 @@ static void tokens(void **state)
 		assert_true(dv_token_batch_collect(&back, i * 2));
 	assert_false(dv_token_batch_collect(&back, 1000)); /* where it says EINVAL */
 	assert_true(dv_token_batch_collect(&back, (DV_DONTNEED_TOKENS - 1) * 2 + 1));
-	/* Not a socket that knows it: the tokens are gone, and that is told. */
+	/* Not a socket that supports it: the tokens are lost, and that is reported. */
 	assert_int_equal(dv_token_batch_flush(&back, -1), -EBADF);
 	assert_int_equal(back.frags, 0);
 	assert_int_equal(dv_token_batch_flush(&back, -1), 0);
@@ -162,7 +163,7 @@ static int bind_large(struct devio_nic *nic, int fd, uint32_t buffer)
 	return buffer ? bind_answer : 0;
 }
 
-/* Pages where large buffers are refused, unless somebody asked for them or they are not what is refused. */
+/* Pages where large buffers are refused, unless the caller chose them or the error is another. */
 static void buffers_refused(void **state)
 {
 	static const int of_no_size[] = { -EEXIST, -EBUSY, -EPERM, -EACCES, -ENODEV };
@@ -200,7 +201,7 @@ static int rcvbuf_of(int fd)
 	return n;
 }
 
-/* A quarter of the memory waits in the kernel at most, less if somebody has said so. */
+/* A quarter of the memory waits in the kernel at most, less if the socket has a smaller limit. */
 static void waiting(void **state)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), n, small = 40000;
@@ -238,9 +239,17 @@ static struct dv_nicstate was;
 
 static void journal_text(void **state)
 {
-	static const char *const bad[] = { "x", "devio-nic 2 eth0 3\n", "devio-nic 1 eth0 0\n", "devio-nic 1 eth0 3\nrss 0\n",
-		"devio-nic 1 eth0 3\nrss 3 1 2\n", "devio-nic 1 eth0 3\nrss 5000 1\n", "devio-nic 1 eth0 3\nsplit 4 1\n",
-		"devio-nic 1 eth0 3\nsplit 1 -2\n", "devio-nic 1 eth0 3\nwhat 1\n", "devio-nic 1 eth0 3\n\n", "\n" };
+	static const char *const bad[] = { "x",
+					   "devio-nic 2 eth0 3\n",
+					   "devio-nic 1 eth0 0\n",
+					   "devio-nic 1 eth0 3\nrss 0\n",
+					   "devio-nic 1 eth0 3\nrss 3 1 2\n",
+					   "devio-nic 1 eth0 3\nrss 5000 1\n",
+					   "devio-nic 1 eth0 3\nsplit 4 1\n",
+					   "devio-nic 1 eth0 3\nsplit 1 -2\n",
+					   "devio-nic 1 eth0 3\nwhat 1\n",
+					   "devio-nic 1 eth0 3\n\n",
+					   "\n" };
 	static const uint32_t table[4] = { 0, 1, 0, 1 };
 	struct dv_split split = { .split = -1, .thresh = 256 };
 	char text[256] = "devio-nic 1 eth0 3\n", line[64];
@@ -265,7 +274,7 @@ static void journal_text(void **state)
 	assert_true(was.ifindex == 3 && was.has_split && was.split.split == -1 && was.split.thresh == 256);
 	assert_true(was.rss_size == 4 && !memcmp(was.rss, table, sizeof(table)));
 	assert_true(was.nr_rules == 1 && was.rules[0] == 1023); /* the last line is torn */
-	assert_true(dv_nicstate_line_rss(table, 4, line, 6) >= 6); /* told that it did not fit */
+	assert_true(dv_nicstate_line_rss(table, 4, line, 6) >= 6); /* reports that it did not fit */
 	assert_int_equal(dv_nicstate_parse("devio-nic 1 eth0 3\nsplit 3 -1\n", &was), 0);
 	assert_int_equal(was.split.split, DV_SPLIT_DEFAULT);
 	/* A rule that the NIC did not take. */
@@ -341,8 +350,10 @@ static void rules(void **state)
 	b->sin_port = htons(40000);
 	b->sin_addr.s_addr = htonl(0x0a000002);
 	assert_int_equal(dv_ethtool_rule_make(&r, &here, NULL, 3), 0);
-	assert_true(r.fs.flow_type == TCP_V4_FLOW && r.fs.ring_cookie == 3 && r.fs.h_u.tcp_ip4_spec.pdst == htons(5201));
-	assert_true(r.fs.m_u.tcp_ip4_spec.pdst == 0xffff && !r.fs.m_u.tcp_ip4_spec.ip4dst && !r.fs.m_u.tcp_ip4_spec.psrc);
+	assert_true(r.fs.flow_type == TCP_V4_FLOW && r.fs.ring_cookie == 3 &&
+		    r.fs.h_u.tcp_ip4_spec.pdst == htons(5201));
+	assert_true(r.fs.m_u.tcp_ip4_spec.pdst == 0xffff && !r.fs.m_u.tcp_ip4_spec.ip4dst &&
+		    !r.fs.m_u.tcp_ip4_spec.psrc);
 	assert_int_equal(dv_ethtool_rule_make(&r, &here, &there, 3), 0);
 	assert_true(r.fs.h_u.tcp_ip4_spec.psrc == htons(40000) && r.fs.m_u.tcp_ip4_spec.ip4src == 0xffffffff);
 	memset(&here, 0, sizeof(here));

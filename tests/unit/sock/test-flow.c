@@ -32,7 +32,7 @@ struct mode {
 
 struct lane {
 	bool busy, send, canceled;
-	uint64_t cookie, len, at;  /* at: send: where its bytes stand in the pattern */
+	uint64_t cookie, len, at;  /* at: send: offset of its bytes in the pattern */
 };
 
 struct env {
@@ -130,7 +130,7 @@ static void settle(struct env *e, const struct devio_completion *c)
 	must(l->busy && l->cookie == c->cookie, "a cookie of ours, once");
 	must(!!(c->flags & DEVIO_DONE_WRITE) == l->send, "the direction");
 	must(c->result < 0 || c->result == (int64_t)good, "the result is the good bytes");
-	must(good <= l->len, "no more than asked");
+	must(good <= l->len, "no more than requested");
 	if (c->result < 0) {
 		must(may_fail(e, l, c->result), "%s: %s fails with %lld (reason %u)", e->mode->name,
 		     l->send ? "send" : "receive", (long long)c->result, c->reason);
@@ -248,9 +248,10 @@ static const struct mode modes[] = {
 	{ "host by slots", DEVIO_PATH_SOCK_BOUNCE, .staging = 256 << 10, .piece = 100000, .ops = 400 },
 	{ "device", .fake = true, .staging = 1 << 20, .piece = 100000, .ops = 400 },
 	{ "device, one slot", .fake = true, .copies = { .polls = 3 }, .staging = 64 << 10, .piece = 50000, .ops = 300 },
-	{ "device, slow copies", .fake = true, .copies = { .polls = 9 }, .staging = 1 << 20, .piece = 100000, .ops = 400 },
-	{ "device, some", .sock_flags = DEVIO_SOCK_PARTIAL, .fake = true, .copies = { .polls = 5 }, .staging = 512 << 10,
-	  .piece = 20000, .ops = 400 },
+	{ "device, slow copies", .fake = true, .copies = { .polls = 9 }, .staging = 1 << 20, .piece = 100000,
+	  .ops = 400 },
+	{ "device, some", .sock_flags = DEVIO_SOCK_PARTIAL, .fake = true, .copies = { .polls = 5 },
+	  .staging = 512 << 10, .piece = 20000, .ops = 400 },
 	{ "device, cancelled", .fake = true, .copies = { .polls = 5 }, .staging = 512 << 10, .piece = 60000, .ops = 400,
 	  .cancel = true },
 	{ "device, one slot, cancelled", .fake = true, .copies = { .polls = 5 }, .staging = 64 << 10, .piece = 60000,
@@ -341,7 +342,7 @@ static void slow_readers(void **state)
 		setsockopt(peer[i], SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 		must_zero(devio_ring_send(ring, sock[i], mem, 77, LEN, i));
 	}
-	must(devio_ring_wait(ring, &done, 1, 1, 10000000) == 0, "nobody reads");
+	must(devio_ring_wait(ring, &done, 1, 1, 10000000) == 0, "the peer does not read");
 	for (int i = SOCKS - 1; i >= 0; i--) {
 		size_t n = 0;
 

@@ -3,7 +3,7 @@
  * sock-zcrx without a NIC, as a property: receives by a kernel that the test
  * plays. Requests never reach the real one. It answers in pieces that lie
  * anywhere in the area, ends requests for every reason that there is, leaves
- * bytes in the socket for the library to take by hand, and looks into the
+ * bytes in the socket for the library to read with recv(), and polls the
  * refill ring when it likes. No byte may be lost, doubled or out of place, and
  * every buffer comes back as often as it was given.
  */
@@ -38,7 +38,9 @@ static struct { uint32_t head, tail; struct dv_zcrx_rqe rqe[ENTRIES]; } shared;
 static struct dv_zcrx refill(uint32_t entries)
 {
 	memset(&shared, 0, sizeof(shared));
-	return (struct dv_zcrx){ .ring_fd = -1, .entries = entries, .khead = &shared.head, .ktail = &shared.tail, .rqe = shared.rqe };
+	return (struct dv_zcrx){
+		.ring_fd = -1, .entries = entries, .khead = &shared.head, .ktail = &shared.tail, .rqe = shared.rqe
+	};
 }
 
 /* ------------------------------------------------------- a kernel and a NIC */
@@ -83,7 +85,8 @@ static void take_requests(void)
 		const struct io_uring_sqe *e = &sq->sqes[head & sq->ring_mask];
 
 		if (e->opcode == DV_IORING_OP_RECV_ZC) {
-			must(!w.req && e->len && e->splice_fd_in == 7 && e->ioprio == IORING_RECV_MULTISHOT, "one request at a time");
+			must(!w.req && e->len && e->splice_fd_in == 7 && e->ioprio == IORING_RECV_MULTISHOT,
+			     "one request at a time");
 			w.req = (struct dv_part *)(uintptr_t)e->user_data;
 			w.left = e->len;
 			w.to_cancel = false;
@@ -103,7 +106,8 @@ static void take_buffers(uint32_t max)
 	for (; max && shared.head != shared.tail; max--, shared.head++) {
 		uint64_t off = shared.rqe[shared.head % ENTRIES].off;
 
-		must(off < PAGES * 4096ull && w.refs[off >> 12], "a buffer that was out: %llu", (unsigned long long)off);
+		must(off < PAGES * 4096ull && w.refs[off >> 12], "a buffer that was out: %llu",
+		     (unsigned long long)off);
 		w.refs[off >> 12]--;
 	}
 }
@@ -129,7 +133,8 @@ static void answer(int res)
 	fake_plan.fail = w.mode->fail;
 	dv_reap_event(w.r, (uintptr_t)p, res);
 	if (timer)
-		dv_reap_event(w.r, (uintptr_t)dv_ring_tag(w.r, DV_TAG_TIMEOUT), res == -ECANCELED ? -ETIME : -ECANCELED);
+		dv_reap_event(w.r, (uintptr_t)dv_ring_tag(w.r, DV_TAG_TIMEOUT),
+			      res == -ECANCELED ? -ETIME : -ECANCELED);
 	fake_plan.fail = 0;
 	take_requests();
 }
@@ -162,7 +167,7 @@ static int in_socket(void)
 	return n;
 }
 
-/* Bytes in ordinary memory are next, or are said to be: the library takes all or some of them by hand, or none. */
+/* Bytes in ordinary memory are next, or are said to be: the library reads all, some or none of them with recv(). */
 static void linear(void)
 {
 	static unsigned char buf[20000];
@@ -258,7 +263,8 @@ static void settle(const struct devio_completion *c)
 	must(c->result < 0 || c->result == (int64_t)c->good, "the result is the good bytes");
 	must(c->result >= 0 || may_fail(c), "%s: %lld (reason %u)", w.mode->name, (long long)c->result, c->reason);
 	if (c->result >= 0 && !w.over)
-		must(w.some[i] ? c->good : c->good == w.len[i], "all of it, or (some) a byte: %llu", (unsigned long long)c->good);
+		must(w.some[i] ? c->good : c->good == w.len[i], "all of it, or (some) a byte: %llu",
+		     (unsigned long long)c->good);
 	must(!w.broken || !c->good, "nothing is good behind bytes that are lost");
 	compare(i, c->good);
 	w.good += c->good;
@@ -287,7 +293,7 @@ static void maybe_cancel(void)
 	take_requests();
 }
 
-/* A NIC that nobody set up, whose buffers the test has. */
+/* A NIC that is not set up; its buffers are the test's. */
 static void open_nic(void)
 {
 	struct devio_mem *area;
@@ -352,8 +358,9 @@ static void close_world(void)
 	must(!out, "%u buffers did not come back", out);
 	must_zero(devio_stat_get(w.ctx, &st));
 	must(st.frags == st.returned, "as the counters say");
-	must(w.broken || (w.good == w.pos && st.linear + st.frag_bytes == w.pos), "%s: %llu bytes were taken, %llu are good",
-	     w.mode->name, (unsigned long long)w.pos, (unsigned long long)w.good);
+	must(w.broken || (w.good == w.pos && st.linear + st.frag_bytes == w.pos),
+	     "%s: %llu bytes were taken, %llu are good", w.mode->name, (unsigned long long)w.pos,
+	     (unsigned long long)w.good);
 	check_idle(w.r);
 	devio_ring_close(w.r);
 	devio_sock_close(w.s);
@@ -378,7 +385,7 @@ static int run(const struct mode *m, uint64_t n)
 		kernel_turn();
 		settle_all();
 	}
-	/* What waits for bytes is told that there are no more. */
+	/* What waits for bytes gets the end of the stream. */
 	w.over = true;
 	while (w.req) {
 		uint64_t failed = w.failed;
@@ -386,7 +393,7 @@ static int run(const struct mode *m, uint64_t n)
 
 		answer(reset ? -ECONNRESET : w.to_cancel ? -ECANCELED : 0);
 		settle_all();
-		must(!reset || w.failed > failed, "the reset is told");
+		must(!reset || w.failed > failed, "the reset is reported");
 	}
 	settle_all();
 	must(!m->fail || n > 1 || w.broken, "%s: a copy failed", m->name);
@@ -400,8 +407,8 @@ static const struct mode modes[] = {
 	{ "some", .some = true },
 	{ "cancelled", .cancel = true },
 	{ "cancelled, some", .cancel = true, .some = true },
-	{ "patient", .idle_ns = 60000000000 },
-	{ "patient, cancelled, some", .idle_ns = 60000000000, .cancel = true, .some = true },
+	{ "long timeout", .idle_ns = 60000000000 },
+	{ "long timeout, cancelled, some", .idle_ns = 60000000000, .cancel = true, .some = true },
 	{ "impatient", .idle_ns = 1 },
 	{ "failing", .fail = 3 },
 	{ "failing, cancelled, some", .fail = 3, .cancel = true, .some = true },
@@ -437,10 +444,10 @@ static void no_progress(void **state)
 	must_zero(devio_ring_recv(w.r, w.s, w.dst[1], 0, 1000, 5));
 	for (take_requests(); w.req && n < 100000; n++)
 		answer(n % 2 ? -ENOSPC : -ENOMEM);
-	must(n > 100 && n < 100000, "it is given up: %u", n);
+	must(n > 100 && n < 100000, "it ends: %u", n);
 	c = w.r->done[w.r->done_head++ & w.r->done_mask];
 	w.r->room++;
-	must(c.cookie == 5 && c.result < 0 && !c.good && !w.s->stream[0].err, "told, and the stream goes on");
+	must(c.cookie == 5 && c.result < 0 && !c.good && !w.s->stream[0].err, "reported, and the stream goes on");
 	close_world();
 }
 
@@ -463,7 +470,8 @@ static void idle(void **state)
 		answer(-EAGAIN);
 		usleep(20000);
 		answer(-ENOMEM);
-		must(w.req && w.s->stream[0].timeout.tv_nsec < 25000000, "what is left of it: %ld", (long)w.s->stream[0].timeout.tv_nsec);
+		must(w.req && w.s->stream[0].timeout.tv_nsec < 25000000, "what is left of it: %ld",
+		     (long)w.s->stream[0].timeout.tv_nsec);
 	}
 	usleep(25000);
 	answer(-ECANCELED);
