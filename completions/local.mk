@@ -12,4 +12,4 @@ install-data-local:
 		$(INSTALL_DATA) $(srcdir)/completions/devio.bash "$(DESTDIR)$(bashcompletiondir)/$$tool" || exit 1; \
 	done
 uninstall-local:
-	cd "$(DESTDIR)$(bashcompletiondir)" && rm -f $(completed)
+	rm -f $(addprefix $(DESTDIR)$(bashcompletiondir)/,$(completed))

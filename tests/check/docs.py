@@ -28,7 +28,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-SRC = Path(os.environ.get("DEVIO_SRC") or Path(__file__).resolve().parents[2])
+SRC = Path(os.environ.get("DEVIO_SRC") or Path(__file__).resolve().parents[2]).resolve()
 TMP = Path(os.environ.get("DOCS_TMP") or tempfile.mkdtemp())
 
 SNIPPET = """#include <err.h>
