@@ -13,7 +13,8 @@ packages_lab=(python3 ccache flex bison bc patch cpio rsync perl libelf-dev libs
 	netcat-openbsd socat)
 packages_deb=(build-essential debhelper dh-python lintian)
 packages_debian=(mmdebstrap)
-stages=(gcc clang asan valgrind fuzz distcheck job debian lab)
+# Not among them: debian (./quickstart check debian), whose packages are not complete yet.
+stages=(gcc clang asan valgrind fuzz distcheck job lab)
 
 missing_packages() {
 	local p
