@@ -135,7 +135,7 @@ static void test_sentence(void **state)
 	if (dmabuf < 0)
 		must_skip("no dma-buf here: neither /dev/udmabuf nor /dev/dma_heap");
 	must(nicd_start(&r, plain), "%s", r.said);
-	must_refuse_open(&q, dmabuf, -EOPNOTSUPP, "nic lo: it is a virtual interface: name the NIC itself");
+	must_refuse_open(&q, dmabuf, -EOPNOTSUPP, "nic lo: it is a virtual interface: use the NIC itself");
 	q.size++;
 	must_refuse_open(&q, dmabuf, -ERANGE, "exceed the dma-buf");
 	must(!nicd_stop_by(&r, SIGTERM), "it ends well");
