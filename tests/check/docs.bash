@@ -6,7 +6,7 @@ mkdir "$DOCS_TMP"
 
 # use_installed: installs below $tmp/root and makes it what cc, pkg-config, python3 and the shell find.
 use_installed() {
-	local cflags python prefix dir p
+	local cflags python prefix dir p cc=${DEVIO_CC:-$(command -v cc)}
 	unset MAKEFLAGS MFLAGS MAKELEVEL DEVIO_LIBRARY
 	if [[ ! -e $BUILD/lib/libdevio.la ]]; then
 		skip "the documentation's code" "nothing is built in $BUILD"
@@ -26,7 +26,7 @@ use_installed() {
 	mkdir "$tmp/bin"
 	cat >"$tmp/bin/cc" <<-EOF
 	#!/bin/sh
-	exec ${DEVIO_CC:-cc} ${cflags[*]} -std=gnu11 -Wall -Wextra -Werror "\$@"
+	exec $cc ${cflags[*]} -std=gnu11 -Wall -Wextra -Werror "\$@"
 	EOF
 	# liburing is not below the sysroot.
 	cat >"$tmp/bin/pkg-config" <<-EOF
