@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-# Tests of devio-bench.
+# Tests of devio-bench, and of what all tools share.
 if HAVE_CMOCKA
-check_PROGRAMS += tests/bench/test-bench-parts
-TESTS += tests/bench/test-bench-parts
+check_PROGRAMS += tests/bench/test-bench-parts tests/bench/test-common
+TESTS += tests/bench/test-bench-parts tests/bench/test-common
 endif
 tests_bench_test_bench_parts_SOURCES = tests/bench/test-bench-parts.c
 tests_bench_test_bench_parts_CFLAGS = $(AM_CFLAGS) -pthread $(CMOCKA_CFLAGS)
 tests_bench_test_bench_parts_LDADD = tools/bench/libbench.la $(CMOCKA_LIBS)
+tests_bench_test_common_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_bench_test_common_LDADD = tools/common/libcommon.la lib/libdevio.la $(CMOCKA_LIBS)
 
 bench_scripts = tests/bench/bench.sh tests/bench/fio-tools.sh
 dist_check_SCRIPTS += $(bench_scripts)

@@ -129,6 +129,17 @@ void tool_block_signals(int extra, sigset_t *open)
 		sigdelset(open, sigs[i]);
 }
 
+int tool_poll(struct pollfd *p, unsigned int nr, const struct timespec *timeout, const sigset_t *open)
+{
+	int n = ppoll(p, nr, timeout, open);
+	sigset_t closed;
+
+	/* With a descriptor ready ppoll() returns without delivering what is pending. */
+	if (n > 0 && !sigprocmask(SIG_SETMASK, open, &closed))
+		sigprocmask(SIG_SETMASK, &closed, NULL);
+	return n;
+}
+
 void tool_raise_stop(void)
 {
 	int sig = tool_stop;

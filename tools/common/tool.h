@@ -3,6 +3,7 @@
 #ifndef TOOLS_TOOL_H
 #define TOOLS_TOOL_H
 
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,6 +45,8 @@ void tool_catch_signals(void (*handler)(int sig));
  * the mask for ppoll() that lets them in. extra does not set tool_stop.
  */
 void tool_block_signals(int extra, sigset_t *open);
+/* ppoll() with that mask; signals get in even if a descriptor is always ready. */
+int tool_poll(struct pollfd *p, unsigned int nr, const struct timespec *timeout, const sigset_t *open);
 /* Ends the process by the signal that asked for it, if one did. */
 void tool_raise_stop(void);
 

@@ -191,7 +191,7 @@ int nicd_run(struct nicd *d)
 	int rc = 0, paused = 0;
 
 	while (!tool_stop && !rc) {
-		int n = ppoll(&p, !paused, paused ? &pause : NULL, &d->open);
+		int n = tool_poll(&p, !paused, paused ? &pause : NULL, &d->open);
 
 		if (n < 0 && errno != EINTR) {
 			tool_msg("poll: %s", strerror(errno));

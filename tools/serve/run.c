@@ -99,7 +99,7 @@ int serve_run(struct serve *s, const sigset_t *open)
 		rc = reap(s);
 		if (rc)
 			break;
-		n = ppoll(p, paused ? 1 : 2, paused ? &pause : NULL, open);
+		n = tool_poll(p, paused ? 1 : 2, paused ? &pause : NULL, open);
 		paused = n > 0 && !paused && p[1].revents ? accept_one(s) : 0;
 		if (n < 0 && errno != EINTR)
 			rc = tool_fail(&s->error, TOOL_FAILED, "poll: %s", strerror(errno));
