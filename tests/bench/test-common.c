@@ -17,8 +17,8 @@
 
 static const char *nearest(const char *word)
 {
-	static const char *const names[] = { "block-size", "depth", "direct-only", "json", "mem", "no-progress", "path", "progress",
-					     "sync", "verify", "iodepth_batch" };
+	static const char *const names[] = { "block-size", "depth", "direct-only", "json", "mem", "no-progress", "path",
+					     "progress", "sync", "verify", "iodepth_batch" };
 	struct opt_guess g;
 
 	opt_guess_begin(&g, word, strlen(word));
