@@ -55,3 +55,6 @@ check-valgrind: all
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(filter-out $(valgrind_not),$(check_programs))' \
 		LOG_FLAGS='$(valgrind_command)'
 .PHONY: check-programs check-valgrind
+
+# make install relinks what Python's modules are loaded with: not beside their tests.
+tests/check/install.log tests/check/readme.log tests/check/docs-code.log tests/python/wheel.log: tests/python/python.log
