@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The one table of element types: safetensors' names, DLPack's codes, PyTorch's names. */
+/* The table of element types: names in safetensors, codes of DLPack, names in PyTorch. */
 #include "config.h"
 #include <string.h>
 #include "core/err.h"
@@ -38,7 +38,7 @@ DEVIO_API int devio_dtype_get(unsigned int n, struct devio_dtype *dtype)
 	struct devio_dtype d;
 
 	if (n >= sizeof(dtypes) / sizeof(dtypes[0]))
-		return dv_err(-ERANGE, "dtype: there is no dtype %u, but %zu from 0 on", n,
+		return dv_err(-ERANGE, "dtype: no dtype %u: there are %zu, numbered from 0", n,
 			      sizeof(dtypes) / sizeof(dtypes[0]));
 	d = dtypes[n];
 	return dv_info_copy(dtype, &d, sizeof(d), "devio_dtype");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The index of a sharded model: {"metadata": {...}, "weight_map": {tensor:
- * file}}. It may name files of its own directory alone. Which file a tensor is
- * read from is the index's to say: what a file has besides is not loaded.
+ * file}}. It may name only files in its own directory. The index determines which
+ * file a tensor is read from; tensors that it does not map to a file are skipped.
  */
 #include "config.h"
 #include <stdio.h>

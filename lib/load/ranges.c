@@ -97,7 +97,7 @@ static int reap(struct job *j, unsigned int keep)
 	while (devio_ring_inflight(j->reads.ring) > keep) {
 		int n = devio_ring_wait(j->reads.ring, done, 1, REAP, j->o->interrupt ? SLICE_NS : -1);
 
-		/* A signal may have come just before the wait, or to another thread: ask now and then, too. */
+		/* The signal may have arrived just before the wait, or in another thread: check periodically, too. */
 		if ((n == -EINTR || !n) && j->o->interrupt && j->o->interrupt(j->o->interrupt_arg))
 			return dv_err(-EINTR, "load: interrupted by a signal");
 		if (n < 0 && n != -EINTR)

@@ -94,7 +94,7 @@ static int open_file(struct dv_reads *r, uint32_t n)
 	struct devio_file *f = NULL;
 	int rc, fd;
 
-	/* O_NONBLOCK: what has taken the file's place since may be a FIFO. */
+	/* O_NONBLOCK: the file may have been replaced by a FIFO. */
 	fd = open(sh->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return dv_err(-errno, "load %s: cannot open it any more", sh->path);

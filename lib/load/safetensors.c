@@ -14,14 +14,14 @@
 struct entry {
 	const char *name;
 	struct json_object *shape;
-	const char *dtype;                /* as the file has it ... */
-	const struct devio_dtype *known;  /* ... and what is known of it; NULL: nothing, its data are bytes */
+	const char *dtype;                /* as spelled in the file */
+	const struct devio_dtype *known;  /* its row in the table; NULL: unknown, the data are bytes */
 	uint64_t begin, end;
 };
 
 struct header {
 	const char *path;
-	const struct dv_tensor_filter *filter;  /* NULL: all tensors are taken */
+	const struct dv_tensor_filter *filter;  /* NULL: all tensors */
 	uint64_t data, room;      /* where the data begins, and bytes from there to the file's end */
 	struct entry *entries;
 	uint64_t nr;
@@ -40,7 +40,7 @@ static int bad(const struct header *h, const char *name, const char *fmt, ...)
 		      name, why);
 }
 
-/* Bytes of shape and dtype; of a dtype that is not known those of the offsets: 0, or -errno. */
+/* The size by shape and dtype or, if the dtype is unknown, by the offsets. 0, or -errno. */
 static int bytes_of(const struct header *h, const struct entry *e, uint64_t *bytes)
 {
 	uint64_t bits = e->known ? e->known->bits : 0, dim;
@@ -77,7 +77,7 @@ static int parse_entry(const struct header *h, const char *name, struct json_obj
 
 	e->name = name;
 	e->shape = NULL;
-	/* Members besides these three are for other readers. */
+	/* Other members are ignored. */
 	if (!json_object_is_type(o, json_type_object) || !json_object_object_get_ex(o, "dtype", &dtype) ||
 	    !json_object_object_get_ex(o, "shape", &e->shape) ||
 	    !json_object_object_get_ex(o, "data_offsets", &offsets))

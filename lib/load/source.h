@@ -34,8 +34,8 @@ struct dv_field {
 	uint64_t shape;      /* in dims */
 	uint32_t rank;
 	uint32_t file;
-	const char *dtype;   /* static; NULL: it stands in the text */
-	uint64_t dtype_text;
+	const char *dtype;   /* static; NULL: dtype_text */
+	uint64_t dtype_text; /* in text */
 };
 
 struct dv_item {

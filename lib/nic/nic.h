@@ -107,7 +107,7 @@ int dv_nic_record(const struct devio_nic *nic, const char *line);
 int dv_nic_restore_state(const struct dv_nicstate *saved);
 /* Unbinds, restores and closes the journal: devio_nic_close() and failed set-ups. */
 void dv_nic_restore(struct devio_nic *nic);
-/* Opens the journal, restores what a dead process left, begins anew. A descriptor, or -errno with an error message. */
+/* Opens the journal, restores what a dead process left, clears it. A descriptor, or -errno with an error message. */
 int dv_nic_open_journal(const char *ifname, unsigned int ifindex);
 /* If the link was up, waits until it is up again. */
 void dv_nic_wait_link(const char *ifname, bool was_up);
