@@ -28,6 +28,7 @@ EXTRA_DIST += .shellcheckrc \
 	tests/check/files.bash \
 	tests/check/debian.bash \
 	tests/check/debian-installed \
+	tests/check/debian-wheel \
 	tests/check/packages.bash \
 	tests/check/stage.bash \
 	tests/check/run-stages \

@@ -106,10 +106,26 @@ packages() {
 	debian_save "$new" >>"$log" 2>&1
 }
 
+# tests SUITE USER: one suite at a time, because some of them measure time
+tests() {
+	local lock
+	exec {lock}>"$debian_work/tests.lock"
+	flock "$lock"
+	step "$1" "./quickstart check gcc" "$2" ./quickstart check gcc
+	exec {lock}>&-
+	result "$1" "no test is skipped that must run" "$(unexpected "$1" "$debian_work/$1/srv/libdevio/build-check/gcc.log")"
+	step "$1" "make install" root make -s -C build-check/gcc install &&
+		step "$1" "what it installed works" root tests/check/debian-installed make
+	if [[ $1 = trixie ]]; then
+		step "$1" "pip and build" root apt-get -qy install --no-install-recommends python3-venv python3-build &&
+			step "$1" "a wheel, in a virtual environment" "$2" tests/check/debian-wheel
+	fi
+	step "$1" "make uninstall" root make -s -C build-check/gcc uninstall
+}
+
 run_suite() {
-	local suite=$1 user=$2 log=$dir/debian-$1.log tests
+	local suite=$1 user=$2 log=$dir/debian-$1.log
 	: >"$log"
-	exec {tests}>"$debian_work/tests.lock"
 	if ! { debian_unpack "$suite" && clone "$suite" && { [[ $user = root ]] || as_user "$suite" 3>&1 >>"$log"; }; } 2>>"$log"; then
 		result "$suite" "a minimal system" "$(tail -n 30 "$log")"
 		return
@@ -118,23 +134,25 @@ run_suite() {
 	result "$suite" "it reports path, reason and comparison" "$(for word in 'path: file-' 'reason: ' 'verified: 67108864 bytes equal'; do
 		grep -q "^$word" "$log.step" || echo "no line '$word'"
 	done)"
-	[[ $suite != trixie ]] ||
+	# While one of them tests, the other has what takes a processor alone.
+	# shellcheck disable=SC2016  # the inner shell's
+	if [[ $suite = bookworm ]]; then
+		tests "$suite" "$user"
+		packages "$suite" "$user"
+	else
 		step "$suite" "PyTorch" root apt-get -qy install --no-install-recommends python3-torch python3-safetensors
-	flock "$tests"
-	step "$suite" "./quickstart check gcc" "$user" ./quickstart check gcc
-	flock -u "$tests"
-	result "$suite" "no test is skipped that must run" "$(unexpected "$suite" "$debian_work/$suite/srv/libdevio/build-check/gcc.log")"
-	step "$suite" "make install" root make -s -C build-check/gcc install &&
-		step "$suite" "what it installed works" root tests/check/debian-installed make
-	step "$suite" "make uninstall" root make -s -C build-check/gcc uninstall
-	packages "$suite" "$user"
+		step "$suite" "the packages of the tests" "$user" bash -c \
+			'. tests/check/packages.bash && install_packages "${packages_build[@]}" "${packages_check[@]}"'
+		packages "$suite" "$user"
+		tests "$suite" "$user"
+	fi
 }
 
 # shellcheck disable=SC2317  # by trap
 cleanup() {
 	local pids
 	mapfile -t pids < <(jobs -p)
-	[[ ${#pids[@]} -eq 0 ]] || kill "${pids[@]}" 2>/dev/null
+	[[ ${#pids[@]} -eq 0 ]] || kill -- "${pids[@]/#/-}" 2>/dev/null
 	wait
 	# Nothing is mounted there but in namespaces that have ended.
 	[[ -n ${DEVIO_KEEP:-} ]] || rm -rf --one-file-system "${debian_work:?}"
@@ -152,6 +170,7 @@ main() {
 	# What a run left that was killed.
 	rm -rf --one-file-system "${debian_work:?}"
 	mkdir -p "$debian_work"
+	set -m    # process groups, to end them by
 	for suite in "${suites[@]}"; do
 		run_suite "$suite" "${who[$suite]}" >"$debian_work/$suite.tap" &
 	done
