@@ -142,15 +142,7 @@ static int net_flush(struct bench_thread *t, unsigned int file)
 }
 
 const struct bench_engine bench_net = {
-	.name = "net",
-	.net = true,
-	.open = net_open,
-	.close = net_close,
-	.queue = net_queue,
-	.submit = bench_lib_submit,
-	.reap = net_reap,
-	.halt = net_halt,
-	.flush = net_flush,
-	.put = bench_lib_put,
-	.get = bench_lib_get,
+	.name = "net", .net = true, .open = net_open, .close = net_close, .queue = net_queue,
+	.submit = bench_lib_submit, .reap = net_reap, .halt = net_halt, .flush = net_flush,
+	.put = bench_lib_put, .get = bench_lib_get,
 };
