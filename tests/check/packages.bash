@@ -11,7 +11,7 @@ packages_check=(ccache g++ clang libclang-rt-dev valgrind shellcheck groff man-d
 # that use them run where they are installed; the stage debian has them in Debian 13.
 packages_lab=(python3 ccache flex bison bc patch cpio rsync perl libelf-dev libssl-dev dmsetup
 	netcat-openbsd socat)
-packages_deb=(build-essential debhelper dh-python lintian)
+packages_deb=(build-essential debhelper dh-python lintian doxygen furo graphviz python3-sphinx python3-myst-parser python3-breathe)
 packages_debian=(mmdebstrap)
 # Not among them: debian (./quickstart check debian), whose packages are not complete yet.
 stages=(gcc clang asan valgrind fuzz distcheck job lab)
