@@ -22,7 +22,7 @@ struct devio_file_opts {
 	size_t sz;
 	int path;           /* enum devio_path, default for operations; 0: the context's */
 	unsigned int flags; /* DEVIO_FILE_* */
-	unsigned int mode;  /* permissions for O_CREAT */
+	unsigned int mode;  /* permissions for O_CREAT, less the umask; 0: 0666 */
 };
 #define DEVIO_FILE_DIRECT_ONLY (1u << 0) /* only paths without a copy, otherwise -EOPNOTSUPP */
 #define DEVIO_FILE_NO_CACHE (1u << 1)    /* do not choose the page cache if O_DIRECT works */

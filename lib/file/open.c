@@ -128,7 +128,7 @@ DEVIO_API int devio_file_open(struct devio_ctx *ctx, const char *path, int flags
 		return dv_err(-EINVAL, "file: path name is NULL");
 	/* O_NONBLOCK: opening a pipe must not block. */
 	flags &= ~(O_DIRECT | O_NONBLOCK);
-	fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, o.mode);
+	fd = open(path, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, o.mode ? o.mode : 0666);
 	if (fd < 0) {
 		rc = -errno;
 		return dv_err(rc == -ENXIO ? -ESPIPE : rc, "file %s: open() failed", path);

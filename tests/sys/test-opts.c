@@ -3,7 +3,11 @@
 #include "rig.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct devio_ctx *ctx;
 
@@ -315,12 +319,42 @@ static void test_null(void **state)
 	devio_mem_free(m);
 }
 
+/* The permissions of a file that O_CREAT makes with this option, 0 for none; opts may be NULL. */
+static unsigned int new_mode(const struct devio_file_opts *opts)
+{
+	char name[] = "opts-XXXXXX";
+	struct devio_file *f = NULL;
+	struct stat st;
+
+	close(mkstemp(name));
+	unlink(name);
+	must_zero(devio_file_open(ctx, name, O_WRONLY | O_CREAT | O_EXCL, opts, &f));
+	devio_file_close(f);
+	must(!stat(name, &st), "there is a file");
+	unlink(name);
+	return st.st_mode & 07777;
+}
+
+/* Without a mode a file is one that its owner can read. */
+static void test_mode(void **state)
+{
+	struct devio_file_opts o = DEVIO_OPTS(o);
+	mode_t mask = umask(027);
+
+	(void)state;
+	must(new_mode(NULL) == 0640, "the default, without options");
+	must(new_mode(&o) == 0640, "the default");
+	o.mode = 0600;
+	must(new_mode(&o) == 0600, "a mode that was given");
+	umask(mask);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(test_sizes), T(test_tails), T(test_unknown_values), T(test_ring_sizes), T(test_ring_extremes),
-		T(test_specs), T(test_infos), T(test_null),
+		T(test_specs), T(test_infos), T(test_mode), T(test_null),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
