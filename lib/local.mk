@@ -15,7 +15,7 @@ lib_libdv_la_SOURCES += lib/kern/devmem.h lib/kern/dmabuf.c lib/kern/dmabuf.h li
 lib_libdv_la_SOURCES += lib/mem/amdgpu.c lib/mem/bufmem.c lib/mem/bufmem.h lib/mem/cuda.c lib/mem/cuda_api.c \
 	lib/mem/cuda_api.h lib/mem/cuda_ptr.c lib/mem/dl.c lib/mem/dl.h lib/mem/dmaheap.c lib/mem/drm.c \
 	lib/mem/evpool.h lib/mem/hip.c lib/mem/hip_api.c lib/mem/hip_api.h lib/mem/host.c lib/mem/import.c \
-	lib/mem/mem.c lib/mem/mem.h lib/mem/p2pmem.c lib/mem/provider.c lib/mem/share.c lib/mem/share.h \
+	lib/mem/mem.c lib/mem/mem.h lib/mem/p2pmem.c lib/mem/provider.c lib/mem/ptr.c lib/mem/ptr.h lib/mem/share.c lib/mem/share.h \
 	lib/mem/stream.c lib/mem/stream.h lib/mem/sys.c lib/mem/sys.h lib/mem/table.c lib/mem/udmabuf.c \
 	lib/mem/vfio.c lib/mem/vfiodev.c lib/mem/vfiodev.h lib/mem/ze.c lib/mem/ze_api.c lib/mem/ze_api.h
 lib_libdv_la_SOURCES += lib/ring/attach.c lib/ring/client.h lib/ring/close.c lib/ring/endpoint.h \

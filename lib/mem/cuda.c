@@ -256,6 +256,9 @@ static int cuda_import(struct devio_mem *m, const char *arg, void *host)
 	}
 	if (rc)
 		detach(m);
+	/* Managed memory migrates: the driver copies it, nobody else may have its address. */
+	if (f.managed)
+		m->caps &= ~DEVIO_MEM_EXPORT;
 	m->device_ptr = ptr;
 	return rc;
 }

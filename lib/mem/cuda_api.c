@@ -99,6 +99,11 @@ static int init_driver(const char *spec, int *devices)
 	return rc ? dv_cu_err(spec, rc, "cuDeviceGetCount") : 0;
 }
 
+bool dv_cu_loaded(void)
+{
+	return dv_dl_loaded(&cu_lib);
+}
+
 int dv_cu_load(const char *spec, int *devices)
 {
 	static bool loaded;

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include "mem/stream.h"
 
+struct dv_ptr;
+
 typedef unsigned long long dv_cu_ptr;
 
 enum {
@@ -35,8 +37,8 @@ enum {
 };
 
 enum { CU_ATTR_DMA_BUF_SUPPORTED = 124 };
-enum { CU_PTR_CONTEXT = 1, CU_PTR_MEMORY_TYPE = 2, CU_PTR_IS_MANAGED = 8, CU_PTR_DEVICE_ORDINAL = 9,
-       CU_PTR_MEMPOOL_HANDLE = 17 };
+enum { CU_PTR_CONTEXT = 1, CU_PTR_MEMORY_TYPE = 2, CU_PTR_BUFFER_ID = 7, CU_PTR_IS_MANAGED = 8,
+       CU_PTR_DEVICE_ORDINAL = 9, CU_PTR_RANGE_START = 11, CU_PTR_RANGE_SIZE = 12, CU_PTR_MEMPOOL_HANDLE = 17 };
 enum { CU_TYPE_HOST = 1, CU_TYPE_DEVICE = 2 };
 enum { CU_HOST_PORTABLE = 1 };
 enum { CU_CAPTURE_GLOBAL = 0, CU_CAPTURE_RELAXED = 2 };
@@ -79,6 +81,9 @@ extern struct dv_cu_api dv_cu;
  */
 int dv_cu_load(const char *spec, int *devices);
 
+/* Whether this process has loaded the library. */
+bool dv_cu_loaded(void);
+
 /* Translates a CUresult to -errno and sets the error message: "mem SPEC: CALL: text". */
 int dv_cu_err(const char *spec, int result, const char *call);
 
@@ -88,11 +93,15 @@ int dv_cu_primary_state(const char *spec, int n, int *dev, bool *active);
 /* Properties of a pointer of the application. */
 struct dv_cu_found {
 	void *ctx;    /* NULL: the primary context, or none */
+	bool managed; /* migrates between host and device */
 	bool pieces;  /* mapped with cuMemMap, possibly from several allocations */
 };
 
 /* 0, or -errno with an error message if ptr is not usable memory of cuda:n. Loads the driver. (cuda_ptr.c) */
 int dv_cu_find(struct devio_mem *m, int n, dv_cu_ptr ptr, struct dv_cu_found *f);
+
+/* As dv_ptr_find(). (cuda_ptr.c) */
+int dv_cu_locate(const void *ptr, struct dv_ptr *p);
 
 /*
  * Checks that [ptr, ptr + m->size) is inside one allocation; with `pieces`, adjacent

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Checks pointers of the application with the CUDA driver. */
 #include "config.h"
+#include <link.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include "core/err.h"
 #include "mem/cuda_api.h"
+#include "mem/ptr.h"
 #include "mem/share.h"
 
 /* Attributes of a pointer; all zero if the driver does not know it. */
@@ -54,9 +57,6 @@ static bool is_from_pool(dv_cu_ptr ptr)
 
 static int check_pointer(struct devio_mem *m, const struct cuda_ptr *p, int n, dv_cu_ptr ptr)
 {
-	if (p->managed)
-		return dv_err(-EOPNOTSUPP, "mem %s: 0x%llx is managed memory, which migrates between host and device: "
-			      "import it as 'host', or use cuMemAlloc", m->spec, ptr);
 	if (p->type == CU_TYPE_HOST)
 		return dv_err(-EFAULT, "mem %s: 0x%llx is host memory: import it as 'host'", m->spec, ptr);
 	if (p->type != CU_TYPE_DEVICE)
@@ -134,6 +134,69 @@ int dv_cu_find(struct devio_mem *m, int n, dv_cu_ptr ptr, struct dv_cu_found *f)
 	if (rc)
 		return rc;
 	f->ctx = primary ? NULL : p.ctx;
+	f->managed = p.managed;
 	f->pieces = !p.ctx && !is_from_pool(ptr);
 	return 0;
+}
+
+/* How many libraries the process has loaded so far: cheaper than a search for one. */
+static int count_loads(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)size;
+	*(unsigned long long *)arg = info->dlpi_adds;
+	return 1;
+}
+
+/*
+ * 1 if the driver library is in use. A process that has not loaded it has no pointers of it, so it is looked for again
+ * only after another library was loaded.
+ */
+static int in_use(void)
+{
+	static _Atomic unsigned long long seen;
+	static atomic_bool ready;
+	unsigned long long adds = 0;
+	int nr, rc;
+
+	if (atomic_load_explicit(&ready, memory_order_acquire))
+		return 1;
+	(void)dl_iterate_phdr(count_loads, &adds);
+	if (adds == seen)
+		return 0;
+	if (!dv_cu_loaded()) {
+		seen = adds;
+		return 0;
+	}
+	dv_share_lock();
+	rc = dv_cu_load("cuda", &nr);
+	dv_share_unlock();
+	if (rc)
+		return rc;
+	ready = true;
+	return 1;
+}
+
+int dv_cu_locate(const void *ptr, struct dv_ptr *p)
+{
+	int attrs[] = { CU_PTR_MEMORY_TYPE, CU_PTR_IS_MANAGED, CU_PTR_DEVICE_ORDINAL, CU_PTR_BUFFER_ID,
+			CU_PTR_RANGE_START, CU_PTR_RANGE_SIZE };
+	unsigned int type = 0, managed = 0;
+	unsigned long long id = 0;
+	dv_cu_ptr base = 0;
+	size_t size = 0;
+	int ordinal = 0, rc = in_use();
+	void *data[] = { &type, &managed, &ordinal, &id, &base, &size };
+
+	if (rc <= 0)
+		return rc;
+	rc = dv_cu.PointerGetAttributes(6, attrs, data, (uintptr_t)ptr);
+	/* Unknown to the driver, or the driver has gone: in a forked child, or while the process exits. */
+	if (rc == CU_INVALID_VALUE || rc == CU_INVALID_CONTEXT || rc == CU_NOT_INITIALIZED || rc == CU_DEINITIALIZED)
+		return 0;
+	if (rc)
+		return dv_cu_err("cuda", rc, "cuPointerGetAttributes");
+	if (type != CU_TYPE_DEVICE)
+		return 0;
+	*p = (struct dv_ptr){ base, size, id, ordinal, managed & 0xff };
+	return 1;
 }

@@ -23,6 +23,19 @@ static void *open_one(const struct dv_dl_lib *lib, const char **name)
 	return so;
 }
 
+bool dv_dl_loaded(const struct dv_dl_lib *lib)
+{
+	const char *override = secure_getenv(lib->env);
+	const char *const own[] = { override, NULL };
+	void *so = NULL;
+
+	for (const char *const *n = override ? own : lib->names; !so && *n; n++)
+		so = dlopen(*n, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+	if (so)
+		dlclose(so);
+	return so;
+}
+
 /* NULL, or the name of the first required symbol that is missing. */
 static const char *resolve(const struct dv_dl_lib *lib, void *so, void **found)
 {

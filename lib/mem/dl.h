@@ -22,6 +22,9 @@ struct dv_dl_lib {
 	size_t nr;
 };
 
+/* Whether the application has loaded the library, or dv_dl_load() has. */
+bool dv_dl_loaded(const struct dv_dl_lib *lib);
+
 #define DV_DL_SYM(table, field, sym) { sym, NULL, offsetof(struct table, field), false }
 #define DV_DL_ALT(table, field, sym, old) { sym, old, offsetof(struct table, field), false }
 #define DV_DL_OPT(table, field, sym) { sym, NULL, offsetof(struct table, field), true }

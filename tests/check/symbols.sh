@@ -4,8 +4,8 @@
 # symbols.sh --write brings the maps and the Debian packages' symbols files up to the headers.
 # shellcheck source=tap.bash
 . "$(dirname "$0")/tap.bash"
-# What libdevio-load shares with libdevio: exported under DEVIO_PRIVATE, of no header.
-private=(dv_err dv_err_plain dv_info_copy dv_opts_copy)
+# What libdevio-load and libcufile share with libdevio: exported under DEVIO_PRIVATE, of no header.
+private=(dv_err dv_err_plain dv_info_copy dv_opts_copy dv_ptr_find dv_ptr_import)
 
 write_map() {
 	{

@@ -277,6 +277,12 @@ int cuPointerGetAttributes(unsigned int n, int *attrs, void **data, dv_cu_ptr pt
 			*(void **)data[i] = m && m->flavour == FAKE_POOL ? &primary : NULL;
 		else if (attrs[i] == CU_PTR_IS_MANAGED)
 			*(unsigned char *)data[i] = m && m->flavour == FAKE_MANAGED;
+		else if (attrs[i] == CU_PTR_BUFFER_ID)
+			*(unsigned long long *)data[i] = m ? m->id : 0;
+		else if (attrs[i] == CU_PTR_RANGE_START)
+			*(dv_cu_ptr *)data[i] = m ? m->addr : 0;
+		else if (attrs[i] == CU_PTR_RANGE_SIZE)
+			*(size_t *)data[i] = m ? m->size : 0;
 		else if (attrs[i] == CU_PTR_DEVICE_ORDINAL)
 			*(int *)data[i] = m ? m->dev : -2;
 		else

@@ -16,6 +16,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static long live_now[FAKE_KINDS];
 static struct fake_mem *mems;
+static uint64_t last_id;
 static unsigned int delay_us = 200;
 
 static char fail_name[64];
@@ -185,6 +186,7 @@ struct fake_mem *fake_mem_new(size_t size, enum fake_flavour flavour, int dev, v
 	m->ctx = ctx;
 	m->flavour = flavour;
 	pthread_mutex_lock(&lock);
+	m->id = ++last_id;
 	m->next = mems;
 	mems = m;
 	pthread_mutex_unlock(&lock);

@@ -40,6 +40,7 @@ struct fake_mem {
 	uint64_t addr;        /* as the device has it: not readable by the CPU */
 	unsigned char *alias; /* the same bytes for us */
 	size_t size, map_len, piece;
+	uint64_t id; /* no other allocation ever has it */
 	int fd, dev;
 	void *ctx;
 	enum fake_flavour flavour;

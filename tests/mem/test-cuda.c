@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include "vendor.h"
 #include "mem/cuda_api.h"
+#include "mem/ptr.h"
 #include "mem/sys.h"
 
 #define CAPS (DEVIO_MEM_DEVICE | DEVIO_MEM_ASYNC_COPY)
@@ -158,13 +159,51 @@ static void test_import(void **state)
 	ctx_destroy(app);
 }
 
+/* What a pointer is, of which the caller knows nothing. */
+static void test_find(void **state)
+{
+	uint64_t a = ctl->mem(300001, FAKE_PLAIN, 1, NULL, 0), b = ctl->mem(4096, FAKE_MANAGED, 0, NULL, 0);
+	uint64_t h = ctl->mem(4096, FAKE_HOSTMEM, 0, NULL, 0);
+	struct devio_mem *m;
+	struct dv_ptr p, q;
+
+	(void)state;
+	assert_int_equal(dv_ptr_find((void *)(uintptr_t)(a + 300000), &p), 1);
+	assert_int_equal(p.base, a);
+	assert_int_equal(p.size, 300001);
+	assert_int_equal(p.ordinal, 1);
+	assert_false(p.managed);
+	mt_ok(dv_ptr_import(ctx, &p, (void *)(uintptr_t)(a + 1), 300000, true, &m));
+	mt_info(m, "cuda:1", 300000, CAPS, "0000:c2:00.0");
+	mt_copies(m);
+	devio_mem_free(m);
+	mt_fails(dv_ptr_import(ctx, &p, (void *)(uintptr_t)(a + 1), 300001, true, &m), -EFAULT, "exceed the");
+	assert_int_equal(dv_ptr_find((void *)(uintptr_t)b, &q), 1);
+	assert_true(q.managed);
+	assert_int_not_equal(q.id, p.id);
+	assert_int_equal(dv_ptr_find((void *)(uintptr_t)h, &q), 0);
+	assert_int_equal(dv_ptr_find(&a, &q), 0);
+	assert_int_equal(dv_ptr_find(NULL, &q), 0);
+	ctl->arm("cuPointerGetAttributes", 1);
+	mt_fails(dv_ptr_find((void *)(uintptr_t)a, &q), -EIO, "cuPointerGetAttributes");
+	ctl->mem_free(a);
+	ctl->mem_free(b);
+	ctl->mem_free(h);
+}
+
 static void test_import_kinds(void **state)
 {
 	struct devio_mem *m;
 	uint64_t a;
 
 	(void)state;
-	vendor_refuses("cuda:0", FAKE_MANAGED, 0, -EOPNOTSUPP, "managed");
+	/* Managed memory is copied by the driver and never exported. */
+	a = ctl->mem(300000, FAKE_MANAGED, 0, NULL, 0);
+	mt_ok(devio_mem_import_ptr(ctx, "cuda:0", (void *)(uintptr_t)a, 300000, &m));
+	mt_info(m, "cuda:0", 300000, CAPS, "0000:c1:00.0");
+	mt_copies(m);
+	devio_mem_free(m);
+	ctl->mem_free(a);
 	vendor_refuses("cuda:0", FAKE_HOSTMEM, 0, -EFAULT, "import it as 'host'");
 	/* Grown in pieces with cuMemMap: a range over several of them is good. */
 	a = ctl->mem(262144, FAKE_VMM, 0, NULL, 65536);
@@ -308,8 +347,8 @@ int main(void)
 #define T(f) cmocka_unit_test_prestate_setup_teardown(f, vendor_setup, teardown, (void *)&cuda)
 #define SHARED(f) { "test_" #f, vendor_##f, vendor_setup, teardown, (void *)&cuda }
 		T(test_life), SHARED(between), T(test_no_cpu_map), T(test_no_dmabuf), T(test_old_driver_mapping),
-		T(test_bad_specs), T(test_import), T(test_import_kinds), T(test_import_pool), T(test_capture),
-		SHARED(every_failure), T(test_no_context), T(test_pin), T(test_pin_other_context),
+		T(test_bad_specs), T(test_import), T(test_find), T(test_import_kinds), T(test_import_pool),
+		T(test_capture), SHARED(every_failure), T(test_no_context), T(test_pin), T(test_pin_other_context),
 		SHARED(pool_runs_dry), SHARED(threads), SHARED(fork), T(test_list),
 	};
 
