@@ -113,19 +113,19 @@ DEVIO_API int64_t devio_source_find(const struct devio_source *source, const cha
 DEVIO_API int devio_source_get_meta(const struct devio_source *source, unsigned int n, const char **key,
 				    const char **value);
 
-/** An element type. The strings are static. */
+/** A data type of tensor elements. The strings are static. */
 struct devio_dtype {
 	size_t sz;
-	const char *name;      /* as safetensors spells it: "BF16" */
-	const char *torch;     /* PyTorch's name of it, "bfloat16"; "" if it has none */
-	unsigned int bits;     /* of an element; F4 and F6 are packed */
-	unsigned int dlpack;   /* DLPack's type code (DLDataTypeCode) */
+	const char *name;      /* name in safetensors files: "BF16" */
+	const char *torch;     /* name in PyTorch: "bfloat16"; "" if PyTorch has no such type */
+	unsigned int bits;     /* size of an element; elements of less than 8 bits are packed */
+	unsigned int dlpack;   /* DLPack type code (DLDataTypeCode) */
 };
 
-/** Row n of the table of known dtypes (set dtype->sz first). Errors: -ERANGE behind the last, -EINVAL. */
+/** Fills *dtype with entry n of the table of known dtypes (set dtype->sz first). Errors: -ERANGE, -EINVAL (sz). */
 DEVIO_API int devio_dtype_get(unsigned int n, struct devio_dtype *dtype);
 
-/** The row of the dtype with that name, or -ENOENT. */
+/** The index of the dtype with this name in the table, for devio_dtype_get(). Errors: -ENOENT. */
 DEVIO_API int devio_dtype_find(const char *name);
 
 #ifdef __cplusplus

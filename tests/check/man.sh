@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The manual names every public function with its prototype, every constant,
-# field, path and option, and is well-formed.
+# field, path and option, is well-formed, and its pages have one layout.
 # shellcheck source=tap.bash
 . "$(dirname "$0")/tap.bash"
 cd "$SRC" || exit 1
@@ -40,6 +40,41 @@ for page in "${pages[@]}"; do
 	else
 		skip "groff has nothing to say about $(basename "$page")" "no groff"
 	fi
+done
+
+# The sections of a page in their order, as in man-pages(7); those with a star are required.
+sections() {
+	case $1 in
+	3) printf '%s\n' NAME\* LIBRARY\* SYNOPSIS\* DESCRIPTION\* 'RETURN VALUE*' ERRORS\* ENVIRONMENT FILES NOTES CAVEATS EXAMPLES 'SEE ALSO*' ;;
+	7) printf '%s\n' NAME\* SYNOPSIS\* DESCRIPTION\* PATHS REASONS ERRORS\* NOTES EXAMPLES\* 'SEE ALSO*' ;;
+	*) printf '%s\n' NAME\* SYNOPSIS\* DESCRIPTION\* OPTIONS\* OUTPUT 'EXIT STATUS*' ENVIRONMENT FILES NOTES CAVEATS EXAMPLES\* 'SEE ALSO*' ;;
+	esac
+}
+
+# layout PAGE: what is missing, out of order, or written in another form than on the other pages
+layout() {
+	local page=$1 name=${1##*/} nr section
+	nr=${name##*.} name=${name%.*}
+	[[ $(sed -n 2p "$page") =~ ^\.TH\ ${name//-/\\\\-}\ $nr\ 20[0-9][0-9]-[01][0-9]-[0-3][0-9]\ libdevio\ \"libdevio\ manual\"$ ]] ||
+		echo "line 2 is not: .TH ${name//-/\\-} $nr YYYY-MM-DD libdevio \"libdevio manual\""
+	sed -n 's/^\.SH //p' "$page" >"$tmp/has"
+	sections "$nr" >"$tmp/order"
+	while read -r section; do
+		[[ $section != *\* ]] || grep -qxF -- "${section%\*}" "$tmp/has" || echo "no section ${section%\*}"
+	done <"$tmp/order"
+	grep -vxF -f <(tr -d '*' <"$tmp/order") "$tmp/has" | sed 's/^/unknown section: /; s/$/ (make it a .SS)/'
+	[[ $(tr -d '*' <"$tmp/order" | grep -xF -f "$tmp/has") = "$(cat "$tmp/has")" ]] ||
+		echo "sections out of order; expected: $(tr -d '*' <"$tmp/order" | grep -xF -f "$tmp/has" | paste -sd, | sed 's/,/, /g')"
+	sed -n '/^\.SH NAME/{n;p}' "$page" | grep -qE "^${name//-/\\\\-}[ ,]" || echo "NAME does not begin with $name"
+	grep -nE '^\.(PP|LP)$' "$page" | sed 's/$/: use .P/'
+	# Tags of errors: .B \-EINVAL, or .BR \-EMFILE ", " \-ENOMEM
+	awk '/^\.SH/ { on = $2 == "ERRORS" } on && tag { print } { tag = /^\.TP/ }' "$page" |
+		grep -vE '^\.B \\-E[A-Z0-9]+$|^\.BR \\-E[A-Z0-9]+( ", " \\-E[A-Z0-9]+)+$' | sed 's/$/: write .B \\-ENAME/'
+	[[ $nr != 3 ]] || ! grep -qE '^\.BI? "?(int|ssize_t|int64_t) devio_' "$page" || grep -qxF '.B #include <errno.h>' "$page" ||
+		echo "calls return -errno: SYNOPSIS needs .B #include <errno.h>"
+}
+for page in "${pages[@]}"; do
+	verdict "the layout of $(basename "$page")" "$(layout "$page")"
 done
 
 for tool in devio-cp devio-probe devio-bench devio-nc devio-nicd devio-serve; do
