@@ -6,7 +6,8 @@ mkdir "$DOCS_TMP"
 
 # use_installed: installs below $tmp/root and makes it what cc, pkg-config, python3 and the shell find.
 use_installed() {
-	local cflags python prefix dir p cc=${DEVIO_CC:-$(command -v cc)}
+	local cflags python prefix dir p cc=${DEVIO_CC:-$(command -v cc)} cxx
+	cxx=${DEVIO_CXX:-$(command -v c++ || echo c++)}
 	unset MAKEFLAGS MFLAGS MAKELEVEL DEVIO_LIBRARY
 	if [[ ! -e $BUILD/lib/libdevio.la ]]; then
 		skip "the documentation's code" "nothing is built in $BUILD"
@@ -27,6 +28,11 @@ use_installed() {
 	cat >"$tmp/bin/cc" <<-EOF
 	#!/bin/sh
 	exec $cc ${cflags[*]} -std=gnu11 -Wall -Wextra -Werror "\$@"
+	EOF
+	cat >"$tmp/bin/c++" <<-EOF
+	#!/bin/sh
+	command -v ${cxx%% *} >/dev/null || exit 77
+	exec $cxx ${cflags[*]} -std=c++17 -Wall -Wextra -Werror "\$@"
 	EOF
 	# liburing is not below the sysroot.
 	cat >"$tmp/bin/pkg-config" <<-EOF

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Checks of the documentation, as TAP.
 
-    docs.py run PAGE...      runs the code of each page, in a directory of its own (tests/check/docs-code.sh)
+    docs.py run PAGE...      runs the code of each page, in a directory of its own (tests/check/docs-code.sh);
+                             manual pages: the programs and sessions of EXAMPLES, see run_man()
     docs.py readme PAGE...   programs and command blocks of the README and of install.md (tests/check/readme.sh)
     docs.py links            every link between pages, with its anchor (tests/check/docs-links.sh)
     docs.py troubleshooting  every reason and error message has its entry (tests/check/docs-reasons.sh)
@@ -197,6 +198,70 @@ def run_page(page):
         output = None
 
 
+# Characters that groff prints as others (hyphens, quotation marks), and how they are written.
+ROFF = {"-": r"\-", "'": r"\(aq", "^": r"\(ha", "~": r"\(ti", "`": r"\(ga"}
+
+
+def man_blocks(page):
+    """The .EX blocks of a manual page's EXAMPLES: (line, text, source)."""
+    out, inside, block = [], False, None
+    for nr, line in enumerate(page.read_text().splitlines(), 1):
+        if line.startswith(".SH"):
+            inside = line == ".SH EXAMPLES"
+        elif line == ".EX" and inside:
+            block = (nr, [])
+        elif line == ".EE" and block:
+            source = "\n".join(block[1]) + "\n"
+            text = re.sub(r"(?m)^\\&", "", source)
+            for char, escape in (*ROFF.items(), ("\\", r"\e")):
+                text = text.replace(escape, char)
+            out.append((block[0], text, source))
+            block = None
+        elif block:
+            block[1].append(line)
+    return out
+
+
+def session(text):
+    """The commands of a shell session ($ and > are the prompts), and what they print."""
+    return ("\n".join(re.findall(r"(?m)^[$>] (.*)$", text)), "\n".join(re.findall(r"(?m)^(?![$>] ).*$", text)))
+
+
+def run_man(page):
+    """The EXAMPLES of a manual page of section 3 or 7: programs, whose first line names their file (/* copy.c ... */),
+    and shell sessions that compile them (also as C++) and run them, and show the output."""
+    cwd = TMP / page.name
+    cwd.mkdir()
+    every = man_blocks(page)
+    for line, text, source in every:
+        where = f"{page.relative_to(SRC)}:{line}"
+        report(f"{where}: can be copied from a terminal", "\n".join(
+            f"write {char} as {escape}: {row}" for row in source.splitlines() for char, escape in ROFF.items()
+            if char in row.replace(escape, "")))
+        name = named_file("c", text)
+        if name:
+            (cwd / name).write_text(text)
+    sessions = [(line, text) for line, text, _ in every if re.search(r"(?m)^\$ ", text)]
+    builds = re.findall(r"(?m)^\$ (cc (\S+\.c) .*)$", "".join(text for _, text in sessions))
+    programs = {named_file("c", text) for _, text, _ in every if re.search(r"\bint main\(", text)}
+    report(f"{page.name} has a program, and commands that compile and run it",
+           "" if programs and programs == {name for _, name in builds}
+           else f"programs: {programs or 'none'}; compiled: {[name for _, name in builds] or 'none'}")
+    for build, name in builds:
+        rc, out = shell("c++ -x c++ -fsyntax-only" + re.sub(r" -o \S+", "", build[2:]), cwd)
+        report(f"{page.name}: {name} is C++ as well{' # SKIP no C++ compiler' if rc == 77 else ''}",
+               "" if rc in (0, 77) else out)
+    for line, text in sessions:
+        where = f"{page.relative_to(SRC)}:{line}"
+        commands, expected = session(text)
+        rc, out = shell("exec 2>&1\n" + commands, cwd)
+        if rc == 77:
+            report(f"{where}: runs # SKIP {out.splitlines()[-1] if out else 'exit status 77'}")
+            continue
+        report(f"{where}: runs", "" if rc == 0 else f"exit status {rc}\n{out}")
+        report(f"{where}: shows what it prints", "" if matches(expected, out) else f"it prints:\n{out}")
+
+
 def readme_command(command, cwd):
     """Runs one command of the README, as far as a test may: (exit status, output)."""
     word, _, rest = command.partition(" ")
@@ -376,7 +441,7 @@ def main():
     command, pages = sys.argv[1], [Path(p).resolve() for p in sys.argv[2:]]
     if command == "run":
         for page in pages:
-            run_page(page)
+            (run_man if re.fullmatch(r"\.[37]", page.suffix) else run_page)(page)
     elif command == "capture":
         for page in pages:
             capture(page)

@@ -44,34 +44,44 @@ done
 
 # The sections of a page in their order, as in man-pages(7); those with a star are required.
 sections() {
+	local middle
 	case $1 in
-	3) printf '%s\n' NAME\* LIBRARY\* SYNOPSIS\* DESCRIPTION\* 'RETURN VALUE*' ERRORS\* ENVIRONMENT FILES NOTES CAVEATS EXAMPLES 'SEE ALSO*' ;;
-	7) printf '%s\n' NAME\* SYNOPSIS\* DESCRIPTION\* PATHS REASONS ERRORS\* NOTES EXAMPLES\* 'SEE ALSO*' ;;
-	*) printf '%s\n' NAME\* SYNOPSIS\* DESCRIPTION\* OPTIONS\* OUTPUT 'EXIT STATUS*' ENVIRONMENT FILES NOTES CAVEATS EXAMPLES\* 'SEE ALSO*' ;;
+	3) middle=$'RETURN VALUE*\nERRORS*\nENVIRONMENT\nFILES' ;;
+	7) middle=$'PATHS\nREASONS\nERRORS*' ;;
+	*) middle=$'OPTIONS*\nOUTPUT\nEXIT STATUS*\nENVIRONMENT\nFILES' ;;
 	esac
+	echo 'NAME*'
+	[[ $1 != 3 ]] || echo 'LIBRARY*'
+	printf '%s\n' 'SYNOPSIS*' 'DESCRIPTION*' "$middle" NOTES CAVEATS 'EXAMPLES*' 'SEE ALSO*'
 }
 
 # layout PAGE: what is missing, out of order, or written in another form than on the other pages
 layout() {
-	local page=$1 name=${1##*/} nr section
-	nr=${name##*.} name=${name%.*}
-	[[ $(sed -n 2p "$page") =~ ^\.TH\ ${name//-/\\\\-}\ $nr\ 20[0-9][0-9]-[01][0-9]-[0-3][0-9]\ libdevio\ \"libdevio\ manual\"$ ]] ||
-		echo "line 2 is not: .TH ${name//-/\\-} $nr YYYY-MM-DD libdevio \"libdevio manual\""
+	local page=$1 name=${1##*/} nr roff section title
+	nr=${name##*.} name=${name%.*} roff=${name//-/\\-}
+	title=$(sed -n 2p "$page")
+	[[ $title = ".TH $roff $nr 20"[0-9][0-9]-[0-9][0-9]-[0-9][0-9]' libdevio "libdevio manual"' ]] ||
+		echo "line 2 is not: .TH $roff $nr YYYY-MM-DD libdevio \"libdevio manual\""
+	[[ $(sed -n '/^\.SH NAME/{n;p}' "$page") = "$roff"[\ ,]* ]] || echo "NAME does not begin with $roff"
+
 	sed -n 's/^\.SH //p' "$page" >"$tmp/has"
-	sections "$nr" >"$tmp/order"
+	sections "$nr" | tee "$tmp/starred" | tr -d '*' >"$tmp/order"
 	while read -r section; do
-		[[ $section != *\* ]] || grep -qxF -- "${section%\*}" "$tmp/has" || echo "no section ${section%\*}"
-	done <"$tmp/order"
-	grep -vxF -f <(tr -d '*' <"$tmp/order") "$tmp/has" | sed 's/^/unknown section: /; s/$/ (make it a .SS)/'
-	[[ $(tr -d '*' <"$tmp/order" | grep -xF -f "$tmp/has") = "$(cat "$tmp/has")" ]] ||
-		echo "sections out of order; expected: $(tr -d '*' <"$tmp/order" | grep -xF -f "$tmp/has" | paste -sd, | sed 's/,/, /g')"
-	sed -n '/^\.SH NAME/{n;p}' "$page" | grep -qE "^${name//-/\\\\-}[ ,]" || echo "NAME does not begin with $name"
+		grep -qxF -- "$section" "$tmp/has" || echo "no section $section"
+	done < <(sed -n 's/\*$//p' "$tmp/starred")
+	grep -vxF -f "$tmp/order" "$tmp/has" | sed 's/^/unknown section: /; s/$/ (make it a .SS)/'
+	grep -xF -f "$tmp/has" "$tmp/order" | cmp -s - "$tmp/has" ||
+		echo "sections out of order; expected: $(grep -xF -f "$tmp/has" "$tmp/order" | paste -sd,)"
+
 	grep -nE '^\.(PP|LP)$' "$page" | sed 's/$/: use .P/'
 	# Tags of errors: .B \-EINVAL, or .BR \-EMFILE ", " \-ENOMEM
 	awk '/^\.SH/ { on = $2 == "ERRORS" } on && tag { print } { tag = /^\.TP/ }' "$page" |
-		grep -vE '^\.B \\-E[A-Z0-9]+$|^\.BR \\-E[A-Z0-9]+( ", " \\-E[A-Z0-9]+)+$' | sed 's/$/: write .B \\-ENAME/'
-	[[ $nr != 3 ]] || ! grep -qE '^\.BI? "?(int|ssize_t|int64_t) devio_' "$page" || grep -qxF '.B #include <errno.h>' "$page" ||
-		echo "calls return -errno: SYNOPSIS needs .B #include <errno.h>"
+		grep -vE '^\.B \\-E[A-Z0-9]+$|^\.BR \\-E[A-Z0-9]+( ", " \\-E[A-Z0-9]+)+$' |
+		sed 's/$/: write .B \\-ENAME/'
+	if [[ $nr = 3 ]] && grep -qE '^\.BI? "?(int|ssize_t|int64_t) devio_' "$page"; then
+		grep -qxF '.B #include <errno.h>' "$page" ||
+			echo "calls return -errno: SYNOPSIS needs .B #include <errno.h>"
+	fi
 }
 for page in "${pages[@]}"; do
 	verdict "the layout of $(basename "$page")" "$(layout "$page")"
