@@ -26,6 +26,14 @@ static void *grow(struct dv_array *a, uint64_t more, size_t each)
 	return (char *)a->data + a->nr * each;
 }
 
+void *dv_array_add(struct dv_array *a, size_t each)
+{
+	void *to = grow(a, 1, each);
+
+	a->nr += to != NULL;
+	return to;
+}
+
 struct devio_source *dv_source_new(enum devio_source_kind kind)
 {
 	struct devio_source *s = calloc(1, sizeof(*s));
@@ -64,7 +72,7 @@ DEVIO_API void devio_source_close(struct devio_source *s)
 	free(s->text.data);
 	free(s->dims.data);
 	free(s->metas.data);
-	free(s->by_key);
+	dv_keys_free(&s->by_key);
 	free(s->before);
 	free(s);
 }
@@ -184,13 +192,11 @@ int dv_source_add_meta(struct devio_source *s, const char *key, const char *valu
 	return rc ? rc : add_number(&s->metas, at);
 }
 
-static int compare_keys(const void *a, const void *b, void *arg)
+static const char *key_of(const void *owner, uint32_t item)
 {
-	const struct devio_source *s = arg;
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-	int c = strcmp(dv_source_text(s, dv_source_item(s, x)->key), dv_source_text(s, dv_source_item(s, y)->key));
+	const struct devio_source *s = owner;
 
-	return c ? c : x < y ? -1 : x > y;
+	return dv_source_text(s, dv_source_item(s, item)->key);
 }
 
 static void sum_up(struct devio_source *s)
@@ -209,6 +215,8 @@ static void sum_up(struct devio_source *s)
 
 int dv_source_finish(struct devio_source *s)
 {
+	int rc;
+
 	if (s->kind == DEVIO_SOURCE_RECORDS) {
 		s->max_fields = 1;
 		s->max_bytes = s->nr_items ? s->record : 0;
@@ -217,13 +225,15 @@ int dv_source_finish(struct devio_source *s)
 	}
 	s->nr_items = s->items.nr;
 	sum_up(s);
-	s->by_key = malloc((s->nr_items + 1) * sizeof(*s->by_key));
-	if (!s->by_key)
-		return dv_err(-ENOMEM, "source: cannot sort %llu keys", (unsigned long long)s->nr_items);
-	for (uint64_t i = 0; i < s->nr_items; i++)
-		s->by_key[i] = i;
-	qsort_r(s->by_key, s->nr_items, sizeof(*s->by_key), compare_keys, s);
-	return 0;
+	s->by_key.text = key_of;
+	s->by_key.owner = s;
+	rc = dv_keys_reserve(&s->by_key, s->nr_items);
+	for (uint64_t i = 0; i < s->nr_items && !rc; i++) {
+		int64_t first = dv_keys_add(&s->by_key, key_of(s, i), i);
+
+		rc = first < 0 ? (int)first : 0;
+	}
+	return rc;
 }
 
 unsigned int dv_source_fields(const struct devio_source *s, uint64_t item)
@@ -333,24 +343,12 @@ DEVIO_API int devio_source_get_field(const struct devio_source *s, uint64_t item
 
 DEVIO_API int64_t devio_source_find(const struct devio_source *s, const char *key)
 {
-	uint64_t low = 0, high;
-	int rc = check_source(s);
+	int64_t item = check_source(s);
 
-	if (rc)
-		return rc;
-	high = s->by_key && key ? s->nr_items : 0;
-	while (low < high) {
-		uint64_t mid = low + (high - low) / 2;
-
-		if (strcmp(dv_source_text(s, dv_source_item(s, s->by_key[mid])->key), key) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	if (s->by_key && key && low < s->nr_items &&
-	    !strcmp(dv_source_text(s, dv_source_item(s, s->by_key[low])->key), key))
-		return s->by_key[low];
-	return dv_err(-ENOENT, "source: no item has the key '%s'", key ? key : "(NULL)");
+	if (item)
+		return item;
+	item = key ? dv_keys_find(&s->by_key, key) : -ENOENT;
+	return item >= 0 ? item : dv_err(-ENOENT, "source: no item has the key '%s'", key ? key : "(NULL)");
 }
 
 DEVIO_API int devio_source_get_meta(const struct devio_source *s, unsigned int n, const char **key, const char **value)

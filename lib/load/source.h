@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <devio/source.h>
+#include "load/keys.h"
 
 #define DV_FIELDS_MAX 1024u  /* per item: the limit of ranges per operation */
 
@@ -65,7 +66,7 @@ struct devio_source {
 	struct dv_array text;     /* char */
 	struct dv_array dims;     /* uint64_t */
 	struct dv_array metas;    /* uint64_t: two offsets in text per pair */
-	uint64_t *by_key;         /* items sorted by key */
+	struct dv_keys by_key;    /* items; of several with one key the first */
 	uint64_t record, header;
 	uint64_t *before;         /* number of records before file i; has one entry more than files */
 	struct dv_array servers;  /* struct dv_server */
@@ -104,6 +105,9 @@ const struct devio_dtype *dv_dtype_find(const char *name);
 struct devio_source *dv_source_new(enum devio_source_kind kind);
 struct devio_source *dv_source_get(const struct devio_source *s);
 
+/* Appends an element, which is not initialized. NULL: out of memory, with an error message. */
+void *dv_array_add(struct dv_array *a, size_t each);
+
 /* Each appends one element. 0, or -ENOMEM with an error message. */
 /* Copies the shard and its path; name_off: offset in path of the server's name of the file. */
 int dv_source_add_shard(struct devio_source *s, const struct dv_shard *shard, size_t name_off);
@@ -114,7 +118,7 @@ int dv_source_add_field(struct devio_source *s, const struct dv_field *f);
 int dv_source_add_dim(struct devio_source *s, uint64_t dim);
 int dv_source_add_meta(struct devio_source *s, const char *key, const char *value);
 
-/* Computes the totals and sorts the keys. 0, or -ENOMEM with an error message. */
+/* Computes the totals and indexes the keys. 0, or -errno with an error message. */
 int dv_source_finish(struct devio_source *s);
 
 /* If rc is 0, finishes the source and stores it in *out; otherwise, or if that fails, closes it. Returns the error. */

@@ -63,7 +63,7 @@ may=("core:" "kern:" "mem:core kern" "topo:core kern" "ring:core kern mem" "path
 # What single rooms may use besides: two headers of core, the kernel's interfaces, libraries.
 declare -A also=([kern]="lib/core/(err|clock)\.h|<(linux|asm|rdma|netlink)/.*|<liburing\.h>"
 	[mem]="($kernel)[^ ]*"
-	[load]="lib/core/(err|clock|outcome)\.h|<json-c/.*|<archive(_entry)?\.h>")
+	[load]="lib/core/(err|clock|outcome)\.h|<archive(_entry)?\.h>")
 above=" "
 up=
 for row in "${may[@]}"; do
