@@ -192,6 +192,11 @@ int dv_source_add_meta(struct devio_source *s, const char *key, const char *valu
 	return rc ? rc : add_number(&s->metas, at);
 }
 
+uint64_t dv_source_memory(const struct devio_source *s)
+{
+	return s->items.nr * sizeof(struct dv_item) + s->fields.nr * sizeof(struct dv_field) + s->text.nr;
+}
+
 static const char *key_of(const void *owner, uint32_t item)
 {
 	const struct devio_source *s = owner;
@@ -199,18 +204,27 @@ static const char *key_of(const void *owner, uint32_t item)
 	return dv_source_text(s, dv_source_item(s, item)->key);
 }
 
-static void sum_up(struct devio_source *s)
+static int too_large(const struct devio_source *s)
+{
+	return dv_err(-EOVERFLOW, "source %s: the items have more than 2^63 bytes together",
+		      dv_source_shard(s, 0)->path);
+}
+
+static int sum_up(struct devio_source *s)
 {
 	for (uint64_t i = 0; i < s->items.nr; i++) {
 		unsigned int n = dv_source_fields(s, i);
 		uint64_t bytes = 0;
 
 		for (unsigned int k = 0; k < n; k++)
-			bytes += dv_source_span(s, i, k).len;
-		s->bytes += bytes;
+			if (__builtin_add_overflow(bytes, dv_source_span(s, i, k).len, &bytes))
+				return too_large(s);
+		if (__builtin_add_overflow(s->bytes, bytes, &s->bytes) || s->bytes > INT64_MAX)
+			return too_large(s);
 		s->max_bytes = bytes > s->max_bytes ? bytes : s->max_bytes;
 		s->max_fields = n > s->max_fields ? n : s->max_fields;
 	}
+	return 0;
 }
 
 int dv_source_finish(struct devio_source *s)
@@ -220,14 +234,15 @@ int dv_source_finish(struct devio_source *s)
 	if (s->kind == DEVIO_SOURCE_RECORDS) {
 		s->max_fields = 1;
 		s->max_bytes = s->nr_items ? s->record : 0;
-		s->bytes = s->nr_items * s->record;
-		return 0;
+		return __builtin_mul_overflow(s->nr_items, s->record, &s->bytes) || s->bytes > INT64_MAX ?
+		       too_large(s) : 0;
 	}
 	s->nr_items = s->items.nr;
-	sum_up(s);
+	rc = sum_up(s);
 	s->by_key.text = key_of;
 	s->by_key.owner = s;
-	rc = dv_keys_reserve(&s->by_key, s->nr_items);
+	if (!rc)
+		rc = dv_keys_reserve(&s->by_key, s->nr_items);
 	for (uint64_t i = 0; i < s->nr_items && !rc; i++) {
 		int64_t first = dv_keys_add(&s->by_key, key_of(s, i), i);
 

@@ -118,6 +118,9 @@ int dv_source_add_field(struct devio_source *s, const struct dv_field *f);
 int dv_source_add_dim(struct devio_source *s, uint64_t dim);
 int dv_source_add_meta(struct devio_source *s, const char *key, const char *value);
 
+/* Bytes that the index takes. */
+uint64_t dv_source_memory(const struct devio_source *s);
+
 /* Computes the totals and indexes the keys. 0, or -errno with an error message. */
 int dv_source_finish(struct devio_source *s);
 

@@ -15,6 +15,8 @@
 #include "load/input.h"
 
 #define BLOCK (64u << 10)
+#define PADDING_MAX (16u << 20) /* zeros between archives in a file, or at its end */
+#define INDEX_MAX (1u << 30)    /* memory for the index of a shard: a file system or server may have no end */
 
 /* Splits a member's name into key and extension. False: WebDataset skips it. */
 static bool split(const char *name, size_t *key, const char **ext)
@@ -85,27 +87,6 @@ static int add_member(struct devio_source *s, const char *name, uint64_t off, ui
 	return rc ? rc : dv_source_add_field(s, &f);
 }
 
-static int add_entry(struct devio_source *s, struct archive *a, struct archive_entry *e)
-{
-	const struct dv_shard *sh = dv_source_shard(s, s->shards.nr - 1);
-	const char *name = archive_entry_pathname(e);
-	int64_t off = archive_filter_bytes(a, -1), len = archive_entry_size(e);
-
-	/* A hard link has no data of its own. */
-	if (archive_entry_filetype(e) != AE_IFREG || archive_entry_hardlink(e))
-		return 0;
-	if (!name)
-		return dv_err(-EBADMSG, "tar %s: the member at byte %lld has no name", sh->path, (long long)off);
-	if (archive_entry_sparse_count(e) > 0)
-		return dv_err(-EBADMSG, "tar %.200s: member '%.80s' is sparse, so its data is not contiguous: create "
-			      "the shard without --sparse", sh->path, name);
-	if (off < 0 || len < 0 || (uint64_t)off > sh->size || (uint64_t)len > sh->size - off)
-		return dv_err(-EBADMSG, "tar %.200s: member '%.80s' has %lld bytes at %lld, but the file has %llu: it "
-			      "is truncated; get a new copy", sh->path, name, (long long)len, (long long)off,
-			      (unsigned long long)sh->size);
-	return add_member(s, name, off, len);
-}
-
 static int tar_error(const char *path, struct archive *a)
 {
 	return dv_err(-EBADMSG, "tar %s: at byte %lld: %s: it is damaged, or compressed (shards are read in place: "
@@ -113,27 +94,53 @@ static int tar_error(const char *path, struct archive *a)
 		      archive_error_string(a) ? archive_error_string(a) : "not a tar archive");
 }
 
-/* *err: error of the read callback, if any; it has an error message of its own. */
-static int walk(struct devio_source *s, struct archive *a, const int *err)
+static int sparse_error(const struct dv_shard *sh, const char *name)
 {
-	const char *path = dv_source_shard(s, s->shards.nr - 1)->path;
-	struct archive_entry *e;
-	int rc, got;
-
-	while ((got = archive_read_next_header(a, &e)) == ARCHIVE_OK) {
-		rc = add_entry(s, a, e);
-		if (rc)
-			return rc;
-	}
-	if (*err)
-		return *err;
-	return got == ARCHIVE_EOF ? 0 : tar_error(path, a);
+	return dv_err(-EBADMSG, "tar %.200s: member '%.80s' is sparse, so its data is not contiguous: create the shard "
+		      "without --sparse", sh->path, name);
 }
 
-/* A shard on a server, as a stream for libarchive. */
+/*
+ * Goes to the end of the data. The size of an entry may come from records about
+ * sparse files, also of members that are not sparse; how far libarchive skips is
+ * what is stored.
+ */
+static int check_stored(const struct dv_shard *sh, struct archive *a, const char *name, int64_t off, int64_t len)
+{
+	int rc = archive_read_data_skip(a);
+
+	if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
+		return tar_error(sh->path, a);
+	return archive_filter_bytes(a, -1) - off == ((len + 511) & ~511LL) ? 0 : sparse_error(sh, name);
+}
+
+static int add_entry(struct devio_source *s, struct archive *a, struct archive_entry *e)
+{
+	const struct dv_shard *sh = dv_source_shard(s, s->shards.nr - 1);
+	const char *name = archive_entry_pathname(e);
+	int64_t off = archive_filter_bytes(a, -1), len = archive_entry_size(e);
+	int rc;
+
+	/* A hard link has no data of its own. */
+	if (archive_entry_filetype(e) != AE_IFREG || archive_entry_hardlink(e))
+		return 0;
+	if (!name)
+		return dv_err(-EBADMSG, "tar %s: the member at byte %lld has no name", sh->path, (long long)off);
+	if (archive_entry_sparse_count(e) > 0)
+		return sparse_error(sh, name);
+	if (off < 0 || len < 0 || (uint64_t)off > sh->size || (uint64_t)len > sh->size - off)
+		return dv_err(-EBADMSG, "tar %.200s: member '%.80s' has %lld bytes at %lld, but the file has %llu: it "
+			      "is truncated; get a new copy", sh->path, name, (long long)len, (long long)off,
+			      (unsigned long long)sh->size);
+	rc = check_stored(sh, a, name, off, len);
+	return rc ? rc : add_member(s, name, off, len);
+}
+
+/* A shard, as a stream for libarchive. */
 struct stream {
 	const struct dv_input *in;
 	uint64_t at;
+	uint64_t zeros;          /* bytes before `at` that are zero */
 	int err;                 /* with an error message */
 	char buf[BLOCK];
 };
@@ -145,8 +152,14 @@ static la_ssize_t read_stream(struct archive *a, void *arg, const void **buf)
 	size_t n = left < BLOCK ? left : BLOCK;
 
 	st->err = dv_input_read(st->in, st->buf, n, st->at);
+	if (!st->err) {
+		st->zeros = n && !st->buf[0] && !memcmp(st->buf, st->buf + 1, n - 1) ? st->zeros + n : 0;
+		if (st->zeros > PADDING_MAX)
+			st->err = dv_err(-EBADMSG, "tar %s: more than %u MiB of zeros at byte %llu: get a new copy",
+					 st->in->path, PADDING_MAX >> 20, (unsigned long long)st->at);
+	}
 	if (st->err) {
-		archive_set_error(a, -st->err, "read from the server failed");
+		archive_set_error(a, -st->err, "read failed");
 		return ARCHIVE_FATAL;
 	}
 	st->at += n;
@@ -154,7 +167,7 @@ static la_ssize_t read_stream(struct archive *a, void *arg, const void **buf)
 	return n;
 }
 
-/* Skips the data of members: indexing transfers their headers only. */
+/* Skips the data of members: indexing reads their headers only. */
 static la_int64_t skip_stream(struct archive *a, void *arg, la_int64_t want)
 {
 	struct stream *st = arg;
@@ -163,7 +176,28 @@ static la_int64_t skip_stream(struct archive *a, void *arg, la_int64_t want)
 	(void)a;
 	n = n < left ? n : left;
 	st->at += n;
+	st->zeros = 0;
 	return n;
+}
+
+static int walk(struct devio_source *s, struct archive *a, const struct stream *st)
+{
+	uint64_t before = dv_source_memory(s);
+	struct archive_entry *e;
+	int rc, got;
+
+	/* A warning is about a name that is not UTF-8, or an attribute that is not known. */
+	while ((got = archive_read_next_header(a, &e)) == ARCHIVE_OK || got == ARCHIVE_WARN) {
+		rc = add_entry(s, a, e);
+		if (rc)
+			return st->err ? st->err : rc;
+		if (dv_source_memory(s) - before > INDEX_MAX)
+			return dv_err(-E2BIG, "tar %s: its index is larger than %u MiB: use smaller shards",
+				      st->in->path, INDEX_MAX >> 20);
+	}
+	if (st->err)
+		return st->err;
+	return got == ARCHIVE_EOF ? 0 : tar_error(st->in->path, a);
 }
 
 static int walk_stream(struct devio_source *s, struct archive *a, const struct dv_input *in)
@@ -174,10 +208,10 @@ static int walk_stream(struct devio_source *s, struct archive *a, const struct d
 	if (!st)
 		return dv_err(-ENOMEM, "tar %s: cannot allocate a buffer", in->path);
 	st->in = in;
-	st->at = 0;
+	st->at = st->zeros = 0;
 	st->err = 0;
 	if (archive_read_open2(a, st, NULL, read_stream, skip_stream, NULL) == ARCHIVE_OK)
-		rc = walk(s, a, &st->err);
+		rc = walk(s, a, st);
 	else
 		rc = st->err ? st->err : tar_error(in->path, a);
 	archive_read_close(a);
@@ -189,7 +223,6 @@ static int read_shard(struct devio_source *s, const struct dv_input *in)
 {
 	const struct dv_shard *sh = dv_source_shard(s, s->shards.nr - 1);
 	struct archive *a = archive_read_new();
-	const int none = 0;
 	int rc;
 
 	if (!a)
@@ -197,12 +230,11 @@ static int read_shard(struct devio_source *s, const struct dv_input *in)
 	if (!sh->size)
 		rc = dv_err(-EBADMSG, "tar %s: the file is empty, without an end-of-archive marker: get a new copy",
 			    sh->path);
-	else if (archive_read_support_format_tar(a) != ARCHIVE_OK)
+	else if (archive_read_support_format_tar(a) != ARCHIVE_OK ||
+		 archive_read_set_options(a, "tar:read_concatenated_archives") != ARCHIVE_OK)
 		rc = tar_error(sh->path, a);
-	else if (in->fd < 0)
-		rc = walk_stream(s, a, in);
 	else
-		rc = archive_read_open_fd(a, in->fd, BLOCK) == ARCHIVE_OK ? walk(s, a, &none) : tar_error(sh->path, a);
+		rc = walk_stream(s, a, in);
 	archive_read_free(a);
 	return rc;
 }

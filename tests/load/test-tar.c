@@ -134,6 +134,123 @@ static void test_many_fields(void **state)
 	unlink(name);
 }
 
+/* An extended header of pax with one record. */
+static void add_pax(struct tar *t, const char *key, const char *value)
+{
+	size_t len = strlen(key) + strlen(value) + 3;
+	char record[300];
+	size_t at;
+
+	len += len + 1 > 9 ? len + 2 > 99 ? 3 : 2 : 1;
+	snprintf(record, sizeof(record), "%zu %s=%s\n", len, key, value);
+	must(strlen(record) == len, "the length of a record");
+	at = tar_add(t, "pax", len, 'x', 0);
+	memcpy(t->data + at, record, len);
+}
+
+/* Sizes of records about sparse files: an item never has bytes of the next member. */
+static void test_spans(void **state)
+{
+	static const char *const records[][3] = {
+		{ "GNU.sparse.size", "2048", "sparse" },
+		{ "GNU.sparse.size", "0", "sparse" },
+		{ "GNU.sparse.realsize", "2048", "sparse" },
+		{ "GNU.sparse.realsize", "1025", "sparse" },
+		{ "GNU.sparse.realsize", "1", "sparse" },
+		{ "SCHILY.realsize", "2048", "sparse" },
+		{ "SCHILY.realsize", "4611686018427387904", "truncated" },
+		{ "SCHILY.realsize", "9223372036854775807", "truncated" },
+	};
+	const char *name = rig_name("spans");
+	struct devio_source *s;
+	struct devio_field f;
+	struct tar t = { 0 };
+	size_t at;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+		add_pax(&t, records[i][0], records[i][1]);
+		tar_add(&t, "a.txt", 1000, '0', 1);
+		tar_add(&t, "b.txt", 3000, '0', 1);
+		tar_save(&t, name);
+		must(!truncate(name, i % 2 ? (off_t)1 << 40 : 8192), "truncate"); /* room for any size */
+		must_tell(open_tar(name, &s), -EBADMSG, records[i][2]);
+	}
+	add_pax(&t, "size", "100"); /* the size of pax is the one that counts */
+	at = tar_add(&t, "a.txt", 512, '0', 1);
+	tar_add(&t, "b.txt", 3000, '0', 1);
+	tar_save(&t, name);
+	must_zero(open_tar(name, &s));
+	f = source_field(s, 0, 0);
+	must(f.off == at && f.len == 100 && source_info(s).items == 2, "100 bytes");
+	devio_source_close(s);
+	unlink(name);
+}
+
+/* Archives joined by cat are read to their end; anything else behind an end mark is refused. */
+static void test_joined(void **state)
+{
+	const char *name = rig_name("joined");
+	struct devio_source *s;
+	struct tar t = { 0 };
+	size_t second;
+
+	(void)state;
+	for (size_t zeros = 512; zeros <= 3 << 20; zeros = zeros == 512 ? 1024 : zeros == 1024 ? 10240 : 8 * zeros) {
+		tar_add(&t, "0.a", 1000, '0', 1);
+		t.data = realloc(t.data, t.len + zeros);
+		memset(t.data + t.len, 0, zeros);
+		t.len += zeros;
+		second = tar_add(&t, "1.a", 1000, '0', 1);
+		tar_save(&t, name);
+		must_zero(open_tar(name, &s));
+		must(source_info(s).items == 2 && source_field(s, 1, 0).off == second, "%zu zeros", zeros);
+		devio_source_close(s);
+	}
+	for (size_t garbage = 1; garbage <= 4096; garbage *= 4) {
+		tar_add(&t, "0.a", 1000, '0', 1);
+		t.data = realloc(t.data, t.len + 1024 + garbage + 1024);
+		memset(t.data + t.len + 1024, 'g', garbage);
+		t.len += garbage;
+		tar_save(&t, name);
+		must_fail(open_tar(name, &s), -EBADMSG);
+	}
+	tar_add(&t, "0.a", 1000, '0', 1);
+	second = tar_add(&t, "1.a", 20 << 20, '0', 0);
+	memset(t.data + second, 0, 20 << 20); /* zeros of a member are none behind an archive */
+	tar_save(&t, name);
+	must_zero(open_tar(name, &s));
+	devio_source_close(s);
+	must(!truncate(name, 40 << 20), "truncate");
+	must_tell(open_tar(name, &s), -EBADMSG, "zeros");
+	unlink(name);
+}
+
+/* What libarchive warns of is no damage: names that are not UTF-8, records that nobody knows. */
+static void test_warnings(void **state)
+{
+	static const char *const records[][3] = {
+		{ "path", "b\xe4r.txt", "b\xe4r" }, { "uname", "J\xfcrgen", "a" },
+		{ "gname", "\xff", "a" },           { "VENDOR.unknown", "\xe4", "a" },
+	};
+	const char *name = rig_name("warn");
+	struct devio_source *s;
+	struct tar t = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+		add_pax(&t, records[i][0], records[i][1]);
+		tar_add(&t, "a.txt", 1000, '0', 1);
+		tar_add(&t, "z.txt", 1000, '0', 1);
+		tar_save(&t, name);
+		must_zero(open_tar(name, &s));
+		must(source_info(s).items == 2 && !strcmp(source_field(s, 0, 0).key, records[i][2]), "%s: '%s'",
+		     records[i][0], source_field(s, 0, 0).key);
+		devio_source_close(s);
+	}
+	unlink(name);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,6 +258,9 @@ int main(void)
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_many_fields),
+		cmocka_unit_test(test_spans),
+		cmocka_unit_test(test_joined),
+		cmocka_unit_test(test_warnings),
 	};
 
 	return cmocka_run_group_tests_name("tar", tests, NULL, NULL);
