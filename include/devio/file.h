@@ -58,9 +58,11 @@ DEVIO_API void devio_file_close(struct devio_file *file);
 /**
  * Reads (writes) len bytes at file_off to (from) byte mem_off of mem, and waits.
  * Returns the number of bytes transferred: fewer than len only at the end of the file,
- * 0 at or past it; or -errno. A direct read that reaches the end may overwrite the rest
- * of the range. done (may be NULL) receives path, reason and counts, also after a failed
- * transfer. Not interrupted by signals. Thread safe.
+ * 0 at or past it; or -errno. A read that reaches the end leaves the rest of the range as
+ * it was, unless the file was made shorter after it was opened; with
+ * DEVIO_FILE_DIRECT_ONLY the rest of the file's last block may be overwritten. done (may
+ * be NULL) receives path, reason and counts, also after a failed transfer. Not interrupted
+ * by signals. Thread safe.
  * Errors: -ERANGE (the range exceeds the memory), -EOVERFLOW (file_off + len exceeds
  * 2^63 - 1), -EBADF (not opened for this access), -EOPNOTSUPP (the forced path or a
  * direct path is not available), -ENODEV (the block device was removed), -EINVAL, and

@@ -76,6 +76,21 @@ static int issue_edge(struct devio_ring *r, struct dv_op *op, uint64_t len)
 	return rc;
 }
 
+/*
+ * Bytes of the file among the `left` at x, in whole blocks: the block in which the file
+ * ends is read directly only where nothing may be copied.
+ */
+static uint64_t before_end(const struct dv_op *op, uint64_t x, uint64_t left)
+{
+	uint64_t align = alignment(op), pos = op->file.off + x, end = op->file.end;
+
+	if (op->write || end >= pos + left)
+		return left & ~(align - 1);
+	if (op->want & DEVIO_FILE_DIRECT_ONLY)
+		end = (end > pos ? end : pos + 1) + align - 1;
+	return end > pos ? (end - pos) & ~(align - 1) : 0;
+}
+
 int dv_direct_issue(struct devio_ring *r, struct dv_op *op)
 {
 	uint64_t off, left, x = op->issued, len;
@@ -86,7 +101,13 @@ int dv_direct_issue(struct devio_ring *r, struct dv_op *op)
 	len = edge(op, x, addr, left);
 	if (len)
 		return issue_edge(r, op, len);
-	len = left & ~(uint64_t)(alignment(op) - 1);
+	len = before_end(op, x, left);
+	if (!len) { /* the file may have grown */
+		op->file.end = dv_file_end(dv_file_of(op), op->file.off + x + left);
+		len = before_end(op, x, left);
+	}
+	if (!len)
+		return issue_edge(r, op, left < alignment(op) ? left : alignment(op));
 	if (len > DV_DIRECT_MAX)
 		len = DV_DIRECT_MAX;
 	p = dv_io_get(r, op, x, len);

@@ -14,7 +14,7 @@ static inline bool fits(const struct dv_plan *pl, const struct devio_mem *m, uin
 	if ((file_off | len) & pl->off_mask || (pl->base + mem_off) & pl->mem_mask)
 		return false;
 	/* len - 1: excludes empty operations. */
-	return len - 1 < pl->max_len && mem_off <= m->size - len;
+	return len - 1 < pl->max_len && mem_off <= m->size - len && file_off <= pl->end - len;
 }
 
 /*
@@ -112,7 +112,7 @@ static int small_start(struct devio_ring *r, const struct devio_range *g, struct
 	};
 
 	if (!f || !m || m->ctx != r->ctx || !dv_file_is_small_read(f, m, g->off, g->len) ||
-	    g->len - 1 >= DV_CACHE_MAX || file_off & DV_FAR_OFFSET || !r->q.uring || !r->free_parts || !r->room)
+	    g->len - 1 >= DV_CACHE_MAX || file_off >= DV_FAR_OFFSET || !r->q.uring || !r->free_parts || !r->room)
 		return 0;
 	sqe = dv_queue_sqe(&r->q);
 	if (!sqe)

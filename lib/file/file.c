@@ -115,6 +115,19 @@ int dv_file_direct(struct devio_file *f)
 	return state > 0 ? 0 : state;
 }
 
+uint64_t dv_file_end(struct devio_file *f, uint64_t want)
+{
+	uint64_t end = atomic_load_explicit(&f->end, memory_order_relaxed);
+	struct stat st;
+
+	if (want <= end)
+		return end;
+	/* Without an answer nothing is known to be there. */
+	end = fstat(f->fd, &st) ? 0 : (uint64_t)st.st_size;
+	atomic_store_explicit(&f->end, end, memory_order_relaxed);
+	return end;
+}
+
 bool dv_file_cached(const struct devio_file *f, uint64_t off, uint64_t len)
 {
 	return dv_pagecache_holds(f->fd, off, len);

@@ -24,6 +24,7 @@ struct devio_file {
 	bool is_block;
 	uint64_t capacity;         /* of a block device, when it was opened */
 	dev_t dev;                 /* the device of its data, according to stat(2) */
+	_Atomic uint64_t end;      /* size of a regular file when last queried; no limit for a block device */
 	bool small;                /* was short when opened: setting up O_DIRECT does not pay off */
 
 	pthread_mutex_t lock;      /* protects the initialization of the fields below */
@@ -53,6 +54,7 @@ static inline void dv_file_op_init(struct dv_op *op, struct devio_file *f, uint6
 	op->end_id = f->id;
 	op->want = f->flags;
 	op->file.off = off;
+	op->file.end = UINT64_MAX;
 	op->file.nr_edges = 0;
 	op->file.dmabuf.buf = -1;
 }
@@ -87,6 +89,11 @@ int dv_file_direct(struct devio_file *f);
 void dv_file_clear_nonblock(struct devio_file *f);
 
 /* file/file.c */
+/*
+ * The size of the file if that is less than `want`, which is queried then; else what is known of it. Direct I/O stays
+ * in front of it: behind the end of a file it would overwrite memory up to the length asked for.
+ */
+uint64_t dv_file_end(struct devio_file *f, uint64_t want);
 /* Is [off, off + len) mostly in the page cache? */
 bool dv_file_cached(const struct devio_file *f, uint64_t off, uint64_t len);
 /* Called when the last reference is dropped. */
@@ -114,7 +121,7 @@ void dv_file_promote(struct devio_ring *r, struct dv_part *p);
 /* file/plan.c */
 /* Stores how op is executed as the plan for similar operations. */
 void dv_plan_learn(struct devio_ring *r, const struct dv_op *op);
-#define DV_FAR_OFFSET (3ULL << 62) /* offsets with these bits take the slow path, which checks them */
+#define DV_FAR_OFFSET (1ULL << 62) /* offsets from here on take the slow path, which checks them */
 /* Includes fork(), which invalidates plans, too. */
 static inline unsigned int dv_plan_gen(const struct devio_ring *r)
 {

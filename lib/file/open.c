@@ -39,6 +39,7 @@ static void describe(struct devio_file *f, const struct stat *st)
 	f->dev = f->is_block ? st->st_rdev : st->st_dev;
 	if (f->is_block && ioctl(f->fd, BLKGETSIZE64, &f->capacity))
 		f->capacity = 0;
+	f->end = f->is_block ? UINT64_MAX : (uint64_t)st->st_size;
 	/* Not for files opened for writing: those are often short only because they are new. */
 	f->small = !f->is_block && f->access == O_RDONLY && st->st_size <= SMALL_FILE;
 	if (!dv_is_power_of_two(wr) || wr > (64 << 10))

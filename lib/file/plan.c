@@ -22,16 +22,19 @@ void dv_plan_learn(struct devio_ring *r, const struct dv_op *op)
 			(id == DEVIO_PATH_FILE_HOST || op->reason == DEVIO_REASON_CACHED);
 	if (op->path->direct) {
 		pl->base = id == DEVIO_PATH_FILE_DMABUF ? op->file.dmabuf.off : (uintptr_t)op->mem->ptr;
-		pl->off_mask = DV_FAR_OFFSET | ((op->write ? f->write_align : f->off_align) - 1);
+		pl->off_mask = (op->write ? f->write_align : f->off_align) - 1;
 		pl->mem_mask = f->mem_align - 1;
 		pl->max_len = DV_DIRECT_MAX;
 	} else {
 		pl->base = (uintptr_t)op->mem->ptr;
-		pl->off_mask = DV_FAR_OFFSET;
+		pl->off_mask = 0;
 		pl->mem_mask = 0;
 		pl->max_len = DV_CACHE_MAX;
 	}
 	if (pl->max_len > op->mem->size)
 		pl->max_len = op->mem->size;
+	pl->end = op->path->direct && !op->write && op->file.end < DV_FAR_OFFSET ? op->file.end : DV_FAR_OFFSET;
+	if (pl->max_len > pl->end)
+		pl->max_len = pl->end;
 	pl->gen = dv_plan_gen(r) + (r->q.borrowed ? DV_PLAN_BORROWED : 0);
 }

@@ -124,6 +124,8 @@ int dv_file_start(struct devio_ring *r, const struct devio_io *io)
 	dv_file_op_init(op, io->file, io->file_off);
 	op->want |= io->flags;
 	if (len) {
+		if (!io->write)
+			op->file.end = dv_file_end(io->file, io->file_off + len);
 		rc = dv_path_choose(r, op, io->path ? io->path : io->file->path);
 		if (rc)
 			dv_op_fail(op, 0, rc, op->fail_reason);

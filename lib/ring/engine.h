@@ -101,6 +101,7 @@ _Static_assert(offsetof(struct dv_part, file) + sizeof(struct dv_part_file) <= 1
 /* The file-specific fields of an operation. */
 struct dv_op_file {
 	uint64_t off;              /* file offset of byte 0 */
+	uint64_t end;              /* reads: the file has the bytes before this offset */
 	struct { uint64_t x, len; } edge[2]; /* writes: head and tail, written later through the page cache */
 	uint8_t nr_edges;
 	struct {

@@ -15,7 +15,8 @@ struct dv_plan {
 	uint64_t base;             /* address of byte 0 of the memory, as the kernel expects it */
 	uint64_t off_mask;         /* bits that must be 0 in offsets and lengths */
 	uint64_t mem_mask;         /* bits that must be 0 in addresses */
-	uint64_t max_len;          /* at most the size of the memory */
+	uint64_t max_len;          /* at most the size of the memory, and end */
+	uint64_t end;              /* offset behind the last byte; at most 2^62 */
 	struct dv_outcome outcome;
 	bool ask_cache;            /* the choice depends on the page cache: query it periodically */
 	struct dv_use *use;        /* usage of the registered buffer */

@@ -256,6 +256,25 @@ static void test_small(void **state)
 	unlink(little);
 }
 
+/* Marks the memory; what lies behind the end of the file keeps the mark. */
+static void untouch(uint64_t len)
+{
+	void *at;
+
+	must_zero(devio_mem_map(e.mem, &at));
+	memset(at, 0xa5, len);
+}
+
+static void must_untouched(uint64_t from, uint64_t len, int path)
+{
+	void *at;
+
+	must_zero(devio_mem_map(e.mem, &at));
+	for (uint64_t i = from; i < len; i++)
+		must(((unsigned char *)at)[i] == 0xa5, "%s wrote byte %llu, the file ended at %llu",
+		     devio_path_name(path), (unsigned long long)i, (unsigned long long)from);
+}
+
 /* A file larger than the memory, read piece by piece; and the end of the file inside each path's blocks. */
 static void test_end_of_file(void **state)
 {
@@ -275,8 +294,10 @@ static void test_end_of_file(void **state)
 
 				if (paths[p] && paths[p] != BUFFERED && !rig_direct(f))
 					continue;
+				untouch(MIB);
 				must_zero(devio_ring_read(e.ring, f, e.mem, 0, MIB, off, 0));
 				rig_wait(e.ring, &c, 1);
+				must_untouched(left, MIB, paths[p]);
 				must(c.result == (int64_t)left && c.good == left && c.copied <= left,
 				     "%llu of %llu at %llu by %s: %lld", (unsigned long long)left,
 				     (unsigned long long)sizes[s], (unsigned long long)off, devio_path_name(paths[p]),
@@ -285,6 +306,55 @@ static void test_end_of_file(void **state)
 			}
 			devio_file_close(f);
 		}
+	}
+	unlink(odd);
+}
+
+/* One read by each kind of plan, across the end of the file or not. */
+static void read_at_end(struct devio_file *f, uint64_t size, uint64_t off, int path)
+{
+	uint64_t left = off < size ? size - off : 0;
+	struct devio_completion c;
+
+	left = left < 65536 ? left : 65536;
+	untouch(MIB);
+	must_zero(devio_ring_read(e.ring, f, e.mem, 0, 65536, off, 0));
+	rig_wait(e.ring, &c, 1);
+	must(c.result == (int64_t)left, "%lld of %llu at %llu by %s", (long long)c.result, (unsigned long long)left,
+	     (unsigned long long)off, devio_path_name(path));
+	rig_check(e.mem, 0, left, 4, off);
+	must_untouched(left, MIB, path);
+}
+
+/* Plans of reads that ended before the end of the file, then one across it; a file that grows; several ranges. */
+static void test_end_of_file_planned(void **state)
+{
+	static const int paths[] = { 0, HOST, BOUNCE, BUFFERED };
+	const struct devio_range g[] = { { e.mem, 8192, 65536 }, { e.mem, 131072, 131072 } };
+	struct devio_io io = { .sz = sizeof(io), .ranges = g, .nr_ranges = 2, .file_off = 303104 };
+	const char *odd = rig_name("grows");
+	struct devio_completion c;
+
+	(void)state;
+	for (int p = 0; p < 4; p++) {
+		struct devio_file *f;
+
+		rig_file(odd, 200000, 4);
+		f = io.file = rig_open(e.ctx, odd, O_RDONLY, paths[p]);
+		if (!paths[p] || paths[p] == BUFFERED || rig_direct(f)) {
+			for (uint64_t off = 0; off < 400000; off += 65536)
+				read_at_end(f, 200000, off, paths[p]);
+			rig_file(odd, 400000, 4);
+			for (uint64_t off = 0; off < 500000; off += 65536)
+				read_at_end(f, 400000, off, paths[p]);
+			untouch(MIB);
+			must_zero(devio_ring_io(e.ring, &io)); /* ends in the second range */
+			rig_wait(e.ring, &c, 1);
+			must(c.result == 400000 - 303104, "two ranges by %s: %lld", devio_path_name(paths[p]),
+			     (long long)c.result);
+			must_untouched(131072 + 400000 - 303104 - 65536, MIB, paths[p]);
+		}
+		devio_file_close(f);
 	}
 	unlink(odd);
 }
@@ -363,7 +433,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_auto), cmocka_unit_test(test_edges), cmocka_unit_test(test_forced),
 		cmocka_unit_test(test_impossible), cmocka_unit_test(test_per_operation), cmocka_unit_test(test_small),
-		cmocka_unit_test(test_end_of_file), cmocka_unit_test(test_tmpfs), cmocka_unit_test(test_ramfs),
+		cmocka_unit_test(test_end_of_file), cmocka_unit_test(test_end_of_file_planned),
+		cmocka_unit_test(test_tmpfs), cmocka_unit_test(test_ramfs),
 		cmocka_unit_test(test_explain),
 	};
 
