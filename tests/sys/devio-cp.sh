@@ -139,7 +139,7 @@ verdict "a report that cannot be written is an error" "$([[ $? = 1 ]] || echo "s
 # slow COMMAND...: runs it while a copy of many small blocks is under way; rc is the copy's status
 slow() {
 	local i pid
-	truncate -s 400M big
+	head -c 100M /dev/zero >big
 	env --default-signal=INT "$tool" big dst --mem host --path file-buffered --block-size 512 --depth 1 \
 		--verify >out 2>err </dev/null &
 	pid=$!

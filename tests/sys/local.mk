@@ -35,7 +35,8 @@ sys_scripts = \
 	tests/sys/devio-cp.sh \
 	tests/sys/devio-nc.sh \
 	tests/sys/devio-nc-link.sh \
-	tests/sys/devio-tools.sh
+	tests/sys/devio-tools.sh \
+	tests/sys/tools-replace.sh
 dist_check_SCRIPTS += $(sys_scripts)
 TESTS += $(sys_scripts)
 EXTRA_DIST += tests/sys/tool.bash tests/sys/nc-peer.py tests/sys/lossy-link.py

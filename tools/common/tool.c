@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 #include "tool.h"
 
 const char *tool_name = "devio";
@@ -148,6 +150,15 @@ void tool_raise_stop(void)
 		return;
 	signal(sig, SIG_DFL);
 	raise(sig);
+}
+
+bool tool_is_longer(int fd, uint64_t size)
+{
+	struct stat st;
+	char byte;
+
+	return !fstat(fd, &st) && S_ISREG(st.st_mode) && size == (uint64_t)st.st_size &&
+	       pread(fd, &byte, 1, (off_t)size) > 0;
 }
 
 int tool_flush(int status)

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <devio.h>
 
 /* Exit status of all tools; a signal ends a tool by that signal. */
@@ -49,6 +50,10 @@ void tool_block_signals(int extra, sigset_t *open);
 int tool_poll(struct pollfd *p, unsigned int nr, const struct timespec *timeout, const sigset_t *open);
 /* Ends the process by the signal that asked for it, if one did. */
 void tool_raise_stop(void);
+
+/* Does the file of fd have bytes from size on? Files of proc have, and st_size 0. */
+bool tool_is_longer(int fd, uint64_t size);
+#define TOOL_LONGER "has more than the %llu bytes that its size says, as files of proc do: copy it with cat(1) first"
 
 /* status, or TOOL_FAILED with a message if standard output could not be written. */
 int tool_flush(int status);

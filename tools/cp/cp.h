@@ -27,7 +27,7 @@ struct cp_opts {
 	uint64_t block, offset, length, seek, staging;
 	unsigned int depth;
 	int path;                 /* enum devio_path */
-	bool have_length, have_seek, direct_only, no_cache, cold, verify, sync, force;
+	bool have_length, have_seek, direct_only, no_cache, cold, verify, sync, force, mounted;
 	struct args_report report;
 };
 
@@ -52,6 +52,7 @@ struct cp_job {
 	struct toolmem place;     /* of the device memory */
 	uint64_t length;
 	uint64_t moved;           /* bytes that were copied */
+	uint64_t holes;           /* bytes in holes of the source, which are holes of the destination */
 	struct summary summary;
 	struct summary_cost cost;
 	struct progress progress;

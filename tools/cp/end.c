@@ -3,31 +3,30 @@
 #include "config.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "common/opts.h"
 #include "cp.h"
 
-static int open_file(struct cp_job *job, struct cp_end *end, const char *path, int flags)
+static void set_opts(const struct cp_job *job, struct devio_file_opts *fo)
+{
+	fo->path = job->o.path;
+	if (job->o.direct_only)
+		fo->flags |= DEVIO_FILE_DIRECT_ONLY;
+	if (job->o.no_cache)
+		fo->flags |= DEVIO_FILE_NO_CACHE;
+}
+
+/* The destination: its directory may belong to somebody else, who could put another file at its name. */
+static int import_fd(struct cp_job *job, struct cp_end *end, int fd)
 {
 	struct devio_file_opts fo = DEVIO_OPTS(fo);
 
-	fo.path = job->o.path;
-	if (job->o.direct_only)
-		fo.flags |= DEVIO_FILE_DIRECT_ONLY;
-	if (job->o.no_cache)
-		fo.flags |= DEVIO_FILE_NO_CACHE;
-	if (devio_file_open(job->ctx, path, flags, &fo, &end->file))
+	set_opts(job, &fo);
+	if (devio_file_import(job->ctx, fd, &fo, &end->file))
 		return tool_fail(&job->error, TOOL_FAILED, "%s: %s", end->name, devio_errmsg());
-	if (end->fd < 0)
-		end->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (end->fd < 0 && job->o.verify)
-		return tool_fail(&job->error, TOOL_FAILED, "%s: cannot be read for --verify: %s", end->name,
-				 strerror(errno));
 	return 0;
 }
 
@@ -43,10 +42,20 @@ static int file_size(struct cp_job *job, struct cp_end *end, uint64_t *size)
 
 static int open_src_file(struct cp_job *job)
 {
+	struct devio_file_opts fo = DEVIO_OPTS(fo);
 	struct cp_end *src = &job->src;
 
-	if (open_file(job, src, src->name, O_RDONLY) || file_size(job, src, &src->size_before))
+	set_opts(job, &fo);
+	if (devio_file_open(job->ctx, src->name, O_RDONLY, &fo, &src->file))
+		return tool_fail(&job->error, TOOL_FAILED, "%s: %s", src->name, devio_errmsg());
+	src->fd = open(src->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (src->fd < 0)
+		return tool_fail(&job->error, TOOL_FAILED, "%s: %s", src->name, strerror(errno));
+	if (file_size(job, src, &src->size_before))
 		return -1;
+	if (tool_is_longer(src->fd, src->size_before))
+		return tool_fail(&job->error, TOOL_FAILED, "%s: " TOOL_LONGER, src->name,
+				 (unsigned long long)src->size_before);
 	if (src->start > src->size_before)
 		return tool_fail(&job->error, TOOL_FAILED, "%s: --offset is %llu, but the file ends at byte %llu",
 				 src->name, (unsigned long long)src->start, (unsigned long long)src->size_before);
@@ -84,23 +93,22 @@ static int same_file(const struct cp_job *job, const struct stat *dst)
 }
 
 /* What exists at the destination's name. 1: overwrite it in place. */
-static int check_dst(struct cp_job *job)
+static int check_dst(struct cp_job *job, struct stat *st)
 {
 	struct cp_end *dst = &job->dst;
-	struct stat st;
-	int rc = outfile_find(&dst->out, dst->name, new_mode(job), &st, &job->error);
+	int rc = outfile_find(&dst->out, dst->name, new_mode(job), st, &job->error);
 
 	if (rc <= 0)
 		return rc;
-	if (S_ISDIR(st.st_mode))
+	if (S_ISDIR(st->st_mode))
 		return tool_fail(&job->error, TOOL_FAILED, "%s: is a directory", dst->name);
-	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+	if (!S_ISREG(st->st_mode) && !S_ISBLK(st->st_mode))
 		return tool_fail(&job->error, TOOL_FAILED, "%s: neither a regular file nor a block device", dst->name);
-	if (same_file(job, &st))
+	if (same_file(job, st))
 		return tool_fail(&job->error, TOOL_FAILED, "%s and %s are the same file", job->src.name, dst->name);
 	if (!job->o.force)
 		return tool_fail(&job->error, TOOL_FAILED, "%s: exists (--force overwrites it)", dst->name);
-	return S_ISBLK(st.st_mode) || job->o.have_seek;
+	return S_ISBLK(st->st_mode) || job->o.have_seek;
 }
 
 /* It has its final length before the library opens it: the choice of the path depends on that. */
@@ -110,17 +118,25 @@ static int open_temp(struct cp_job *job)
 
 	if (outfile_create(&dst->out, dst->start + job->length, &job->error))
 		return -1;
-	dst->fd = dst->out.fd;
-	dst->out.fd = -1;
-	return open_file(job, dst, dst->out.temp, O_WRONLY);
+	dst->fd = dup(dst->out.fd);
+	if (dst->fd < 0)
+		return tool_fail(&job->error, TOOL_FAILED, "%s: %s", dst->name, strerror(errno));
+	return import_fd(job, dst, dst->out.fd);
 }
 
-static int open_in_place(struct cp_job *job)
+/* A device that is mounted, or a part of another one, can be opened with O_EXCL by nobody else. */
+static int open_in_place(struct cp_job *job, const struct stat *st)
 {
 	struct devio_file_info info = DEVIO_OPTS(info);
 	struct cp_end *dst = &job->dst;
+	int only = S_ISBLK(st->st_mode) && !job->o.mounted ? O_EXCL : 0;
 
-	if (open_file(job, dst, dst->name, O_WRONLY))
+	dst->out.fd = outfile_open(&dst->out, O_WRONLY | only, st, &job->error);
+	if (dst->out.fd < 0 || import_fd(job, dst, dst->out.fd))
+		return -1;
+	if (job->o.verify)
+		dst->fd = outfile_open(&dst->out, O_RDONLY, st, &job->error);
+	if (job->o.verify && dst->fd < 0)
 		return -1;
 	if (devio_file_get_info(dst->file, &info))
 		return tool_fail(&job->error, TOOL_FAILED, "%s: %s", dst->name, devio_errmsg());
@@ -134,6 +150,7 @@ static int open_in_place(struct cp_job *job)
 int cp_open_ends(struct cp_job *job)
 {
 	const struct cp_opts *o = &job->o;
+	struct stat st;
 	int in_place;
 
 	job->src.name = o->src;
@@ -149,10 +166,10 @@ int cp_open_ends(struct cp_job *job)
 		return tool_fail(&job->error, TOOL_FAILED, "--offset or --seek plus --length exceeds 2^63 bytes");
 	if (job->dst.is_mem)
 		return 0;
-	in_place = check_dst(job);
+	in_place = check_dst(job, &st);
 	if (in_place < 0)
 		return -1;
-	return in_place ? open_in_place(job) : open_temp(job);
+	return in_place ? open_in_place(job, &st) : open_temp(job);
 }
 
 /* The copy of a file whose size changed meanwhile is not a copy of anything. */
@@ -172,18 +189,6 @@ int cp_check_src(struct cp_job *job)
 	return 0;
 }
 
-static void sync_dir(const char *path)
-{
-	char *copy = strdup(path);
-	int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-
-	if (fd >= 0) {
-		fsync(fd);
-		close(fd);
-	}
-	free(copy);
-}
-
 int cp_finish_dst(struct cp_job *job)
 {
 	struct cp_end *dst = &job->dst;
@@ -195,7 +200,7 @@ int cp_finish_dst(struct cp_job *job)
 	if (outfile_finish(&dst->out, job->o.force, &job->error))
 		return -1;
 	if (job->o.sync)
-		sync_dir(dst->out.final);
+		outfile_sync_dir(&dst->out);
 	return 0;
 }
 

@@ -9,7 +9,7 @@
 #include "cp.h"
 
 enum { OPT_OFFSET = 256, OPT_LENGTH, OPT_SEEK, OPT_DIRECT_ONLY, OPT_VERIFY, OPT_NO_CACHE, OPT_COLD,
-       OPT_SYNC, OPT_STAGING };
+       OPT_SYNC, OPT_STAGING, OPT_MOUNTED };
 
 static const struct argp_option options[] = {
 	{ "mem", 'm', "SPEC", 0,
@@ -30,6 +30,7 @@ static const struct argp_option options[] = {
 	{ "length", OPT_LENGTH, "SIZE", 0, "Number of bytes to copy (up to the end of SRC)", 3 },
 	{ "seek", OPT_SEEK, "SIZE", 0, "Start at this byte of DST; the rest of an existing file is kept", 3 },
 	{ "force", 'f', NULL, 0, "Overwrite an existing file or a block device", 4 },
+	{ "allow-mounted-write", OPT_MOUNTED, NULL, 0, "With --force: write even to a device that is in use", 4 },
 	{ "sync", OPT_SYNC, NULL, 0, "Flush DST to stable storage; included in the time", 4 },
 	{ "verify", OPT_VERIFY, NULL, 0, "Read both sides again, not by the path of the copy, and compare", 4 },
 	ARGS_REPORT_OPTIONS(5),
@@ -89,6 +90,7 @@ static bool parse_switch(int key, struct cp_opts *o)
 	case OPT_NO_CACHE: return o->no_cache = true;
 	case OPT_COLD: return o->cold = true;
 	case OPT_VERIFY: return o->verify = true;
+	case OPT_MOUNTED: return o->mounted = true;
 	case OPT_SYNC: return o->sync = true;
 	case 'f': return o->force = true;
 	case 'v': return tool_verbose = true;
@@ -179,7 +181,7 @@ int main(int argc, char **argv)
 {
 	static const struct argp argp = { .options = options, .parser = parse_opt, .args_doc = "SRC DST", .doc = doc };
 	struct cp_job job = { .o = { .block = 4u << 20, .depth = 16 },
-			      .src = { .fd = -1, .out.fd = -1 }, .dst = { .fd = -1, .out.fd = -1 } };
+			      .src = { .fd = -1, .out = OUTFILE_NONE }, .dst = { .fd = -1, .out = OUTFILE_NONE } };
 
 	tool_name = "devio-cp";
 	args_parse(&argp, argc, argv, &job.o);

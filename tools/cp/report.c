@@ -10,14 +10,14 @@
 
 void cp_progress(struct cp_job *job, double elapsed)
 {
-	double rate = elapsed > 0 ? (double)job->moved / elapsed : 0;
-	unsigned long left = rate > 0 ? (unsigned long)((double)(job->length - job->moved) / rate + 0.5) : 0;
+	double rate = elapsed > 0 ? (double)job->moved / elapsed : 0, rest = (double)(job->length - job->moved - job->holes);
+	unsigned long left = rate > 0 ? (unsigned long)(rest / rate + 0.5) : 0;
 	char have[32], all[32];
 
 	if (!progress_due(&job->progress, elapsed))
 		return;
 	progress_print("%3.0f%%  %s of %s  %.2f GB/s  %lu:%02lu left",
-		       job->length ? 100.0 * (double)job->moved / (double)job->length : 100.0,
+		       job->length ? 100.0 * (double)(job->moved + job->holes) / (double)job->length : 100.0,
 		       opt_human(job->moved, have, sizeof(have)), opt_human(job->length, all, sizeof(all)),
 		       rate / 1e9, left / 60, left % 60);
 }
@@ -74,6 +74,8 @@ void cp_report_text(const struct cp_job *job)
 	if (job->window)
 		summary_print(stdout, &job->summary, true, "write-");
 	printf("bytes: %" PRIu64 "\n", job->moved);
+	if (job->holes)
+		printf("holes: %" PRIu64 " bytes\n", job->holes);
 	summary_print_cost(stdout, &job->cost, job->moved, summary_copied(&job->summary));
 	if (job->o.verify)
 		printf("verified: %" PRIu64 " bytes equal\n", job->verified);
@@ -93,6 +95,7 @@ void cp_report_json(const struct cp_job *job)
 	json_put_u64(o, "block_size", job->o.block);
 	json_put_u64(o, "depth", job->o.depth);
 	json_put_u64(o, "bytes", job->moved);
+	json_put_u64(o, "hole_bytes", job->holes);
 	summary_json_cost(o, &job->cost, job->moved, summary_copied(&job->summary));
 	json_put(o, "paths", summary_json(&job->summary));
 	summary_json_end(stdout, o, job->o.verify, job->verified, &job->error);

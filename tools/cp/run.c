@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "cp.h"
 
 #define TICK_NS 100000000ll    /* how often progress and signals are polled */
@@ -22,6 +23,7 @@ struct run {
 	struct slot *slots;
 	unsigned int *idle, nr_idle, inflight;
 	uint64_t next;         /* the first byte that is in no block yet */
+	uint64_t data_end;     /* there is no hole of the source in [next, data_end) */
 	double start;
 };
 
@@ -66,14 +68,43 @@ static int queue(struct run *r, unsigned int i)
 	return 0;
 }
 
+/*
+ * The end of the data from r->next on, after holes of the source were skipped: a new file has holes everywhere until
+ * it is written. File systems without holes report all as data.
+ */
+static uint64_t data_end(struct run *r)
+{
+	struct cp_job *job = r->job;
+	off_t from = (off_t)(job->src.start + r->next), data, hole;
+	uint64_t skip;
+
+	if (r->next < r->data_end || !job->dst.out.temp || job->src.fd < 0)
+		return job->dst.out.temp && job->src.fd >= 0 ? r->data_end : job->length;
+	data = lseek(job->src.fd, from, SEEK_DATA);
+	if (data < 0 && errno != ENXIO)
+		data = from;
+	skip = data < 0 || (uint64_t)(data - from) > job->length - r->next ? job->length - r->next :
+	       (uint64_t)(data - from);
+	r->next += skip;
+	job->holes += skip;
+	hole = data < 0 ? -1 : lseek(job->src.fd, data, SEEK_HOLE);
+	r->data_end = hole <= data ? job->length : (uint64_t)hole - job->src.start;
+	return r->data_end = r->data_end < job->length ? r->data_end : job->length;
+}
+
 static int fill(struct run *r)
 {
 	struct cp_job *job = r->job;
 
 	while (r->nr_idle && r->next < job->length && !*job->error.text && !tool_stop) {
-		unsigned int i = r->idle[--r->nr_idle];
-		uint64_t left = job->length - r->next;
-		struct slot *s = &r->slots[i];
+		uint64_t end = data_end(r), left = end - r->next;
+		unsigned int i;
+		struct slot *s;
+
+		if (r->next == job->length)
+			break;
+		i = r->idle[--r->nr_idle];
+		s = &r->slots[i];
 
 		*s = (struct slot){ .pos = r->next, .len = left < job->o.block ? left : job->o.block,
 				    .writing = job->src.is_mem };

@@ -20,9 +20,18 @@ static bool is_file(const char *name)
 static int open_in(struct nc_job *job)
 {
 	struct devio_file_info info = DEVIO_OPTS(info);
+	bool longer;
+	int fd;
 
 	if (devio_file_open(job->ctx, job->o.in, O_RDONLY, NULL, &job->in) || devio_file_get_info(job->in, &info))
 		return tool_fail(&job->error, TOOL_FAILED, "%s: %s", job->o.in, devio_errmsg());
+	fd = open(job->o.in, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	longer = fd >= 0 && tool_is_longer(fd, info.size);
+	if (fd >= 0)
+		close(fd);
+	if (longer)
+		return tool_fail(&job->error, TOOL_FAILED, "%s: " TOOL_LONGER, job->o.in,
+				 (unsigned long long)info.size);
 	job->total = info.size;
 	return 0;
 }
@@ -44,7 +53,7 @@ static int open_out(struct nc_job *job)
 		return -1;
 	if (ftruncate(job->dst.fd, INITIAL_SIZE) && errno != EFBIG)
 		return tool_fail(&job->error, TOOL_FAILED, "%s: %s", name, strerror(errno));
-	if (devio_file_open(job->ctx, job->dst.temp, O_WRONLY, NULL, &job->out))
+	if (devio_file_import(job->ctx, job->dst.fd, NULL, &job->out))
 		return tool_fail(&job->error, TOOL_FAILED, "%s: %s", name, devio_errmsg());
 	return 0;
 }
