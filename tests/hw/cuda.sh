@@ -15,6 +15,11 @@ top=$(cd "$here/../.." && pwd)
 out=$(realpath -m "${OUT:-$PWD}")
 pack=${HW_PACK:-$top/.hw}
 build=${DEVIO_BUILD:-$top/build-hw}
+if [[ -e $pack/pack.tar.gz ]]; then
+	mkdir -p "$build/pack"
+	[[ -e $build/pack/COMMIT ]] || tar -C "$build/pack" --no-same-owner -xzf "$pack/pack.tar.gz" || exit 1
+	pack=$build/pack
+fi
 spec=${DEVIO_TEST_SPEC:-cuda:0}
 fake=${HW_FAKE:-}
 tensors=$spec   # torch knows no fake device
@@ -94,7 +99,9 @@ choose() {
 	[[ -x $B/tests/hw/gpu-read ]] || { say "# no programs in $build or $pack/prebuilt: see docs/hw.md"; return 1; }
 	export DEVIO_BUILD=$B CMOCKA_MESSAGE_OUTPUT=TAP HW_DIR=$work DEVIO_TEST_SPEC=$spec
 	export DEVIO_LIBRARY=$B/lib/.libs/libdevio.so.0 PYTHONPATH=$top/python:${PYTHONPATH:-} PYTHONDONTWRITEBYTECODE=1
-	[[ $B != "$pack"/prebuilt ]] || LD_LIBRARY_PATH=$B/lib/.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+	# Without Python.h the modules are not built there; those of the pack are for the stable ABI.
+	[[ -e $B/python/devio/.libs/_core.abi3.so || ! -d $pack/prebuilt/python ]] || cp -r "$pack/prebuilt/python" "$B/"
+	[[ ! -d $pack/prebuilt ]] || LD_LIBRARY_PATH=$B/lib/.libs${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 	[[ ! -d $pack/lib ]] || LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$pack/lib
 	export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:-}
 	if [[ -n $fake ]]; then
@@ -147,7 +154,8 @@ build_here() {
 		local I="-I$pack/include" L="-L$pack/lib"
 		export URING_CFLAGS="$I" URING_LIBS="$L -luring" DRM_CFLAGS="$I -I$pack/include/libdrm" DRM_LIBS="$L -ldrm"
 		export JSON_CFLAGS="$I -I$pack/include/json-c" JSON_LIBS="$L -ljson-c" XXHASH_CFLAGS="$I" XXHASH_LIBS="$L -lxxhash"
-		export ARCHIVE_CFLAGS="$I" ARCHIVE_LIBS="$L -larchive" CMOCKA_CFLAGS="$I" CMOCKA_LIBS="$L -lcmocka"
+		export NL_CFLAGS="-I$pack/include/libnl3" NL_LIBS="$L -lnl-genl-3 -lnl-3"
+		export ARCHIVE_CFLAGS="$I" ARCHIVE_STATIC_LIBS="$L -larchive" ARCHIVE_LIBS="$L -larchive" CMOCKA_CFLAGS="$I" CMOCKA_LIBS="$L -lcmocka"
 		export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$pack/lib
 	fi
 	"$src/configure" -q CFLAGS=-O2 && make -s -j"$jobs" hw-programs

@@ -43,7 +43,7 @@ EXTRA_DIST += tests/hw/mem.sh tests/hw/pack tests/hw/cuda.sh tests/hw/perf-cuda 
 
 # All that tests/hw/cuda.sh runs.
 .PHONY: hw-programs
-hw-programs: lib/libdevio.la tools/devio-bench tools/devio-cp tools/devio-probe \
+hw-programs: lib/libdevio.la lib/libdevio-load.la $(deviopy_LTLIBRARIES) tools/devio-bench tools/devio-cp tools/devio-probe \
 	$(filter tools/devio-nc%,$(bin_PROGRAMS)) \
 	$(hw_tests) tests/hw/gpu-read tests/hw/gpu-tcp tests/hw/libcudashim.la tests/hw/libfakecufile.la \
 	tests/mem/libfakecuda.la tests/mem/test-kernel-mem tests/sys/test-matrix tests/sys/test-vector
