@@ -3,7 +3,7 @@
 """Checks of the documentation, as TAP.
 
     docs.py run PAGE...      runs the code of each page, in a directory of its own (tests/check/docs-code.sh);
-                             manual pages: the programs and sessions of EXAMPLES, see run_man()
+                             manual pages: the programs and sessions of EXAMPLES, see run_man() and run_tool()
     docs.py readme PAGE...   programs and command blocks of the README and of install.md (tests/check/readme.sh)
     docs.py links            every link between pages, with its anchor (tests/check/docs-links.sh)
     docs.py troubleshooting  every reason and error message has its entry (tests/check/docs-reasons.sh)
@@ -262,6 +262,74 @@ def run_man(page):
         report(f"{where}: shows what it prints", "" if matches(expected, out) else f"it prints:\n{out}")
 
 
+# What the examples of the tools' pages name, and what a test has instead of it.
+STAND_INS = {"mem=cuda:0": "mem=host", "mem:cuda:0": "mem:host", "loader cuda:0": "loader host",
+             "mem=udmabuf": "mem=host", "10.0.0.2": "127.0.0.1", " far ": " localhost ", "pattern=10G": "pattern=16M",
+             "/data": "."}
+
+
+def wrong_options(command):
+    """Long options in a command that its tool's --help does not name."""
+    bad = []
+    for tool, words in re.findall(r"(?<![\w./-])(devio-[a-z]+)((?: [^|;&<>\n]*)?)", command.replace("\\\n", " ")):
+        known = shell(f"{tool} --help", TMP)[1]
+        bad += [f"{tool} has no {option}" for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", words)
+                if not re.search(rf"{option}(?![a-z-])", known)]
+    return bad
+
+
+def tool_script(lines):
+    """A script that runs an example: [(host, command)]. The last host connects to the others."""
+    script, last = [], lines[-1][0]
+    for nr, (host, command) in enumerate(lines):
+        for name, instead in STAND_INS.items():
+            command = command.replace(name, instead)
+        command = re.sub(r"^devio-bench\b", "devio-bench --parse-only", command)
+        if host != last:
+            there = "mkdir far; cd far; " if "--out=" in command else ""
+            script.append(f"({there}exec {command}) & server{nr}=$!")
+        elif last:
+            script.append(f"for i in $(seq 100); do if {command}; then break; else [ $i -lt 100 ]; sleep 0.1; fi; done")
+            script += [f"wait $server{i}" for i, (other, c) in enumerate(lines) if other != last and "devio-nc" in c]
+        else:
+            script.append(command)
+    return "\n".join(script)
+
+
+def run_tool(page):
+    """The EXAMPLES of a manual page of section 1 or 8: commands, with the prompts $, # (only parsed) or HOST$, and job
+    files of devio-bench. devio-bench only parses its options."""
+    cwd = TMP / page.name
+    (cwd / "shards").mkdir(parents=True)
+    (cwd / "model.safetensors").write_bytes(os.urandom(1 << 22))
+    subprocess.run(["tar", "-cf", "shards/000.tar", "model.safetensors"], cwd=cwd, check=True)
+    every = man_blocks(page)
+    report(f"{page.name} has examples", "" if every else "none")
+    for line, text, _ in every:
+        where = f"{page.relative_to(SRC)}:{line}"
+        if re.match(r"\[\w+\]\n", text):
+            (cwd / "job.fio").write_text(text)
+            rc, out = shell("devio-bench --parse-only job.fio", cwd)
+            report(f"{where}: is a job file", "" if rc == 0 else out)
+            continue
+        lines = re.findall(r"(?m)^(\w*[$#]) ((?:.*(?:\\|\|\||&&|\|)\n> )*.*)$", text)
+        lines = [(prompt, re.sub(r"\n> +", "\n", command)) for prompt, command in lines]
+        whole = "\n".join(command for _, command in lines)
+        shown = "".join(re.findall(r"(?m)^(?:\w*[$#]|>) .*\n", text))
+        rc, out = shell(f"bash -n <<'EOF'\n{whole}\nEOF", cwd)
+        bad = wrong_options(whole) + ([out] if rc else []) + ([f"no prompt:\n{text}"] if shown != text else [])
+        report(f"{where}: its commands parse", "\n".join(bad))
+        missing = [w for w in re.findall(r"(?:^|\| )(\w+) ", whole, re.M) if shell(f"command -v {w}", cwd)[0]]
+        if any(prompt.endswith("#") for prompt, _ in lines):
+            continue
+        if missing:
+            report(f"{where}: runs # SKIP no {missing[0]}")
+            continue
+        rc, out = shell(tool_script([(prompt[:-1], command) for prompt, command in lines]), cwd)
+        report(f"{where}: runs", "" if rc == 0 else f"exit status {rc}\n{out[-2000:]}")
+        shell("rm -rf far", cwd)
+
+
 def readme_command(command, cwd):
     """Runs one command of the README, as far as a test may: (exit status, output)."""
     word, _, rest = command.partition(" ")
@@ -441,7 +509,7 @@ def main():
     command, pages = sys.argv[1], [Path(p).resolve() for p in sys.argv[2:]]
     if command == "run":
         for page in pages:
-            (run_man if re.fullmatch(r"\.[37]", page.suffix) else run_page)(page)
+            ({".1": run_tool, ".8": run_tool, ".3": run_man, ".7": run_man}.get(page.suffix, run_page))(page)
     elif command == "capture":
         for page in pages:
             capture(page)
