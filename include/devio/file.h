@@ -76,6 +76,9 @@ DEVIO_API ssize_t devio_file_write(struct devio_file *file, struct devio_mem *me
 /** Calls fdatasync(2), which makes completed writes durable. Errors: those of fdatasync(2). */
 DEVIO_API int devio_file_sync(struct devio_file *file);
 
+/** A descriptor of the file, for fstat(2) and the like. Owned by the file, valid until it is closed. */
+DEVIO_API int devio_file_fd(const struct devio_file *file);
+
 /** Fills info (set info->sz first). Errors: -EINVAL (sz), those of fstat(2). */
 DEVIO_API int devio_file_get_info(struct devio_file *file, struct devio_file_info *info);
 

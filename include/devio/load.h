@@ -38,7 +38,7 @@ struct devio_read_opts {
 	uint32_t max_read;  /* maximum size of a read in bytes, a multiple of 4096; 8 MiB if 0 */
 	uint32_t merge_gap; /* merge ranges up to this many bytes apart into one read, see below */
 	uint32_t depth;     /* reads in flight; 32 if 0; up to 4096 */
-	uint32_t max_files; /* files open at a time; 256 if 0 */
+	uint32_t max_files; /* files open at a time, with two descriptors each; 256 if 0 */
 	int path;           /* enum devio_path for all reads, 0: the context's */
 	unsigned int flags; /* DEVIO_FILE_DIRECT_ONLY, DEVIO_FILE_NO_CACHE */
 	int (*interrupt)(void *arg); /* called when a signal interrupts a wait; non-zero: end, -EINTR */
@@ -55,9 +55,9 @@ struct devio_read_opts {
  * or the first error of a range; the other ranges are read nevertheless. ranges is
  * borrowed during the call; opts may be NULL. Thread safe; uses a ring of its own and
  * about 100 bytes of memory per range. Errors: -EINVAL, -E2BIG, -ERANGE (outside the file
- * or memory), -ENOMEM, -ESTALE (the file is not the one that was indexed), -ENODATA (it
- * became shorter), -EINTR (interrupt() returned non-zero), those of devio_file_open() and
- * devio_file_read().
+ * or memory), -ENOMEM, -ESTALE (the file is not the one that was indexed, or was modified
+ * while it was read), -ENODATA (it is shorter than its size says), -EINTR (interrupt()
+ * returned non-zero), those of devio_file_open() and devio_file_read().
  */
 DEVIO_API int devio_source_read(struct devio_ctx *ctx, const struct devio_source *source, struct devio_mem *mem,
 				struct devio_load_range *ranges, uint64_t nr, const struct devio_read_opts *opts);
@@ -76,7 +76,7 @@ struct devio_loader_opts {
 	uint32_t max_read;      /* as in devio_read_opts */
 	uint32_t merge_gap;     /* merge items up to this many bytes apart into one read; 4096 if 0 */
 	uint32_t depth;         /* reads in flight; 64 if 0 */
-	uint32_t max_files;     /* files open at a time; 256 if 0 */
+	uint32_t max_files;     /* as in devio_read_opts */
 	uint32_t rank, world_size;    /* rank of this process among world_size; 0 means 1 */
 	uint32_t worker, num_workers; /* number of this worker among num_workers in the process; 0 means 1 */
 	int path;               /* enum devio_path, 0: the context's */

@@ -147,6 +147,11 @@ DEVIO_API int devio_file_sync(struct devio_file *f)
 	return rc;
 }
 
+DEVIO_API int devio_file_fd(const struct devio_file *f)
+{
+	return f ? f->fd : dv_err(-EINVAL, "file: file is NULL");
+}
+
 DEVIO_API int devio_file_get_info(struct devio_file *f, struct devio_file_info *info)
 {
 	struct devio_file_info i = { 0 };

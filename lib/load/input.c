@@ -11,6 +11,7 @@
 
 static int open_local(const char *path, struct dv_input *in)
 {
+	char byte;
 	int rc = 0;
 
 	/* O_NONBLOCK: do not wait for the writer of a FIFO, which is rejected below. */
@@ -19,6 +20,9 @@ static int open_local(const char *path, struct dv_input *in)
 		rc = dv_err(-errno, "source %s: cannot open it: check the name and its permissions", path);
 	else if (!S_ISREG(in->st.st_mode))
 		rc = dv_err(S_ISDIR(in->st.st_mode) ? -EISDIR : -EINVAL, "source %s: not a regular file", path);
+	else if (!in->st.st_size && pread(in->fd, &byte, 1, 0) > 0)
+		rc = dv_err(-EINVAL, "source %s: it has data but no size, like the files of /proc: load a copy of it",
+			    path);
 	in->size = in->st.st_size;
 	if (rc)
 		dv_input_close(in);
@@ -74,8 +78,7 @@ int dv_input_open_shard(struct devio_source *s, const char *path, struct dv_inpu
 {
 	int rc = dv_input_open(s, path, in);
 	const struct dv_shard sh = {
-		.path = (char *)path, .size = in->size, .dev = in->st.st_dev, .ino = in->st.st_ino,
-		.mtime = in->st.st_mtim, .server = in->server, .version = in->version,
+		.path = (char *)path, .size = in->size, .st = in->st, .server = in->server, .version = in->version,
 	};
 
 	if (rc)
@@ -84,6 +87,11 @@ int dv_input_open_shard(struct devio_source *s, const char *path, struct dv_inpu
 	if (rc)
 		dv_input_close(in);
 	return rc;
+}
+
+int dv_input_unchanged(const struct devio_source *s, const struct dv_input *in)
+{
+	return in->fd < 0 ? 0 : dv_source_same(dv_source_shard(s, s->shards.nr - 1), in->fd);
 }
 
 void dv_input_close(struct dv_input *in)

@@ -22,6 +22,9 @@ int dv_input_open(struct devio_source *s, const char *path, struct dv_input *in)
 int dv_input_open_shard(struct devio_source *s, const char *path, struct dv_input *in);
 void dv_input_close(struct dv_input *in);
 
+/* Checks that the last shard, which is this input, has not changed since it was opened. 0, or -errno as above. */
+int dv_input_unchanged(const struct devio_source *s, const struct dv_input *in);
+
 /* Reads len bytes at off: 0, or -errno with an error message (-EBADMSG: end of the file). */
 int dv_input_read(const struct dv_input *in, void *buf, size_t len, uint64_t off);
 

@@ -32,6 +32,7 @@ struct devio_loader {
 	struct dv_batch_slot *submit;        /* the first of them with reads left to submit */
 	uint64_t seq, epoch_items;
 	uint64_t batches, item_bytes;
+	uint64_t checks;                     /* of files, for dv_reads_check() */
 };
 
 static void set_defaults(struct devio_loader_opts *o)
@@ -246,6 +247,7 @@ static void deliver(struct devio_loader *l, struct dv_batch_slot *s, struct devi
 	b->nr = s->nr_places;
 	b->seq = s->seq;
 	b->slot = s->number;
+	dv_reads_check(&l->reads, s->runs, s->nr_runs, ++l->checks);
 	b->failed = dv_batch_finish(s, &l->item_bytes);
 	s->state = DV_SLOT_DELIVERED;
 	l->batches++;

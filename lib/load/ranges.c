@@ -159,7 +159,10 @@ static int run_job(struct job *j)
 	qsort_r(j->order, j->nr, sizeof(*j->order), in_file_order, j->ranges);
 	merge(j);
 	rc = read_all(j);
-	return rc ? rc : report(j);
+	if (rc)
+		return rc;
+	dv_reads_check(&j->reads, j->runs, j->nr_runs, 1);
+	return report(j);
 }
 
 DEVIO_API int devio_source_read(struct devio_ctx *ctx, const struct devio_source *s, struct devio_mem *mem,

@@ -46,9 +46,8 @@ int dv_reads_open(struct dv_reads *r, struct devio_ctx *ctx, const struct devio_
 	if (r->o.max_files > s->shards.nr)
 		r->o.max_files = s->shards.nr;
 	r->files = calloc(s->shards.nr + 1, sizeof(*r->files));
-	r->used = calloc(s->shards.nr + 1, sizeof(*r->used));
 	r->open = calloc(r->o.max_files + 1, sizeof(*r->open));
-	if (!r->files || !r->used || !r->open)
+	if (!r->files || !r->open)
 		return dv_err(-ENOMEM, "load: cannot allocate the state of %llu files",
 			      (unsigned long long)s->shards.nr);
 	ro.entries = s->servers.nr ? r->o.depth * DV_LINKS_OPS : r->o.depth;
@@ -64,27 +63,46 @@ void dv_reads_close(struct dv_reads *r)
 	devio_ring_close(r->ring); /* waits until nothing writes to the memory any more */
 	dv_links_close(r->links);
 	for (uint32_t i = 0; i < r->nr_open; i++)
-		devio_file_close(r->files[r->open[i]]);
+		devio_file_close(r->files[r->open[i]].file);
 	free(r->files);
-	free(r->used);
 	free(r->open);
 	devio_source_close((struct devio_source *)r->source);
 	memset(r, 0, sizeof(*r));
 }
 
-/* An index in open[]: a free one, or that of the least recently used file, which is closed. */
-static uint32_t open_slot(struct dv_reads *r)
+/* Whether the file has changed. A remote one is checked by its server. */
+static void check_file(struct dv_reads *r, uint32_t n)
 {
-	uint32_t oldest = 0;
+	struct dv_reads_file *f = &r->files[n];
+
+	if (!f->file || f->stale || !dv_source_same(dv_source_shard(r->source, n), devio_file_fd(f->file)))
+		return;
+	f->stale = true;
+	snprintf(r->errmsg, sizeof(r->errmsg), "%s", devio_errmsg());
+}
+
+/*
+ * Makes room in open[]: 0, or -EAGAIN if reads of all open files are in flight. Of the
+ * others the least recently used one is closed: it is checked first, for those of its
+ * reads that have not been delivered.
+ */
+static int make_room(struct dv_reads *r)
+{
+	uint32_t oldest = r->nr_open;
 
 	if (r->nr_open < r->o.max_files)
-		return r->nr_open++;
-	for (uint32_t i = 1; i < r->nr_open; i++)
-		if (r->used[r->open[i]] < r->used[r->open[oldest]])
+		return 0;
+	for (uint32_t i = 0; i < r->nr_open; i++)
+		if (!r->files[r->open[i]].inflight &&
+		    (oldest == r->nr_open || r->files[r->open[i]].used < r->files[r->open[oldest]].used))
 			oldest = i;
-	devio_file_close(r->files[r->open[oldest]]); /* reads in flight hold a reference */
-	r->files[r->open[oldest]] = NULL;
-	return oldest;
+	if (oldest == r->nr_open)
+		return -EAGAIN;
+	check_file(r, r->open[oldest]);
+	devio_file_close(r->files[r->open[oldest]].file);
+	r->files[r->open[oldest]].file = NULL;
+	r->open[oldest] = r->open[--r->nr_open];
+	return 0;
 }
 
 static int open_file(struct dv_reads *r, uint32_t n)
@@ -92,8 +110,10 @@ static int open_file(struct dv_reads *r, uint32_t n)
 	const struct dv_shard *sh = dv_source_shard(r->source, n);
 	struct devio_file_opts o = DEVIO_OPTS(o);
 	struct devio_file *f = NULL;
-	int rc, fd;
+	int rc = make_room(r), fd;
 
+	if (rc)
+		return rc;
 	/* O_NONBLOCK: the file may have been replaced by a FIFO. */
 	fd = open(sh->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
@@ -107,8 +127,8 @@ static int open_file(struct dv_reads *r, uint32_t n)
 	close(fd);
 	if (rc)
 		return rc;
-	r->open[open_slot(r)] = n;
-	r->files[n] = f;
+	r->open[r->nr_open++] = n;
+	r->files[n].file = f;
 	return 0;
 }
 
@@ -151,6 +171,7 @@ static void read_range(const struct dv_reads *r, const struct dv_run *run, uint3
 static int submit_one(struct dv_reads *r, const struct dv_run *run, uint64_t from, uint64_t to, uint64_t cookie)
 {
 	const struct devio_range to_mem = { r->mem, run->mem_off + (from - run->off), to - from };
+	struct dv_reads_file *f;
 	int rc = 0;
 
 	if (run->submitted == DV_LINKS_COOKIE - 1)
@@ -159,10 +180,16 @@ static int submit_one(struct dv_reads *r, const struct dv_run *run, uint64_t fro
 		return -EAGAIN;
 	if (dv_source_shard(r->source, run->file)->server)
 		return dv_links_read(r->links, run->file, &to_mem, from, cookie);
-	if (!r->files[run->file])
+	f = &r->files[run->file];
+	if (!f->file)
 		rc = open_file(r, run->file);
-	r->used[run->file] = ++r->now;
-	return rc ? rc : devio_ring_read(r->ring, r->files[run->file], r->mem, to_mem.off, to_mem.len, from, cookie);
+	if (!rc)
+		rc = devio_ring_read(r->ring, f->file, r->mem, to_mem.off, to_mem.len, from, cookie);
+	if (rc)
+		return rc;
+	f->used = ++r->now;
+	f->inflight++;
+	return 0;
 }
 
 bool dv_reads_submit(struct dv_reads *r, struct dv_run *run, uint32_t number)
@@ -213,6 +240,8 @@ void dv_reads_done(struct dv_reads *r, struct dv_run *run, const struct devio_co
 	read_range(r, run, (uint32_t)c->cookie, &from, &to);
 	run->inflight--;
 	r->inflight--;
+	if (!dv_source_shard(r->source, run->file)->server)
+		r->files[run->file].inflight--;
 	r->reads++;
 	r->bytes += c->good;
 	if (to > run->need)
@@ -224,5 +253,23 @@ void dv_reads_done(struct dv_reads *r, struct dv_run *run, const struct devio_co
 		fail_run(run, from + c->good, error, &outcome);
 	} else if (!run->error && c->path >= run->outcome.path) {
 		run->outcome = outcome;
+	}
+}
+
+void dv_reads_check(struct dv_reads *r, struct dv_run *runs, uint32_t nr, uint64_t check)
+{
+	const struct dv_outcome none = { .reason = DEVIO_REASON_IO };
+
+	for (uint32_t i = 0; i < nr; i++) {
+		struct dv_reads_file *f = &r->files[runs[i].file];
+
+		if (f->checked != check)
+			check_file(r, runs[i].file);
+		f->checked = check;
+		if (!f->stale)
+			continue;
+		runs[i].good = runs[i].off; /* whatever failed before */
+		runs[i].error = -ESTALE;
+		runs[i].outcome = none;
 	}
 }

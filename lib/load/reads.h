@@ -31,17 +31,24 @@ struct dv_reads_opts {
 	unsigned int flags;
 };
 
+struct dv_reads_file {
+	struct devio_file *file;     /* NULL: not open */
+	uint64_t used;               /* time of last use */
+	uint64_t checked;            /* number of the last check whether it has changed */
+	uint32_t inflight;           /* reads */
+	bool stale;                  /* it has changed after it was opened */
+};
+
 struct dv_reads {
 	struct devio_ctx *ctx;
 	const struct devio_source *source;
 	struct devio_mem *mem;
 	struct devio_ring *ring;
 	struct dv_reads_opts o;
-	struct devio_file **files;   /* by number; NULL: not open */
-	uint64_t *used;              /* time of last use, by number */
+	struct dv_reads_file *files; /* by number */
 	uint32_t *open;              /* numbers of the open files */
 	uint32_t nr_open;
-	uint64_t now;                /* clock of used[] */
+	uint64_t now;                /* clock of the files' last use */
 	struct dv_links *links;      /* NULL: no file is on a server */
 	uint32_t inflight;           /* reads */
 	uint64_t reads, bytes;       /* completed */
@@ -82,5 +89,12 @@ static inline uint32_t dv_reads_number(const struct devio_completion *c)
 
 /* Accounts for a completion of the run. */
 void dv_reads_done(struct dv_reads *r, struct dv_run *run, const struct devio_completion *c);
+
+/*
+ * After all reads of the runs: those of a file that has changed since it was indexed
+ * fail, since some of their bytes may be older and some newer than the index. One
+ * system call for each file. check: another number for each call.
+ */
+void dv_reads_check(struct dv_reads *r, struct dv_run *runs, uint32_t nr, uint64_t check);
 
 #endif

@@ -378,7 +378,7 @@ int dv_safetensors_add(struct devio_source *s, const char *path, const struct dv
 
 	if (rc)
 		return rc;
-	rc = read_file(s, &in, filter);
+	rc = read_file(s, &in, filter) ?: dv_input_unchanged(s, &in);
 	dv_input_close(&in);
 	return rc;
 }

@@ -116,14 +116,31 @@ int dv_source_add_server(struct devio_source *s, const char *host, const char *p
 	return to->host && to->port ? 0 : dv_err(-ENOMEM, "source: cannot allocate the name of a server");
 }
 
+static bool is_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/*
+ * mtime can be set back, ctime cannot; but ctime also changes with links, mode and owner,
+ * which leave the data as it is.
+ */
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	if (a->st_dev != b->st_dev || a->st_ino != b->st_ino || a->st_size != b->st_size ||
+	    !is_time(&a->st_mtim, &b->st_mtim))
+		return false;
+	return is_time(&a->st_ctim, &b->st_ctim) || a->st_nlink != b->st_nlink || a->st_mode != b->st_mode ||
+	       a->st_uid != b->st_uid || a->st_gid != b->st_gid;
+}
+
 int dv_source_same(const struct dv_shard *sh, int fd)
 {
 	struct stat st;
 
 	if (fstat(fd, &st))
 		return dv_err(-errno, "source %s: cannot stat it", sh->path);
-	if (st.st_dev == sh->dev && st.st_ino == sh->ino && (uint64_t)st.st_size == sh->size &&
-	    st.st_mtim.tv_sec == sh->mtime.tv_sec && st.st_mtim.tv_nsec == sh->mtime.tv_nsec)
+	if (is_same(&st, &sh->st))
 		return 0;
 	return dv_err(-ESTALE, "source %s: the file was replaced or modified since it was indexed: open the source "
 		      "again", sh->path);

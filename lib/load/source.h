@@ -15,9 +15,7 @@
 struct dv_shard {
 	char *path;
 	uint64_t size;
-	dev_t dev;
-	ino_t ino;
-	struct timespec mtime;
+	struct stat st;      /* local */
 	uint32_t server;     /* number of the server, from 1; 0: a local file */
 	uint64_t version;    /* remote: the server's version of the file */
 	const char *name;    /* remote: name of the file, points into path */

@@ -249,7 +249,7 @@ static int add_shards(struct devio_source *s, const char *const *paths, unsigned
 		rc = dv_input_open_shard(s, paths[i], &in);
 		if (rc)
 			return rc;
-		rc = read_shard(s, &in);
+		rc = read_shard(s, &in) ?: dv_input_unchanged(s, &in);
 		dv_input_close(&in);
 	}
 	return rc;

@@ -265,6 +265,122 @@ static void test_records(void **state)
 	unlink(name);
 }
 
+static void sleep_tick(void)
+{
+	usleep(20000); /* more than the resolution of a file's times */
+}
+
+/* Writes over the file as it is, and sets its time of modification back. */
+static void modify(const char *name, unsigned int seed)
+{
+	struct timespec times[2];
+	struct stat st;
+	char byte = (char)seed;
+	int fd = open(name, O_RDWR);
+
+	sleep_tick();
+	must(fd >= 0 && !fstat(fd, &st), "%s", name);
+	must(pwrite(fd, &byte, 1, 100) == 1, "write");
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	must(!futimens(fd, times), "the time is set back");
+	close(fd);
+}
+
+/* A file that was modified, however well that is hidden; links and modes are no modification. */
+static void test_modified(void **state)
+{
+	struct devio_load_range g = { .len = 4096 };
+	struct devio_source *s;
+	struct env e;
+	const char *name = rig_name("modified"), *other = rig_name("other");
+
+	(void)state;
+	env_open(&e, 0);
+	rig_file(name, 8192, 1);
+	s = source_records(&name, 1, 4096, 0);
+	sleep_tick();
+	must(!link(name, other) && !chmod(name, 0400) && !unlink(other), "a link and a mode");
+	must_zero(devio_source_read(e.ctx, s, e.mem, &g, 1, NULL));
+	must(!chmod(name, 0600), "the mode as it was");
+	devio_source_close(s);
+	s = source_records(&name, 1, 4096, 0);
+	modify(name, 1);
+	must_fail(devio_source_read(e.ctx, s, e.mem, &g, 1, NULL), -ESTALE);
+	must(g.error == -ESTALE && strstr(devio_errmsg(), name), "%s", devio_errmsg());
+	devio_source_close(s);
+	s = source_records(&name, 1, 4096, 0);
+	rig_file(other, 8192, 1);
+	must(!rename(other, name), "rename");
+	must_fail(devio_source_read(e.ctx, s, e.mem, &g, 1, NULL), -ESTALE);
+	devio_source_close(s);
+	unlink(name);
+	env_close(&e);
+}
+
+struct meanwhile {
+	const char *name;
+	int calls;
+};
+
+static int modify_once(void *arg)
+{
+	struct meanwhile *w = arg;
+
+	if (!w->calls++)
+		modify(w->name, 7);
+	return 0;
+}
+
+/* Modified while it is read: no range is delivered as if its bytes were those of the index. */
+static void test_modified_meanwhile(void **state)
+{
+	const struct itimerval soon = { { 0, 300 }, { 0, 300 } }, off = { { 0, 0 }, { 0, 0 } };
+	const char *name = rig_name("meanwhile");
+	struct devio_load_range g[2] = { { .len = SIZE / 2 },
+					 { .off = SIZE / 2, .len = SIZE / 2, .mem_off = SIZE / 2 } };
+	struct devio_read_opts o = DEVIO_OPTS(o);
+	struct meanwhile w = { .name = name };
+	struct devio_source *s;
+	struct env e;
+	int rc = 0;
+
+	(void)state;
+	env_open(&e, 0);
+	rig_file(name, SIZE, 1);
+	s = source_records(&name, 1, 4096, 0);
+	o.interrupt = modify_once;
+	o.interrupt_arg = &w;
+	o.max_read = 4096;
+	o.depth = 1;
+	sigaction(SIGALRM, &(struct sigaction){ .sa_handler = on_alarm }, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	for (int i = 0; i < 1000 && !w.calls; i++)
+		rc = devio_source_read(e.ctx, s, e.mem, g, 2, &o);
+	setitimer(ITIMER_REAL, &off, NULL);
+	devio_source_close(s);
+	unlink(name);
+	env_close(&e);
+	if (!w.calls)
+		must_skip("no signal has interrupted a wait (valgrind delivers them between system calls)");
+	must(rc == -ESTALE && g[0].error == -ESTALE && g[1].error == -ESTALE, "%d, %d, %d", rc, g[0].error,
+	     g[1].error);
+}
+
+/* Files that have data but no size. */
+static void test_no_size(void **state)
+{
+	const char *name = "/proc/self/status";
+	struct devio_records_opts o = DEVIO_OPTS(o);
+	struct devio_source *s;
+
+	(void)state;
+	o.record_size = 1;
+	must_tell(devio_source_open_records(&name, 1, &o, &s), -EINVAL, "no size");
+	must_tell(devio_source_open_tar(&name, 1, &s), -EINVAL, "no size");
+	must_tell(devio_source_open_safetensors(name, &s), -EINVAL, "no size");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +391,9 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_interrupt),
 		cmocka_unit_test(test_records),
+		cmocka_unit_test(test_modified),
+		cmocka_unit_test(test_modified_meanwhile),
+		cmocka_unit_test(test_no_size),
 	};
 
 	return cmocka_run_group_tests_name("ranges", tests, NULL, NULL);
