@@ -12,7 +12,8 @@ unsigned int dv_fork_gen;
 _Atomic unsigned int dv_close_gen;
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static int fork_err;
-static _Atomic uint32_t last_id;
+static _Atomic uint64_t last_id;
+static _Atomic uint64_t retired[DV_ID_WINDOW]; /* by the ID modulo its size: the last one destroyed */
 
 static void on_fork(void)
 {
@@ -24,9 +25,19 @@ static void install_fork_handler(void)
 	fork_err = pthread_atfork(NULL, NULL, on_fork);
 }
 
-uint32_t dv_ctx_new_id(void)
+uint64_t dv_ctx_new_id(void)
 {
 	return atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+}
+
+void dv_ctx_retire_id(uint64_t id)
+{
+	atomic_store_explicit(&retired[id % DV_ID_WINDOW], id, memory_order_relaxed);
+}
+
+bool dv_ctx_id_retired(uint64_t id)
+{
+	return atomic_load_explicit(&retired[id % DV_ID_WINDOW], memory_order_relaxed) == id;
 }
 
 int dv_ctx_forked(const struct devio_ctx *ctx)

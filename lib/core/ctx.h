@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <devio/ctx.h>
 #include <devio/stat.h>
 
@@ -54,11 +55,14 @@ void dv_ctx_put(struct devio_ctx *ctx);
 /* -ECHILD with an error message if the object was opened before a fork(). */
 int dv_ctx_forked(const struct devio_ctx *ctx);
 
-/*
- * An ID for a file or a memory in caches. IDs repeat after 2^32 allocations, by
- * which time a cache of a few dozen entries no longer contains the old one.
- */
-uint32_t dv_ctx_new_id(void);
+/* An ID for a file, a stream or a memory in caches: never 0, and never used again. */
+uint64_t dv_ctx_new_id(void);
+
+/* Called when the object is destroyed. Caches drop what they keep for an ID for which dv_ctx_id_retired() is true. */
+void dv_ctx_retire_id(uint64_t id);
+/* Whether the object is known to be destroyed; only the last DV_ID_WINDOW destroyed objects are known for sure. */
+bool dv_ctx_id_retired(uint64_t id);
+#define DV_ID_WINDOW 65536
 
 /* Counts closed memories and files: caches that may refer to one are swept after it has changed. */
 extern _Atomic unsigned int dv_close_gen;

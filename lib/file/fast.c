@@ -31,10 +31,11 @@ find_plan(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint6
 	if (!f || !m)
 		return NULL;
 	pair = r->last;
-	if (pair->key != dv_pair_key(f->id, m)) {
-		pair = r->last = dv_pair_slot(r, f->id, m);
-		if (pair->key != dv_pair_key(f->id, m))
+	if (pair->end_id != f->id || pair->mem_id != m->id) {
+		pair = dv_pair_find(r->pairs, f->id, m->id);
+		if (!pair)
 			return NULL;
+		r->last = pair;
 	}
 	pl = &pair->file.plan[write];
 	if (pl->gen != dv_plan_gen(r) + kind ||

@@ -43,6 +43,7 @@ void dv_file_destroy(struct dv_endpoint *e)
 {
 	struct devio_file *f = (struct devio_file *)e;
 
+	dv_ctx_retire_id(f->id);
 	if (f->dfd >= 0)
 		close(f->dfd);
 	close(f->fd);

@@ -13,7 +13,7 @@
 
 struct devio_file {
 	struct dv_endpoint base;
-	uint64_t id;               /* dv_ctx_new_id() << 32: half of the key of its pairs */
+	uint64_t id;               /* dv_ctx_new_id() */
 	atomic_bool closed;        /* devio_file_close() was called: caches drop their references */
 	atomic_bool registered;    /* has been in a ring's registration cache */
 	int fd;                    /* for I/O through the page cache */

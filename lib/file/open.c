@@ -91,7 +91,7 @@ static int file_new(struct devio_ctx *ctx, int fd, int fl, const char *name, con
 	f->base.ops = &dv_file_endpoint_ops;
 	f->base.ctx = dv_ctx_get(ctx);
 	f->base.refs = 1;
-	f->id = (uint64_t)dv_ctx_new_id() << 32;
+	f->id = dv_ctx_new_id();
 	f->fd = fd;
 	f->dfd = -1;
 	f->access = fl & O_ACCMODE;

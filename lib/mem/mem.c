@@ -144,6 +144,7 @@ DEVIO_API int devio_mem_import_dmabuf(struct devio_ctx *ctx, int fd, uint64_t of
 
 void dv_mem_destroy(struct devio_mem *m)
 {
+	dv_ctx_retire_id(m->id);
 	if (m->dmabuf_fd >= 0)
 		close(m->dmabuf_fd);
 	m->ops->free(m);

@@ -166,8 +166,8 @@ void dv_path_refused(struct devio_ring *r, struct dv_op *op, const struct dv_pat
 
 void dv_path_worked(struct devio_ring *r, const struct dv_op *op)
 {
-	struct dv_pair *pair = dv_pair_slot(r, op->end_id, op->mem);
+	struct dv_pair *pair = dv_pair_find(r->pairs, op->end_id, op->mem->id);
 
-	if (pair->key == dv_pair_key(op->end_id, op->mem))
+	if (pair)
 		pair->refusals[op->path->id] = 0;
 }

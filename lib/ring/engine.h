@@ -19,6 +19,7 @@
 #include "ring/staging.h"
 
 struct dv_pair;
+struct dv_pairs;
 
 /* How a part moves its bytes; later modes are fallbacks for earlier ones. */
 enum dv_mode {
@@ -122,7 +123,7 @@ struct dv_op_sock {
 
 struct dv_op {
 	struct dv_endpoint *end;
-	uint64_t end_id;           /* of the file or stream: half of the key of its pairs */
+	uint64_t end_id;           /* of the file or stream: with op->mem->id the key of its pair */
 	struct devio_mem *mem;     /* of the first range; determines the path */
 	const struct dv_path *path;
 	struct dv_op *next;        /* in the list of free or waiting operations */
@@ -176,7 +177,7 @@ struct devio_ring {
 	unsigned int plan_gen;     /* plans of an older generation are invalid */
 	struct dv_use no_use;      /* dummy for plans without a registered buffer */
 	struct dv_pair *last;      /* the pair used last */
-	struct dv_pair *pairs;     /* DV_PAIRS, ring/pair.h */
+	struct dv_pairs *pairs;    /* ring/pair.h */
 	bool timer_armed;
 	bool owes_cancel;          /* the queue had no room for a cancellation */
 	bool closing;              /* abort connections instead of waiting for them */

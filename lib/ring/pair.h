@@ -6,7 +6,9 @@
 #include "core/outcome.h"
 #include "ring/engine.h"
 
-#define DV_PAIRS 64
+#define DV_PAIRS_FIRST 16
+#define DV_PAIR_CHUNKS 14
+#define DV_PAIRS_MAX (DV_PAIRS_FIRST << (DV_PAIR_CHUNKS - 1)) /* of a ring: 131072 */
 
 /* How the common kind of operation on a file and a memory is executed: lib/file/fast.c. */
 struct dv_plan {
@@ -34,7 +36,8 @@ struct dv_pair_file {
 };
 
 struct dv_pair {
-	uint64_t key;              /* dv_pair_key() */
+	uint64_t end_id, mem_id;   /* of the file or stream and of the memory; 0: a free pair */
+	struct dv_pair *next;      /* free pair */
 	uint16_t known, can;       /* bit: 1 << enum devio_path */
 	uint16_t refused;          /* refused by the kernel too often to try again */
 	uint8_t refusals[DEVIO_PATH_MAX]; /* consecutive operations refused by the kernel */
@@ -42,18 +45,51 @@ struct dv_pair {
 	struct dv_pair_file file;
 };
 
-/* id: of the file or stream, in the upper 32 bits. */
-static inline uint64_t dv_pair_key(uint64_t id, const struct devio_mem *m)
+struct dv_pair_slot {
+	uint64_t hash;
+	struct dv_pair *pair;      /* NULL: empty */
+};
+
+/*
+ * The pairs of a ring: a hash table with linear probing, at most half full. Pairs do not
+ * move; their number doubles when most of them belong to objects that are still open.
+ */
+struct dv_pairs {
+	struct dv_pair_slot *slot;
+	unsigned int shift;        /* a hash shifted by it is the slot's index */
+	unsigned int nr_chunks;
+	unsigned int phase;        /* of the eviction at the limit */
+	struct dv_pair *free;
+	struct dv_pair *chunk[DV_PAIR_CHUNKS]; /* twice as many pairs as all before it */
+	struct dv_pair scratch;    /* stands in if no other is available; its ids remain 0 */
+};
+
+static inline uint64_t dv_pair_hash(uint64_t end_id, uint64_t mem_id)
 {
-	return id | m->id;
+	return (end_id + mem_id * 0xd6e8feb86659fd93ULL) * 0x9e3779b97f4a7c15ULL;
 }
 
-static inline struct dv_pair *dv_pair_slot(struct devio_ring *r, uint64_t id, const struct devio_mem *m)
+/* NULL: not known yet, or evicted. */
+static inline struct dv_pair *dv_pair_find(const struct dv_pairs *ps, uint64_t end_id, uint64_t mem_id)
 {
-	return &r->pairs[((id >> 32) + m->id * 31) % DV_PAIRS];
+	uint64_t hash = dv_pair_hash(end_id, mem_id);
+	size_t mask = SIZE_MAX >> ps->shift;
+
+	for (size_t i = hash >> ps->shift; ps->slot[i].pair; i = (i + 1) & mask)
+		if (ps->slot[i].hash == hash && ps->slot[i].pair->end_id == end_id &&
+		    ps->slot[i].pair->mem_id == mem_id)
+			return ps->slot[i].pair;
+	return NULL;
 }
 
-/* The pair of op's endpoint and memory; cleared if the slot was in use for another pair. */
+/* NULL: out of memory. */
+struct dv_pairs *dv_pairs_new(void);
+void dv_pairs_free(struct dv_pairs *ps);
+
+/*
+ * The pair of op's endpoint and memory, created if it is not known; creating one may evict
+ * others. Never NULL: where nothing can be allocated or evicted, a pair that nobody finds again.
+ */
 struct dv_pair *dv_pair_get(struct devio_ring *r, const struct dv_op *op);
 
 #endif

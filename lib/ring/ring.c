@@ -71,10 +71,11 @@ static int ring_memory(struct devio_ring *r, const struct devio_ring_opts *o)
 	r->ops = calloc(r->nr_ops, sizeof(*r->ops));
 	r->parts = calloc(r->nr_parts + DV_TAG_MAX, sizeof(*r->parts));
 	r->done = calloc(done, sizeof(*r->done));
-	r->pairs = r->last = calloc(DV_PAIRS, sizeof(*r->pairs));
+	r->pairs = dv_pairs_new();
 	r->done_mask = done - 1;
 	if (!r->ops || !r->parts || !r->done || !r->pairs || dv_staging_init(&r->staging, o->staging, o->slot))
 		return dv_err(-ENOMEM, "ring: cannot allocate a ring with %u entries", o->entries);
+	r->last = &r->pairs->scratch;
 	link_free(r);
 	return 0;
 }
@@ -85,7 +86,7 @@ void dv_ring_free(struct devio_ring *r)
 	free(r->ops);
 	free(r->parts);
 	free(r->done);
-	free(r->pairs);
+	dv_pairs_free(r->pairs);
 	free(r);
 }
 

@@ -46,7 +46,7 @@ int dv_sock_new(struct devio_ctx *ctx, int fd, const struct devio_sock_opts *o, 
 	if (ctx->flags & DEVIO_CTX_DIRECT_ONLY)
 		s->opts.flags |= DEVIO_SOCK_DIRECT_ONLY;
 	for (int i = 0; i < 2; i++) {
-		s->stream[i].id = (uint64_t)dv_ctx_new_id() << 32;
+		s->stream[i].id = dv_ctx_new_id();
 		s->stream[i].tail = &s->stream[i].head;
 		s->stream[i].pending_tail = &s->stream[i].pending;
 	}

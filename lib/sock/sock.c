@@ -16,6 +16,8 @@ void dv_sock_destroy(struct dv_endpoint *e)
 {
 	struct devio_sock *s = (struct devio_sock *)e;
 
+	dv_ctx_retire_id(s->stream[0].id);
+	dv_ctx_retire_id(s->stream[1].id);
 	close(s->fd);
 	dv_rx_free(s->rx);
 	dv_tx_free(s->base.ctx, s->tx);

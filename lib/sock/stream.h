@@ -26,7 +26,7 @@ enum dv_step {
 #define DV_STREAM_PARTS 8
 
 struct dv_stream {
-	uint64_t id;                       /* dv_ctx_new_id() << 32: half of the key of its pairs */
+	uint64_t id;                       /* dv_ctx_new_id() */
 	atomic_bool claimed;               /* by a ring, or by a synchronous call without one */
 	_Atomic(struct devio_ring *) ring; /* the owner; all other fields are used by its thread only */
 	struct dv_op *head, **tail;        /* linked by op->sock.behind */

@@ -37,6 +37,11 @@ calls() { # mode, operations, system call
 	grep -c "$3(" "$tmp/log" || [ $? -eq 1 ]
 }
 
+all_calls() { # operations, files, memories
+	$hot strace -f -qq -o "$tmp/log" "$prog" auto "$tmp/data" "$@" >/dev/null 2>&1 || return 1
+	grep -c . "$tmp/log"
+}
+
 skip_all() {
 	echo "1..0 # SKIP $1"
 	exit 0
@@ -47,7 +52,7 @@ grep -q 'define DEVIO_SANITIZED 1' "$build/config.h" && skip_all "a build with s
 $hot "$prog" file-host "$tmp/data" $BATCH >/dev/null 2>"$tmp/err" ||
 	skip_all "no O_DIRECT or no io_uring here: $(head -n 1 "$tmp/err")"
 
-echo "1..12"
+echo "1..14"
 plain=
 if ! $hot "$prog" optimized; then
 	why="a build without optimization has more of them"
@@ -95,5 +100,20 @@ for mode in file-host auto file-buffered; do
 		else
 			result "not ok" "$mode: no futex ($a, then $b)"
 		fi
+	fi
+done
+
+# Many pairs of a file and a memory in turn: what one knows is not forgotten for the others, so that none asks the kernel
+# for more than its read. The file is in the page cache, where that question is one for each pair and 4 MiB.
+cat "$tmp/data" >/dev/null
+for pairs in "1000 1" "1 4096"; do
+	what="${pairs% *} files and ${pairs#* } memories in turn"
+	# shellcheck disable=SC2086 # two words
+	if ! command -v strace >/dev/null 2>&1 || ! a=$(all_calls $SHORT $pairs) || ! b=$(all_calls $LONG $pairs); then
+		result ok "$what" "SKIP strace is not installed or may not trace here"
+	elif [ $((b - a)) -eq $(((LONG - SHORT) / BATCH)) ]; then
+		result ok "$what: one system call a batch"
+	else
+		result "not ok" "$what: one system call a batch ($((b - a)) for $(((LONG - SHORT) / BATCH)) batches)"
 	fi
 done
