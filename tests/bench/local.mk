@@ -10,10 +10,10 @@ tests_bench_test_bench_parts_LDADD = tools/bench/libbench.la $(CMOCKA_LIBS)
 tests_bench_test_common_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_bench_test_common_LDADD = tools/common/libcommon.la lib/libdevio.la $(CMOCKA_LIBS)
 
-bench_scripts = tests/bench/bench.sh tests/bench/fio-tools.sh
+bench_scripts = tests/bench/bench.sh tests/bench/bench-fio.sh tests/bench/fio-tools.sh
 dist_check_SCRIPTS += $(bench_scripts)
 TESTS += $(bench_scripts)
-EXTRA_DIST += tests/bench/against-fio tests/bench/perf-table tests/bench/suite.fio
+EXTRA_DIST += tests/bench/bench.bash tests/bench/against-fio tests/bench/perf-table tests/bench/suite.fio
 
 if ENABLE_FUZZ
 noinst_PROGRAMS += tests/fuzz/fuzz_jobfile

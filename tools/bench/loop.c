@@ -386,7 +386,7 @@ void bench_measure_begin(struct bench_thread *t)
 
 void bench_loop(struct bench_thread *t)
 {
-	t->stop = false;
+	t->stop = tool_stop != 0;
 	t->filling = true;
 	t->now = clock_ns();
 	while (!t->stop || t->inflight) {

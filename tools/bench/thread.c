@@ -128,14 +128,15 @@ void bench_thread_free(struct bench_thread *t)
 	free(t->wanted);
 }
 
-/* Runtime of a direction: from the start of the measurement to its last completion. */
+/* Runtime of a direction, to its last completion; what ramp_time excludes is not a part of it. */
 static void add_runtime(struct bench_thread *t, uint64_t from)
 {
+	from = from > t->measured_from ? from : t->measured_from;
 	for (int d = 0; d < DIR_NR; d++) {
 		bool used = t->phase == PHASE_VERIFY ? d == DIR_READ :
 			    t->job->rw & (d == DIR_READ ? RW_READ : RW_WRITE);
 
-		if (used && t->measuring && t->now > from)
+		if (used && t->now > from)
 			t->res->dir[d].runtime += t->now - from;
 	}
 }
@@ -180,7 +181,7 @@ static void all_phases(struct bench_thread *t)
 		from = bench_now();
 		bench_loop(t);
 		end_fsync(t);
-		add_runtime(t, from > t->measured_from ? from : t->measured_from);
+		add_runtime(t, from);
 		verify_phase(t);
 		if (t->res->error || tool_stop || t->now >= t->end)
 			break;
@@ -257,6 +258,20 @@ static void prepare(struct bench_thread *t)
 	bench_cost_open(t);
 }
 
+/* A job that ends in its ramp_time reports that, as fio does. */
+static void measure(struct bench_thread *t)
+{
+	t->begin = t->now = bench_now();
+	t->end = t->job->runtime ? t->now + t->job->ramp + t->job->runtime : UINT64_MAX;
+	t->ramp_end = t->now + t->job->ramp;
+	bench_cost_get(t, &t->before);
+	if (!t->job->ramp)
+		bench_measure_begin(t);
+	all_phases(t);
+	end_cost(t);
+	t->res->elapsed = bench_now() - t->begin;
+}
+
 void *bench_thread_main(void *arg)
 {
 	struct bench_thread *t = arg;
@@ -266,15 +281,8 @@ void *bench_thread_main(void *arg)
 	prepare(t);
 	if (wait_for_go(t)) {
 		sleep_until(run->begin + t->job->start_delay);
-		t->begin = t->now = bench_now();
-		t->end = t->job->runtime ? t->now + t->job->ramp + t->job->runtime : UINT64_MAX;
-		t->ramp_end = t->now + t->job->ramp;
-		if (!t->job->ramp)
-			bench_measure_begin(t);
-		all_phases(t);
-		if (t->measuring)
-			end_cost(t);
-		t->res->elapsed = bench_now() - t->begin;
+		if (!tool_stop)
+			measure(t);
 	}
 	bench_cost_close(t);
 	t->engine->close(t);

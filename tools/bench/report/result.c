@@ -36,7 +36,7 @@ void bench_result_clear(struct bench_result *r)
 		__atomic_store_n(&s->n, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&s->bytes, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&s->lat_sum, 0, __ATOMIC_RELAXED);
-		s->issued = s->shorts = 0;
+		s->issued = s->shorts = s->runtime = 0;
 		hist_init(&s->slat, s->slat.keep);
 		hist_init(&s->clat, s->clat.keep);
 		hist_init(&s->lat, s->lat.keep);
