@@ -36,6 +36,36 @@ verdict "SIGINT in ramp_time: its I/Os have a runtime" "$bad"
 json "a job that ends in ramp_time has one, too" 'jobs[0]["read"]["total_ios"] == 64 and jobs[0]["read"]["runtime"] and jobs[0]["read"]["iops"]' \
 	"${read_src[@]}" --bs=64k --rate_iops=1000 --ramp_time=30
 
+# Reports and files
+# kept NAME STATUS PATTERN FILE ARGS: expect, and FILE is as it was
+kept() {
+	cp "$4" before
+	expect "$1" "$2" "$3" "${@:5}"
+	verdict "... and it is as it was" "$(cmp before "$4" 2>&1)"
+}
+taken='is a file of the jobs: the report would overwrite it'
+cp src data
+ln -s data link
+kept "--output over the data of a job" 2 "--output=data: $taken" data --name=a --filename=data --output=data
+kept "... by a symbolic link" 2 "--output=link: $taken" data --name=a --filename=data --output=link
+expect "... that the job creates" 2 "--output=a.0.0: $taken" --name=a --rw=write --size=64k --unlink --output=a.0.0
+cp src data_bw.1.log
+kept "a log over the data of a job" 2 "data_bw.1.log: $taken" data_bw.1.log --name=a --filename=data_bw.1.log --write_bw_log=data
+cp src data.svg
+kept "a plot over the data of a job" 2 "--plot=data.svg: $taken" data.svg --name=a --filename=data.svg --plot=data.svg
+printf '[a]\nfilename=src\n' >a.fio
+kept "--output over the job file" 2 "--output=a.fio: $taken" a.fio a.fio --output=a.fio
+echo old >report
+cp report old_bw.1.log
+kept "a missing file: the old report stays" 1 missing report --name=a --filename=missing --output=report
+kept "no memory: the old report stays" 1 cuda report "${read_src[@]}" --mem=cuda:99 --output=report
+kept "... of --tune" 1 cuda report "${read_src[@]}" --mem=cuda:99 --tune=10ms --output=report
+kept "... and the old log" 1 cuda old_bw.1.log "${read_src[@]}" --mem=cuda:99 --write_bw_log=old
+yes | head -c 100k >report
+bad=$(run 0 "${read_src[@]}" --output=report)
+verdict "a new report replaces the old one" "$bad$(grep -c '^y' report | grep -v '^0$'; head -n 1 report | grep -v '^r: '; grep -q 'READ: bw=' report || echo none)"
+rm -f data* link a.fio report old_bw.1.log
+
 json_verdicts
 cd / || exit 1
 done_testing

@@ -16,7 +16,8 @@
  *   compare.c   engines side by side
  *   tune.c      the search for block size and depth
  *   report/     result.c (sums over threads), live.c (the progress line), log.c (logs over time), text.c (numbers as
- *               fio writes them), normal.c json.c terse.c comparison.c (reports), plot.c (charts, by gnuplot)
+ *               fio writes them), normal.c json.c terse.c comparison.c (reports), output.c (their file),
+ *               plot.c (charts, by gnuplot)
  */
 #ifndef TOOLS_BENCH_H
 #define TOOLS_BENCH_H
@@ -26,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <devio.h>
 #include "common/opts.h"
 #include "common/tool.h"
@@ -199,6 +201,10 @@ void bench_jobs_free(struct bench_jobs *jobs);
 
 /* file.c: 0, or -1 with *err. Checks the files, creates missing ones, fills in regions and sizes. */
 int bench_files_prepare(struct bench_jobs *jobs, bool quiet, struct bench_err *err);
+/* Remembers a file as used. */
+int bench_files_note(const struct stat *st, struct bench_err *err);
+/* Refuses to write a report to a file that the jobs use; `what` is the option, such as "--output=". */
+int bench_files_spare(const char *what, const char *name, struct bench_err *err);
 void bench_files_unlink(const struct bench_jobs *jobs);
 
 /* the engines, engine/ */
@@ -233,6 +239,8 @@ struct bench_cmd {
 	int argc;
 	char **argv;
 	FILE *out;
+	const struct bench_jobs *announced;     /* printed when the first of them starts; NULL: none */
+	bool begun;                 /* the report replaces what was in the file */
 	bool done;                  /* --help and the like: nothing to run */
 };
 int bench_cli_parse(int argc, char **argv, struct bench_cmd *cmd, struct bench_jobs *jobs, struct bench_err *err);

@@ -184,8 +184,9 @@ static void evaluate(struct comparison *c)
 			c->variant[i].ratio = c->variant[i].bw_spread.median / c->variant[c->base].bw_spread.median;
 }
 
-static void report(const struct bench_cmd *cmd, const struct comparison *c, struct json_object *list, bool first)
+static void report(struct bench_cmd *cmd, const struct comparison *c, struct json_object *list, bool first)
 {
+	bench_output_begin(cmd);    /* none of the engines may have been able to run */
 	if (cmd->formats & (OUT_JSON | OUT_JSON_PLUS))
 		json_object_array_add(list, bench_compare_json(c));
 	if (cmd->formats & OUT_NORMAL)
@@ -195,7 +196,7 @@ static void report(const struct bench_cmd *cmd, const struct comparison *c, stru
 	fflush(cmd->out);
 }
 
-static int one_job(struct devio_ctx *ctx, const struct bench_cmd *cmd, const struct bench_job *job,
+static int one_job(struct devio_ctx *ctx, struct bench_cmd *cmd, const struct bench_job *job,
 		   struct bench_live *live, struct json_object *list, struct bench_err *err)
 {
 	static struct comparison c;
@@ -220,7 +221,7 @@ static int one_job(struct devio_ctx *ctx, const struct bench_cmd *cmd, const str
 	return rc;
 }
 
-int bench_compare(struct devio_ctx *ctx, const struct bench_cmd *cmd, const struct bench_jobs *jobs,
+int bench_compare(struct devio_ctx *ctx, struct bench_cmd *cmd, const struct bench_jobs *jobs,
 		  struct bench_live *live, struct bench_err *err)
 {
 	struct json_object *top = json_object_new_object(), *list = json_object_new_array();

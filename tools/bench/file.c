@@ -45,6 +45,42 @@ void bench_files_unlink(const struct bench_jobs *jobs)
 	created = NULL;
 }
 
+/* Files that the jobs use or were read from: a report must not take their place. */
+static struct used {
+	dev_t dev, rdev;
+	ino_t ino;
+	struct used *next;
+} *used;
+
+int bench_files_note(const struct stat *st, struct bench_err *err)
+{
+	struct used *u = bench_keep_bytes(sizeof(*u));
+
+	if (!u)
+		return bench_fail(err, TOOL_FAILED, "out of memory");
+	*u = (struct used){ st->st_dev, S_ISBLK(st->st_mode) ? st->st_rdev : 0, st->st_ino, used };
+	used = u;
+	return 0;
+}
+
+static bool is_used(const struct stat *st)
+{
+	for (struct used *u = used; u; u = u->next)
+		if ((u->dev == st->st_dev && u->ino == st->st_ino) ||
+		    (u->rdev && S_ISBLK(st->st_mode) && u->rdev == st->st_rdev))
+			return true;
+	return is_created(st);
+}
+
+int bench_files_spare(const char *what, const char *name, struct bench_err *err)
+{
+	struct stat st;
+
+	if (stat(name, &st) || !is_used(&st))
+		return 0;
+	return bench_fail(err, TOOL_USAGE, "%s%s: is a file of the jobs: the report would overwrite it", what, name);
+}
+
 static int remember_created(int fd, const struct bench_job *job, const char *name, struct bench_err *err)
 {
 	struct created *m = bench_keep_bytes(sizeof(*m));
@@ -213,7 +249,8 @@ static int prepare(const struct bench_job *job, struct bench_file *f, bool quiet
 	struct stat st;
 	bool exists;
 
-	if (check(job, f, &st, &exists, err) || region(job, f, exists, err))
+	if (check(job, f, &st, &exists, err) || region(job, f, exists, err) ||
+	    (exists && bench_files_note(&st, err)))
 		return -1;
 	if (!exists)
 		return create(job, f, need_of(job, f), quiet, err);

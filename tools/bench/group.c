@@ -108,7 +108,7 @@ static void watch(struct bench_run *run, struct bench_live *live)
 }
 
 /* Waits until all threads are ready and starts them; an error of one ends all. */
-static int begin(struct bench_run *run, unsigned int started, struct bench_err *err)
+static int begin(struct bench_run *run, unsigned int started, struct bench_live *live, struct bench_err *err)
 {
 	int rc = err->status ? -1 : 0;
 
@@ -116,6 +116,8 @@ static int begin(struct bench_run *run, unsigned int started, struct bench_err *
 	run->abort |= rc;
 	while (run->nr_ready < started)
 		pthread_cond_wait(&run->cond, &run->lock);
+	if (!run->abort)
+		bench_live_begin(live);
 	run->begin = bench_now();
 	run->go = true;
 	pthread_cond_broadcast(&run->cond);
@@ -188,7 +190,7 @@ int bench_group_run(struct devio_ctx *ctx, struct bench_job *const *job, unsigne
 		rc = start_threads(&run, err);
 		while (started < run.nr && run.thread[started].started)
 			started++;
-		if (begin(&run, started, err))
+		if (begin(&run, started, live, err))
 			rc = -1;
 		if (!rc)
 			watch(&run, live);

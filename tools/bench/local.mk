@@ -14,8 +14,8 @@ tools_bench_libbench_la_SOURCES += tools/bench/engine/host.c tools/bench/engine/
 	tools/bench/engine/lib.h tools/bench/engine/devio.c tools/bench/engine/uring.c tools/bench/engine/pread.c \
 	tools/bench/engine/net.c
 tools_bench_libbench_la_SOURCES += tools/bench/report/result.c tools/bench/report/live.c tools/bench/report/log.c \
-	tools/bench/report/text.c tools/bench/report/normal.c tools/bench/report/json.c tools/bench/report/terse.c \
-	tools/bench/report/comparison.c tools/bench/report/plot.c
+	tools/bench/report/text.c tools/bench/report/normal.c tools/bench/report/output.c tools/bench/report/json.c tools/bench/report/terse.c \
+	tools/bench/report/comparison.c tools/bench/report/output.c tools/bench/report/plot.c
 
 bin_PROGRAMS += tools/devio-bench
 tools_devio_bench_CFLAGS = $(AM_CFLAGS) -pthread

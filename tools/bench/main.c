@@ -12,41 +12,6 @@ static void on_signal(int sig)
 	tool_stop = sig;
 }
 
-static int open_output(struct bench_cmd *cmd, struct bench_err *err)
-{
-	cmd->out = stdout;
-	if (!cmd->output)
-		return 0;
-	cmd->out = fopen(cmd->output, "we");
-	return cmd->out ? 0 : bench_fail(err, TOOL_FAILED, "--output=%s: %s", cmd->output, strerror(errno));
-}
-
-static int close_output(struct bench_cmd *cmd, struct bench_err *err)
-{
-	bool bad = fflush(cmd->out) || ferror(cmd->out);
-
-	if (cmd->out != stdout)
-		bad |= fclose(cmd->out) != 0;
-	return bad ? bench_fail(err, TOOL_FAILED, "cannot write the report: %s", strerror(errno)) : 0;
-}
-
-static void announce(const struct bench_cmd *cmd, const struct bench_jobs *jobs)
-{
-	uint64_t threads = 0;
-	char text[BENCH_JOB_TEXT];
-
-	if (!(cmd->formats & OUT_NORMAL))
-		return;
-	for (unsigned int i = 0; i < jobs->nr; i++) {
-		bench_text_job(&jobs->job[i], text, sizeof(text));
-		fprintf(cmd->out, "%s\n%s", text, jobs->job[i].numjobs > 1 ? "...\n" : "");
-		threads += jobs->job[i].numjobs;
-	}
-	fprintf(cmd->out, "devio-bench-%s\nStarting %llu thread%s\n", devio_version(), (unsigned long long)threads,
-		threads == 1 ? "" : "s");
-	fflush(cmd->out);
-}
-
 static int report(const struct bench_cmd *cmd, const struct bench_jobs *jobs, const struct bench_results *results,
 		  struct bench_err *err)
 {
@@ -67,7 +32,7 @@ static int run_jobs(struct devio_ctx *ctx, struct bench_cmd *cmd, struct bench_j
 	struct bench_results results = { 0 };
 	int rc;
 
-	announce(cmd, jobs);
+	cmd->announced = jobs;
 	rc = bench_run_all(ctx, jobs, live, &results, err);
 	/* What was measured before the failure is reported, too. */
 	if (results.nr && report(cmd, jobs, &results, err))
@@ -113,14 +78,17 @@ static int run(struct bench_cmd *cmd, struct bench_jobs *jobs, struct bench_err 
 {
 	int rc = check_mode(cmd, jobs, err);
 
-	if (rc || open_output(cmd, err))
-		return -1;
+	if (rc)
+		return rc;
 	rc = bench_files_prepare(jobs, !(cmd->formats & OUT_NORMAL), err);
 	if (!rc)
+		rc = bench_output_open(cmd, err);
+	if (!rc) {
 		rc = do_mode(cmd, jobs, err);
+		if (bench_output_close(cmd, err))
+			rc = -1;
+	}
 	bench_files_unlink(jobs);
-	if (close_output(cmd, err))
-		rc = -1;
 	return rc;
 }
 

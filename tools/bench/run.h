@@ -203,9 +203,10 @@ void bench_result_why(const struct bench_result *r, unsigned int path, char *buf
 int bench_result_status(const struct bench_results *results);       /* exit status */
 
 /* report/live.c: called by the thread that waits for the others; poll returns when the next poll is due */
-struct bench_live *bench_live_new(const struct bench_cmd *cmd, struct bench_err *err);
+struct bench_live *bench_live_new(struct bench_cmd *cmd, struct bench_err *err);
 void bench_live_free(struct bench_live *live);
 int bench_live_open(struct bench_live *live, struct bench_job *const *job, unsigned int nr, struct bench_err *err);
+void bench_live_begin(struct bench_live *live);     /* all threads are ready */
 uint64_t bench_live_poll(struct bench_live *live, struct bench_run *run, bool last);
 struct bench_sample {
 	double s, bw[DIR_NR], iops[DIR_NR], lat_us;
@@ -215,6 +216,7 @@ const struct bench_sample *bench_live_samples(const struct bench_live *live, uns
 /* report/log.c: write_bw_log, write_iops_log, write_lat_log */
 struct bench_logs;
 int bench_logs_open(struct bench_logs **logs, struct bench_job *const *job, unsigned int nr, struct bench_err *err);
+void bench_logs_begin(struct bench_logs *logs);
 uint64_t bench_logs_poll(struct bench_logs *logs, const struct bench_run *run, bool last);
 void bench_logs_close(struct bench_logs *logs);
 
@@ -225,6 +227,14 @@ const char *bench_text_bytes(double n, bool binary, char *buf);     /* 123MiB, 1
 const char *bench_text_clock(uint64_t ns, char *buf);               /* 01m:05s */
 #define BENCH_JOB_TEXT 600
 void bench_text_job(const struct bench_job *job, char *buf, size_t size);  /* one line, of BENCH_JOB_TEXT bytes */
+
+/* report/output.c */
+/* Opens or creates a file for a report, and leaves what is in it to bench_output_empty(). NULL with *err. */
+FILE *bench_output_file(const char *what, const char *name, struct bench_err *err);
+void bench_output_empty(FILE *f);
+int bench_output_open(struct bench_cmd *cmd, struct bench_err *err);
+void bench_output_begin(struct bench_cmd *cmd);                     /* the threads are ready; more calls do nothing */
+int bench_output_close(struct bench_cmd *cmd, struct bench_err *err);
 
 /* reports */
 void bench_normal(FILE *out, const struct bench_results *results);
@@ -238,7 +248,7 @@ void bench_ranges(const struct bench_result *r, double *share);
 void bench_shares(const uint64_t *step, double *share);
 
 /* modes */
-int bench_compare(struct devio_ctx *ctx, const struct bench_cmd *cmd, const struct bench_jobs *jobs,
+int bench_compare(struct devio_ctx *ctx, struct bench_cmd *cmd, const struct bench_jobs *jobs,
 		  struct bench_live *live, struct bench_err *err);
 int bench_tune(struct devio_ctx *ctx, const struct bench_cmd *cmd, const struct bench_jobs *jobs,
 	       struct bench_live *live, struct bench_err *err);

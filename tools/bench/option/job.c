@@ -168,6 +168,7 @@ static char *read_all(FILE *f, size_t *len)
 int bench_job_file(struct bench_jobs *jobs, const char *name, const char *section, struct bench_err *err)
 {
 	FILE *f = strcmp(name, "-") ? fopen(name, "re") : stdin;
+	struct stat st;
 	size_t len = 0;
 	char *text;
 	int rc;
@@ -175,7 +176,9 @@ int bench_job_file(struct bench_jobs *jobs, const char *name, const char *sectio
 	if (!f)
 		return bench_fail(err, TOOL_FAILED, "%s: %s", name, strerror(errno));
 	text = read_all(f, &len);
-	if (!text)
+	if (!fstat(fileno(f), &st) && S_ISREG(st.st_mode) && bench_files_note(&st, err))
+		rc = -1;
+	else if (!text)
 		rc = bench_fail(err, TOOL_FAILED, "%s: %s", name, strerror(errno));
 	else if (memchr(text, 0, len))
 		rc = bench_fail(err, TOOL_USAGE, "%s: not a text file", name);

@@ -15,7 +15,7 @@ struct sum {
 };
 
 struct bench_live {
-	const struct bench_cmd *cmd;
+	struct bench_cmd *cmd;
 	struct bench_logs *logs;
 	bool line, shown, plot;
 	uint64_t next_line, next_sample, last_line, last_sample, started, per_sample;
@@ -25,7 +25,7 @@ struct bench_live {
 	struct bench_sample open;           /* a point that is not complete yet */
 };
 
-struct bench_live *bench_live_new(const struct bench_cmd *cmd, struct bench_err *err)
+struct bench_live *bench_live_new(struct bench_cmd *cmd, struct bench_err *err)
 {
 	struct bench_live *l = calloc(1, sizeof(*l));
 
@@ -55,6 +55,12 @@ int bench_live_open(struct bench_live *l, struct bench_job *const *job, unsigned
 {
 	l->next_line = l->next_sample = 0;
 	return bench_logs_open(&l->logs, job, nr, err);
+}
+
+void bench_live_begin(struct bench_live *l)
+{
+	bench_logs_begin(l->logs);
+	bench_output_begin(l->cmd);
 }
 
 const struct bench_sample *bench_live_samples(const struct bench_live *l, unsigned int *nr)

@@ -4,7 +4,6 @@
  * form of fio (ms, value, direction, block size, offset), written during the run.
  */
 #include "config.h"
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "bench/run.h"
@@ -37,9 +36,9 @@ static int open_one(const struct bench_job *job, struct log *log, unsigned int n
 		if (!prefix(job, k))
 			continue;
 		snprintf(path, sizeof(path), "%s_%s.%u.log", prefix(job, k), names[k], number);
-		log->file[k] = fopen(path, "we");
+		log->file[k] = bench_output_file("", path, err);
 		if (!log->file[k])
-			return bench_fail(err, TOOL_FAILED, "%s: %s", path, strerror(errno));
+			return -1;
 	}
 	return 0;
 }
@@ -80,6 +79,14 @@ int bench_logs_open(struct bench_logs **logs, struct bench_job *const *job, unsi
 			if (open_one(job[j], &l->log[n], before + n + 1, err))
 				return -1;
 	return 0;
+}
+
+void bench_logs_begin(struct bench_logs *logs)
+{
+	for (unsigned int i = 0; i < logs->nr; i++)
+		for (int k = 0; k < LOG_NR; k++)
+			if (logs->log[i].file[k])
+				bench_output_empty(logs->log[i].file[k]);
 }
 
 static void put(FILE *f, uint64_t ms, uint64_t value, int dir)
