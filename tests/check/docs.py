@@ -248,7 +248,7 @@ def run_man(page):
            "" if programs and programs == {name for _, name in builds}
            else f"programs: {programs or 'none'}; compiled: {[name for _, name in builds] or 'none'}")
     for build, name in builds:
-        rc, out = shell("c++ -x c++ -fsyntax-only" + re.sub(r" -o \S+", "", build[2:]), cwd)
+        rc, out = shell("c++ -x c++ -fsyntax-only" + re.sub(r" -o \S+| --libs", "", build[2:]), cwd)
         report(f"{page.name}: {name} is C++ as well{' # SKIP no C++ compiler' if rc == 77 else ''}",
                "" if rc in (0, 77) else out)
     for line, text in sessions:
