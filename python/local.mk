@@ -8,6 +8,7 @@ python_core = $(python_common) python/src/core.c python/src/core.h python/src/co
 	python/src/completion.c python/src/file.c python/src/ring.c
 python_load = $(python_common) python/src/load.c python/src/load.h python/src/dtype.c python/src/tensor.c \
 	python/src/buffer.c python/src/dlpack.c python/src/dlpack.h python/src/borrow.c python/src/fetch.c \
+	python/src/plan.c \
 	python/src/source.c python/src/loader.c python/src/batch.c python/src/stack.c python/src/item.c
 if HAVE_PYTHON
 deviopydir = $(pyexecdir)/devio

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from . import _core, _load
 from ._core import FormatError
-from ._load import DTYPES, Field, Source, Tensor, from_dlpack
+from ._load import DTYPES, Source, Tensor, from_dlpack
 
 __all__ = ["FormatError", "Loaded", "load", "save"]
 BLOCK = 4096               # file and memory agree on this, so that reads can go directly
@@ -33,43 +33,6 @@ class Loaded(Dict[str, Tensor]):
 def _size(dtype: str) -> int:
     """Bytes of an element; packed and unknown ones are bytes."""
     return max(DTYPES.get(dtype, (8,))[0] // 8, 1)
-
-
-class _Layout:
-    """Where each tensor goes: file and memory have the same offset in a block, so that reads go directly; but a
-    tensor whose elements would be misaligned goes to a place of its own, and is copied there."""
-
-    def __init__(self, fields: List[Field]) -> None:
-        self.places: List[int] = []
-        self.ranges: List[Tuple[int, int, int, int]] = []
-        self.misaligned: List[int] = []
-        at = 0
-        for i, f in enumerate(fields):
-            self.places.append(0)
-            if not f.length:
-                continue
-            if f.offset % _size(f.dtype):
-                self.misaligned.append(i)
-                continue
-            at += (f.offset - at) % BLOCK
-            self.places[i] = at
-            self._add(f, at)
-            at += f.length
-        for i in self.misaligned:
-            f = fields[i]
-            at += -at % 64
-            self.places[i] = at
-            self.ranges.append((f.file, f.offset, f.length, at))
-            at += f.length
-        self.size = at
-
-    def _add(self, f: Field, at: int) -> None:
-        if self.ranges:
-            last, off, n, to = self.ranges[-1]
-            if last == f.file and off + n == f.offset and to + n == at:
-                self.ranges[-1] = (last, off, n + f.length, to)
-                return
-        self.ranges.append((f.file, f.offset, f.length, at))
 
 
 def _cached(path: str, offset: int, length: int) -> bool:
@@ -96,16 +59,6 @@ def _memory(device: str, size: int, parts: Dict[str, Tuple[int, int]], context: 
     return _load.host_memory(size, not all(_cached(path, *part) for path, part in parts.items()), context)
 
 
-def _parts(fields: List[Field]) -> Dict[str, Tuple[int, int]]:
-    """Of each file: from where on, and how much."""
-    out: Dict[str, Tuple[int, int]] = {}
-    for f in fields:
-        if f.length:
-            begin, length = out.get(f.path, (f.offset, 0))
-            out[f.path] = (begin, max(length, f.offset + f.length - begin))
-    return out
-
-
 def load(file: Any, device: Any = "host", *, path: str = "auto", direct_only: bool = False,
          context: Optional[_core.Context] = None) -> Loaded:
     """Loads every tensor of a safetensors file, or of the files of an index (*.json), into `device`.
@@ -116,21 +69,18 @@ def load(file: Any, device: Any = "host", *, path: str = "auto", direct_only: bo
     """
     context = context or _core.default()
     source = Source.safetensors(file)
-    fields = [source.field(i) for i in range(len(source))]
-    layout = _Layout(fields)
-    if layout.misaligned and (direct_only or path in _DIRECT):
-        f = fields[layout.misaligned[0]]
+    plan, size, misaligned = _load.plan(source)
+    if misaligned >= 0 and (direct_only or path in _DIRECT):
+        f = source.field(misaligned)
         raise _core.Error(errno.EOPNOTSUPP,
     f"load {f.path}: tensor {f.key!r} begins at byte {f.offset}, which is no multiple of the "
     f"size of its {f.dtype}: it has to be copied, and path= or direct_only= excludes that")
     out = Loaded()
-    memory = _memory(_core._spec(device), layout.size, _parts(fields), context) if layout.size else None
+    memory = _memory(_core._spec(device), size, _load.plan_parts(plan), context) if size else None
     if memory is not None:
-        out.paths, out.reasons, out.copied = _load.read_ranges(
-    context, source, memory, layout.ranges, path, direct_only, _GAP)
+        out.paths, out.reasons, out.copied = _load.read_plan(context, source, memory, plan, path, direct_only, _GAP)
     out.metadata = source.metadata
-    for f, place in zip(fields, layout.places):
-        out[f.key] = _load.tensor_of(memory, place, f.shape, f.dtype, f.length)    # an empty one is on the device, too
+    _load.plan_tensors(plan, memory, out)
     return out
 
 

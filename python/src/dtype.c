@@ -57,7 +57,10 @@ int dp_dtype_add(PyObject *module)
 		if (devio_dtype_get(nr, &table[nr].d))
 			break;
 		fill(&table[nr]);
-		rc = add_row(dict, &table[nr]);
+		table[nr].text = PyUnicode_InternFromString(table[nr].d.name);
+		rc = table[nr].text ? 0 : -1;
+		if (!rc)
+			rc = add_row(dict, &table[nr]);
 	}
 	if (!rc)
 		rc = PyModule_AddObjectRef(module, "DTYPES", dict);

@@ -174,27 +174,6 @@ static int interrupted(void *arg)
 	return rc;
 }
 
-/* [(file, off, len, mem_off), ...] */
-static struct devio_load_range *ranges_of(PyObject *list, Py_ssize_t nr)
-{
-	struct devio_load_range *out = PyMem_Calloc((size_t)nr + 1, sizeof(*out));
-
-	if (!out)
-		PyErr_NoMemory();
-	for (Py_ssize_t i = 0; out && i < nr; i++) {
-		PyObject *row = PyList_GetItem(list, i);
-		unsigned long long off, len, mem_off;
-		unsigned int file;
-
-		if (!PyTuple_Check(row) || !PyArg_ParseTuple(row, "IKKK", &file, &off, &len, &mem_off)) {
-			PyMem_Free(out);
-			return NULL;
-		}
-		out[i] = (struct devio_load_range){ .off = off, .len = len, .mem_off = mem_off, .file = file };
-	}
-	return out;
-}
-
 struct sum {
 	uint64_t paths[DEVIO_PATH_MAX], copied;
 };
@@ -243,8 +222,8 @@ static int read_all(struct devio_ctx *ctx, struct dp_source *s, struct dp_memory
 
 PyObject *dp_fetch_read(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-	static char *words[] = { "context", "source", "memory", "ranges", "path", "direct_only", "merge_gap", NULL };
-	PyObject *context, *source, *memory, *list, *path = NULL, *out = NULL;
+	static char *words[] = { "context", "source", "memory", "plan", "path", "direct_only", "merge_gap", NULL };
+	PyObject *context, *source, *memory, *plan, *path = NULL;
 	struct devio_read_opts o = DEVIO_OPTS(o);
 	struct devio_load_range *ranges;
 	struct sum sum = { 0 };
@@ -252,16 +231,15 @@ PyObject *dp_fetch_read(PyObject *module, PyObject *args, PyObject *kwargs)
 	Py_ssize_t nr;
 
 	(void)module;
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO!|OpI:read_ranges", words, &context, &source, &memory,
-					 &PyList_Type, &list, &path, &direct_only, &o.merge_gap) ||
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO|OpI:read_plan", words, &context, &source, &memory,
+					 &plan, &path, &direct_only, &o.merge_gap) ||
 	    dp_is(context, dp_context_type, "context") || dp_is(source, dp_source_type, "source") ||
 	    dp_is(memory, dp_memory_type, "memory") || dp_path(path, &o.path))
 		return NULL;
 	o.flags = direct_only ? DEVIO_FILE_DIRECT_ONLY : 0;
 	o.path_bytes = sum.paths;
 	o.copied = &sum.copied;
-	nr = PyList_Size(list);
-	ranges = ranges_of(list, nr);
+	ranges = dp_plan_ranges(plan, &nr);
 	if (!ranges)
 		return NULL;
 	if (dp_use((struct dp_handle *)context)) {
@@ -275,7 +253,5 @@ PyObject *dp_fetch_read(PyObject *module, PyObject *args, PyObject *kwargs)
 		}
 		dp_unuse((struct dp_handle *)context);
 	}
-	out = rc ? dp_raise(rc) : outcome(&sum, ranges, nr);
-	PyMem_Free(ranges);
-	return out;
+	return rc ? dp_raise(rc) : outcome(&sum, ranges, nr);
 }

@@ -16,9 +16,11 @@ static PyMethodDef methods[] = {
 	  "To read into it, or with writable=False only to write from it. The application's own work on it must have "
 	  "ended. "
 	  "Raises ValueError (not contiguous, read-only, unknown dtype), TypeError, Error." },
-	{ "read_ranges", DP_CALL(dp_fetch_read), DP_WORDS, NULL },
+	{ "plan", dp_plan_new, METH_O, NULL },
+	{ "plan_parts", dp_plan_parts, METH_O, NULL },
+	{ "plan_tensors", dp_plan_tensors, METH_VARARGS, NULL },
+	{ "read_plan", DP_CALL(dp_fetch_read), DP_WORDS, NULL },
 	{ "host_memory", DP_CALL(dp_fetch_memory), DP_WORDS, NULL },
-	{ "tensor_of", dp_tensor_of, METH_VARARGS, NULL },
 	{ "views", views, METH_NOARGS, "views()\n--\n\nViews of tensors that consumers have now: for tests." },
 	{ 0 },
 };

@@ -11,6 +11,7 @@ struct dp_dtype {
 	struct devio_dtype d;
 	char format[4];      /* struct module; "" if it has none */
 	char typestr[8];     /* __cuda_array_interface__; "" if it has none */
+	PyObject *text;      /* its name */
 };
 
 int dp_dtype_add(PyObject *module);
@@ -78,9 +79,8 @@ int dp_buffer_get(PyObject *self, Py_buffer *view, int flags);
 void dp_buffer_release(PyObject *self, Py_buffer *view);
 PyObject *dp_buffer_cuda(PyObject *self, void *unused);
 
-/* A capsule that is a view for as long as it lives; a tensor of what a file says, whatever its dtype. */
+/* A capsule that is a view for as long as it lives. */
 PyObject *dp_tensor_hold(PyObject *self, PyObject *unused);
-PyObject *dp_tensor_of(PyObject *module, PyObject *args);
 
 /* Views that consumers have now. */
 extern Py_ssize_t dp_views;
@@ -159,7 +159,17 @@ PyObject *dp_item_info(struct dp_batch *b, const struct devio_item *i);
 /* An element is misaligned: 0 if it may be copied, or -1 with an exception that says that it may not. */
 int dp_item_may_copy(const struct dp_batch *b, const char *what);
 
-/* read_ranges(), host_memory(): fetch.c. */
+/*
+ * plan.c: plan() gives (a capsule, bytes of memory, number of the first item that would be
+ * misaligned or -1); plan_parts() what of each file is read; plan_tensors() fills a dict.
+ */
+PyObject *dp_plan_new(PyObject *module, PyObject *source);
+PyObject *dp_plan_parts(PyObject *module, PyObject *capsule);
+PyObject *dp_plan_tensors(PyObject *module, PyObject *args);
+/* Its reads. NULL with an exception. */
+struct devio_load_range *dp_plan_ranges(PyObject *capsule, Py_ssize_t *nr);
+
+/* read_plan(), host_memory(): fetch.c. */
 PyObject *dp_fetch_read(PyObject *module, PyObject *args, PyObject *kwargs);
 PyObject *dp_fetch_memory(PyObject *module, PyObject *args, PyObject *kwargs);
 

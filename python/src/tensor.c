@@ -64,7 +64,7 @@ static PyObject *new_of(PyTypeObject *type, const struct dp_tensor_init *init)
 	if (t->owner && Py_IS_TYPE(t->owner, dp_batch_type))
 		((struct dp_batch *)t->owner)->tensors++;
 	t->dtype = init->dtype;
-	t->name = dp_text(init->dtype ? init->dtype->d.name : init->name);
+	t->name = init->dtype ? Py_NewRef(init->dtype->text) : dp_text(init->name);
 	t->offset = init->offset;
 	t->ndim = init->ndim;
 	t->readonly = init->readonly || (init->memory && init->memory->readonly);
@@ -207,28 +207,6 @@ PyObject *dp_tensor_hold(PyObject *self, PyObject *unused)
 		Py_INCREF(self);
 	else
 		dp_tensor_unpin(t);
-	return out;
-}
-
-PyObject *dp_tensor_of(PyObject *module, PyObject *args)
-{
-	PyObject *memory, *shape, *out = NULL;
-	struct dp_tensor_init i = { 0 };
-	unsigned long long off, nbytes;
-	int64_t *sides;
-
-	(void)module;
-	if (!PyArg_ParseTuple(args, "OKOsK:tensor_of", &memory, &off, &shape, &i.name, &nbytes) ||
-	    (memory != Py_None && dp_is(memory, dp_memory_type, "memory")))
-		return NULL;
-	i.memory = memory == Py_None ? NULL : (struct dp_memory *)memory;
-	i.dtype = dp_dtype_find(i.name);
-	i.offset = off;
-	i.nbytes = nbytes;
-	i.shape = sides = dp_tensor_sides(shape, "shape", &i.ndim);
-	if (sides)
-		out = new_of(dp_tensor_type, &i);
-	PyMem_Free(sides);
 	return out;
 }
 
