@@ -77,6 +77,7 @@ for port in 65536 70000 99999999999999999999; do
 	expect_of "port $port" 2 "port $port: not from 0 to 65535" devio-serve . $port
 	expect_of "port $port" 2 "port $port: not from 0 to 65535" devio-nc localhost $port
 done
+: >err                  # of the port before, until the process in the background opens it
 "$bin/devio-serve" . 0 2>err & pid=$!
 for ((i = 0; i < 500; i++)); do
 	grep -q ' port ' err && break
@@ -85,6 +86,42 @@ done
 kill $pid
 wait $pid; rc=$?
 verdict "port 0 is a free one" "$([[ $rc = 0 ]] || echo "exit status $rc"; grep -qE "^devio-serve: serving \. at 127\.0\.0\.1 port [1-9][0-9]*\$" err || cat err)"
+
+# With a standard descriptor closed, a file or a connection would get its number, and the report with it.
+bad=$("$bin/devio-cp" --mem=host src dst 2>err >&-; rc=$?
+	[[ $rc = 1 ]] && grep -q 'cannot write to standard output' err || echo "exit status $rc: $(cat err)"; cmp src dst 2>&1)
+verdict "standard output closed: devio-cp reports to no file" "$bad"
+bad=$("$bin/devio-bench" --mem=host --name=w --filename=w --rw=write --bs=4k --size=64k --verify_pattern=0x01 2>err >&-; rc=$?
+	[[ $rc = 1 ]] && grep -q 'cannot write the report' err || echo "exit status $rc: $(cat err)"
+	tr -d '\1' <w | wc -c | grep -v '^0$')
+verdict "... nor devio-bench" "$bad"
+bad=$("$bin/devio-probe" --try --size=64k --mem=host . 2>err >&-; rc=$?
+	[[ $rc = 1 ]] && grep -q 'cannot write to standard output' err || echo "exit status $rc: $(cat err)")
+verdict "... nor devio-probe" "$bad"
+: >err
+"$bin/devio-nc" -l --mem=host -i src 127.0.0.1 0 >nc.out 2>err & pid=$!
+for ((i = 0; i < 500; i++)); do
+	port=$(sed -n 's/.*listening on .* port //p' err)
+	[[ -z $port ]] || break
+	sleep 0.02
+done
+timeout 30 "$bin/devio-nc" --mem=host 127.0.0.1 "${port:-1}" </dev/null 2>nc.err >&-; rc=$?
+verdict "... and devio-nc sends nothing back" "$([[ $rc = 1 ]] && grep -q 'standard output: Bad file descriptor' nc.err || echo "exit status $rc: $(cat nc.err)")"
+kill $pid 2>/dev/null
+wait $pid
+for name in "devio-serve --verbose . 0" "devio-nicd --socket=$tmp/sock lo"; do
+	# shellcheck disable=SC2086  # words
+	"$bin/"$name <&- >&- 2>&- & pid=$!
+	bad=none
+	for ((i = 0; i < 500; i++)); do
+		bad=$(for fd in 0 1 2; do readlink /proc/$pid/fd/$fd | grep -vx /dev/null; done; [[ -e /proc/$pid/fd/3 ]] || echo "not started")
+		[[ -n $bad ]] || break
+		sleep 0.02
+	done
+	kill $pid
+	wait $pid
+	verdict "all closed: ${name%% *} opens them" "$bad"
+done
 
 # keys WHAT ARGS: the top of its JSON
 bench=(devio-bench --mem=host --name=r --filename=src --bs=4k --output-format=json)

@@ -101,7 +101,7 @@ int main(int argc, char **argv)
 	static struct bench_err err;
 	int rc;
 
-	tool_name = "devio-bench";
+	tool_begin("devio-bench");
 	bench_job_init(&jobs.global);
 	rc = bench_cli_parse(argc, argv, &cmd, &jobs, &err);
 	if (!rc && !cmd.done && !cmd.parse_only) {

@@ -2,6 +2,7 @@
 /* What every tool needs: its name, exit statuses, messages, clocks, signals. */
 #include "config.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,6 +72,23 @@ int tool_open_ctx(struct devio_ctx **ctx)
 		o.log = log_message;
 	o.log_level = DEVIO_LOG_INFO;
 	return devio_ctx_open(&o, ctx);
+}
+
+/* Without the access that it is for: who reads or writes it gets EBADF, as on a closed descriptor. */
+static bool open_missing(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0 || open("/dev/null", fd ? O_RDONLY : O_WRONLY) == fd;
+}
+
+void tool_begin(const char *name)
+{
+	tool_name = name;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (!open_missing(fd)) {
+			tool_msg("file descriptor %d is closed, and /dev/null cannot be opened for it: %s", fd,
+				 strerror(errno));
+			_exit(TOOL_FAILED);
+		}
 }
 
 double tool_now(void)

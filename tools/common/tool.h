@@ -13,9 +13,15 @@
 /* Exit status of all tools; a signal ends a tool by that signal. */
 enum tool_status { TOOL_OK, TOOL_FAILED, TOOL_USAGE, TOOL_DIFFERS, TOOL_NO_PATH };
 
-/* For messages; main() sets them before anything else. */
+/* For messages. */
 extern const char *tool_name;
 extern bool tool_verbose;
+
+/*
+ * main() calls it before anything else: sets tool_name, and opens standard input, output and error where they are
+ * closed, so that no file or connection gets the number of one of them. Ends the process if that is not possible.
+ */
+void tool_begin(const char *name);
 
 /* The first failure: its exit status and a sentence, "" if there is none. */
 struct tool_error {

@@ -183,7 +183,7 @@ int main(int argc, char **argv)
 	struct cp_job job = { .o = { .block = 4u << 20, .depth = 16 },
 			      .src = { .fd = -1, .out = OUTFILE_NONE }, .dst = { .fd = -1, .out = OUTFILE_NONE } };
 
-	tool_name = "devio-cp";
+	tool_begin("devio-cp");
 	args_parse(&argp, argc, argv, &job.o);
 	job.progress.on = job.o.report.progress ? job.o.report.progress > 0 : isatty(STDERR_FILENO);
 	tool_catch_signals(NULL);

@@ -279,7 +279,7 @@ int main(int argc, char **argv)
 
 	job = (struct nc_job){ .o = { .block = 1u << 20, .depth = 8, .flows = 1, .area = 16u << 20 },
 			       .dst = OUTFILE_NONE };
-	tool_name = "devio-nc";
+	tool_begin("devio-nc");
 	args_parse(&argp, argc, argv, &job.o);
 	job.progress.on = job.o.report.progress ? job.o.report.progress > 0 :
 			  isatty(STDERR_FILENO) && !(job.o.in && job.o.out);

@@ -207,7 +207,7 @@ int main(int argc, char **argv)
 	};
 	int rc;
 
-	tool_name = "devio-nicd";
+	tool_begin("devio-nicd");
 	args_parse(&argp, argc, argv, &d);
 	tool_block_signals(SIGCHLD, &d.open);
 	if (check_interfaces(&d) || open_socket(&d))

@@ -175,7 +175,7 @@ int main(int argc, char **argv)
 	struct serve s = { .mem_spec = "host", .connections = 64, .timeout = 300, .dir_fd = -1 };
 	sigset_t open;
 
-	tool_name = "devio-serve";
+	tool_begin("devio-serve");
 	args_parse(&argp, argc, argv, &s);
 	tool_block_signals(0, &open);
 	raise_limit();
