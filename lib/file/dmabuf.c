@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * file-dmabuf: READ_FIXED and WRITE_FIXED on the memory's dma-buf, registered as a fixed
- * buffer of the ring (Linux 7.4, or 7.3 with the patches in kernel/). Registrations are
+ * buffer of the ring (posted upstream as v7; kernel/ has it for 7.3). Registrations are
  * per file, and kept in an LRU cache.
  */
 #include "config.h"
@@ -59,7 +59,7 @@ static int issue(struct devio_ring *r, struct dv_op *op)
 				return -EAGAIN;
 			if (op->forced)
 				return rc;
-			dv_path_refused(r, op, op->path);
+			dv_path_refused(r, op, op->path, rc);
 			return 0;
 		}
 		op->waits_alone = false;
@@ -71,12 +71,12 @@ static int issue(struct devio_ring *r, struct dv_op *op)
 /*
  * -EOPNOTSUPP: a hole, an unwritten extent, or not supported by the file system; -ENXIO,
  * -EREMOTEIO: the mapping is gone or there is no peer-to-peer route; -EBADF: not the file
- * of the registration.
+ * of the registration; -EBUSY: cached pages of the range are in use and cannot be invalidated.
  */
 static bool refusal(int err)
 {
 	return err == -EOPNOTSUPP || err == -EINVAL || err == -EREMOTEIO || err == -ENXIO || err == -EBADF ||
-	       err == -EFAULT || err == -ENODEV;
+	       err == -EFAULT || err == -ENODEV || err == -EBUSY;
 }
 
 const struct dv_path dv_path_file_dmabuf = {

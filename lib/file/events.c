@@ -18,7 +18,7 @@ static bool try_another(struct devio_ring *r, struct dv_part *p, int err)
 	if (p->path->direct != (p->mode == DV_MODE_DIRECT))
 		return false;
 	if (!op->forced)
-		dv_path_refused(r, op, p->path);
+		dv_path_refused(r, op, p->path, err);
 	else
 		dv_op_fail(op, p->x, err, DEVIO_REASON_REFUSED);
 	return true;

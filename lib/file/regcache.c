@@ -33,8 +33,8 @@ static struct dv_regcache *cache_of(const struct devio_ring *r)
 }
 
 /*
- * Whether the registration can be used for I/O on f. Linux 7.4 binds it to one open file
- * and returns -EBADF for others; with the patches in kernel/ it is bound to the device,
+ * Whether the registration can be used for I/O on f. Upstream's (v7) is bound to one open
+ * file and returns -EBADF for others; with the patches in kernel/ it is bound to the device,
  * and ten thousand files need only one slot.
  */
 static bool matches(const struct reg *g, const struct devio_file *f, const struct devio_mem *m)

@@ -146,7 +146,7 @@ int dv_path_choose(struct devio_ring *r, struct dv_op *op, int want)
 	return -EOPNOTSUPP;
 }
 
-void dv_path_refused(struct devio_ring *r, struct dv_op *op, const struct dv_path *p)
+void dv_path_refused(struct devio_ring *r, struct dv_op *op, const struct dv_path *p, int err)
 {
 	struct dv_pair *pair = dv_pair_get(r, op);
 
@@ -155,6 +155,8 @@ void dv_path_refused(struct devio_ring *r, struct dv_op *op, const struct dv_pat
 		return;
 	op->tried |= bit(p);
 	dv_stat_add(&r->stat.sum.path[p->id].fell_back, 1);
+	if (err == -EBUSY)
+		return;
 	/* A single hole in a file must not disable the path; a path that never works must be disabled. */
 	if (++pair->refusals[p->id] == 1)
 		dv_log(r->ctx, DEVIO_LOG_INFO, "path %s: refused by the kernel for mem %s, falling back", p->name,

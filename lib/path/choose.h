@@ -35,8 +35,11 @@ const struct dv_path *dv_path_by_id(const struct dv_op *op, unsigned int id);
  */
 int dv_path_choose(struct devio_ring *r, struct dv_op *op, int want);
 
-/* The kernel refused op's path, which is recorded for the pair; it accepted it, which resets the record. */
-void dv_path_refused(struct devio_ring *r, struct dv_op *op, const struct dv_path *p);
+/*
+ * The kernel refused op's path with err, which is recorded for the pair unless it is -EBUSY, a
+ * temporary condition; it accepted it, which resets the record.
+ */
+void dv_path_refused(struct devio_ring *r, struct dv_op *op, const struct dv_path *p, int err);
 void dv_path_worked(struct devio_ring *r, const struct dv_op *op);
 
 /* For dv_path_explain(): the reason why the path cannot be used for op, 0: it can. */

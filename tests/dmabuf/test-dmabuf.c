@@ -193,10 +193,35 @@ static void test_refusals(void **state)
 	bed_close(&b);
 }
 
+/* A page cache that is busy is temporary: the path is tried again for each operation. */
+static void test_busy(void **state)
+{
+	struct devio_completion c;
+	struct devio_mem *m;
+	struct bed b;
+
+	(void)state;
+	bed_open(&b, 4 * MIB, 0, 4);
+	m = new_mem(&b, MIB, 0);
+	fake.injected = 0;
+	fake.io_err = -EBUSY;
+	for (int i = 0; i < 20; i++) {
+		fake.io_err_left = 1;
+		must_zero(devio_ring_write(b.ring, b.file, m, 0, MIB, 0, 1));
+		c = wait_one(b.ring);
+		must(c.result == MIB && c.flags & DEVIO_DONE_FELL_BACK, "write %d while busy", i);
+	}
+	must(fake.injected == 20, "tried each time: %u", fake.injected);
+	fake.io_err_left = 0;
+	must_read_directly(&b, m, 1);
+	devio_mem_free(m);
+	bed_close(&b);
+}
+
 /* Each errno of a refusal leads to the next path, for reads and writes; others are the caller's. */
 static void test_errors(void **state)
 {
-	static const int refusals[] = { -EOPNOTSUPP, -EINVAL, -EREMOTEIO, -ENXIO, -EBADF, -EFAULT };
+	static const int refusals[] = { -EOPNOTSUPP, -EINVAL, -EREMOTEIO, -ENXIO, -EBADF, -EFAULT, -EBUSY };
 	struct devio_completion c;
 	struct devio_mem *m;
 	struct bed b;
@@ -410,7 +435,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bad_slots), /* first: what is learnt of the kernel is learnt once */
 		cmocka_unit_test(test_aligned), cmocka_unit_test(test_edges), cmocka_unit_test(test_misaligned),
-		cmocka_unit_test(test_hole), cmocka_unit_test(test_refusals), cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_hole), cmocka_unit_test(test_refusals), cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_forced), cmocka_unit_test(test_direct_only),
 		cmocka_unit_test(test_registration_refused), cmocka_unit_test(test_revoked),
 		cmocka_unit_test(test_remapped), cmocka_unit_test(test_cancel_refused),
