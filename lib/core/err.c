@@ -137,8 +137,8 @@ DEVIO_API int devio_path_parse(const char *name)
 static const char *const reasons[DEVIO_REASON_MAX] = {
 	[DEVIO_REASON_NONE] = "available",
 	[DEVIO_REASON_FORCED] = "the caller forced the path",
-	[DEVIO_REASON_NO_DMABUF_IO] = "the kernel does not support dma-buf fixed buffers (needs Linux 7.4, or 7.3 with "
-				      "the patches in kernel/)",
+	[DEVIO_REASON_NO_DMABUF_IO] = "the kernel does not support dma-buf fixed buffers (needs Linux 7.3 with the "
+				      "patches in kernel/; expected in Linux 7.4)",
 	[DEVIO_REASON_NO_EXPORT] = "the memory cannot be exported as a dma-buf",
 	[DEVIO_REASON_TARGET] = "the file's device or file system does not support dma-buf I/O",
 	[DEVIO_REASON_MAP] = "the drive has no peer-to-peer access to the memory",

@@ -196,7 +196,7 @@ static void need_drives(const struct devio_topo *t, const struct dv_subject *s, 
 	}
 }
 
-/* io_uring's dma-buf buffers: Linux 7.4 supports NVMe block devices; files need file system support. */
+/* io_uring's dma-buf buffers: upstream's patches support NVMe block devices; files need file system support. */
 static void need_dmabuf_target(const struct devio_topo *t, const struct dv_subject *s,
 			       struct devio_topo_verdict *v)
 {
@@ -216,14 +216,14 @@ static void need_dmabuf_target(const struct devio_topo *t, const struct dv_subje
 	else if (s->fs >= 0)
 		dv_verdict_maybe(v, DEVIO_REASON_TARGET,
 				 "use the patches in kernel/, or the block device; devio_file_explain() tries it",
-				 "Linux 7.4 supports dma-buf I/O for block devices, for files on %s only with "
-				 "further patches", type);
+				 "the patches expected in Linux 7.4 support dma-buf I/O for block devices, not "
+				 "for files on %s", type);
 }
 
 static void check_dmabuf(const struct devio_topo *t, const struct dv_subject *s, const struct dv_object *o,
 			 struct devio_topo_verdict *v)
 {
-	const char *fix = "use Linux 7.4, or 7.3 with the patches in kernel/";
+	const char *fix = "use Linux 7.3 with the patches in kernel/ (posted upstream, expected in Linux 7.4)";
 
 	dv_object_export(t, o, v);
 	if (t->machine.kernel && t->machine.kernel < DV_KERNEL(7, 3))
