@@ -10,7 +10,8 @@
 
 void cp_progress(struct cp_job *job, double elapsed)
 {
-	double rate = elapsed > 0 ? (double)job->moved / elapsed : 0, rest = (double)(job->length - job->moved - job->holes);
+	double rate = elapsed > 0 ? (double)job->moved / elapsed : 0;
+	double rest = (double)(job->length - job->moved - job->holes);
 	unsigned long left = rate > 0 ? (unsigned long)(rest / rate + 0.5) : 0;
 	char have[32], all[32];
 
