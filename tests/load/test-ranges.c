@@ -381,6 +381,51 @@ static void test_no_size(void **state)
 	must_tell(devio_source_open_safetensors(name, &s), -EINVAL, "no size");
 }
 
+/* However many files reads are in flight of, no more than max_files are open. */
+static void test_max_files(void **state)
+{
+	enum { NR = 60, MAX = 3 };
+	struct devio_loader_opts o = { .sz = sizeof(o), .batch = 10, .slots = 4, .depth = 64, .max_files = MAX,
+				       .flags = DEVIO_LOADER_SHUFFLE };
+	struct devio_ctx *ctx = rig_ctx(0);
+	struct devio_mem *mem = rig_mem(ctx, 1 << 20);
+	struct devio_batch b = DEVIO_OPTS(b);
+	const char *names[NR];
+	struct devio_loader *l;
+	struct devio_source *s;
+	int fds, n = 0, rc;
+
+	(void)state;
+	for (int i = 0; i < NR; i++) {
+		char what[20];
+
+		snprintf(what, sizeof(what), "file-%d", i);
+		names[i] = strdup(rig_name(what));
+		rig_file(names[i], 3 * 8192, 1);
+	}
+	s = source_records(names, NR, 8192, 0);
+	must_zero(devio_loader_open(ctx, s, mem, &o, &l));
+	devio_loader_close(l); /* what the context opens when it is first used */
+	fds = rig_fds();
+	must_zero(devio_loader_open(ctx, s, mem, &o, &l));
+	while ((rc = devio_loader_next(l, &b, -1)) == 1) {
+		must(!b.failed, "%s", devio_errmsg());
+		must(rig_fds() - fds <= 2 * MAX + 2, "%d descriptors for %d files and a ring", rig_fds() - fds, MAX);
+		n += b.nr;
+		must_zero(devio_loader_release(l, b.slot));
+	}
+	must(!rc && n == 3 * NR, "%d items", n);
+	devio_loader_close(l);
+	must(rig_fds() == fds, "none is left open");
+	devio_source_close(s);
+	devio_mem_free(mem);
+	devio_ctx_close(ctx);
+	for (int i = 0; i < NR; i++) {
+		unlink(names[i]);
+		free((char *)names[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_modified),
 		cmocka_unit_test(test_modified_meanwhile),
 		cmocka_unit_test(test_no_size),
+		cmocka_unit_test(test_max_files),
 	};
 
 	return cmocka_run_group_tests_name("ranges", tests, NULL, NULL);
