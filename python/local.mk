@@ -31,7 +31,7 @@ EXTRA_DIST += $(python_files) $(python_stubs) $(python_core) $(python_load)
 endif
 EXTRA_DIST += tests/python/common.py tests/python/test_aio.py tests/python/test_cuda.py tests/python/test_data.py \
 	tests/python/test_devio.py \
-	tests/python/test_files.py tests/python/test_handles.py tests/python/test_stubs.py tests/python/test_tensors.py \
+	tests/python/test_files.py tests/python/test_formats.py tests/data/formats tests/python/test_handles.py tests/python/test_stubs.py tests/python/test_tensors.py \
 	tests/python/test_torch.py tests/python/against_mmap.py tests/python/against_c.py
 dist_check_SCRIPTS += tests/python/python.sh
 TESTS += tests/python/python.sh

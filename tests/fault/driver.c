@@ -7,47 +7,15 @@
  *
  *   driver PATH uring|threads FILE
  */
-#include <devio.h>
-
-#include <errno.h>
-#include <fcntl.h>
-#include <malloc.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "fault.h"
 
 #define SIZE (512u << 10)
 #define N 8
 
 static unsigned char want[SIZE], got[SIZE];
-static int wrong, errors, threads, own_fd;
-
-static void complain(const char *what, long rc)
-{
-	fprintf(stderr, "wrong: %s: %ld: %s\n", what, rc, devio_errmsg());
-	wrong = 1;
-}
-
-/* glibc keeps a little for the stacks of threads, which it keeps. */
-static void on_log(void *arg, enum devio_log_level level, const char *text)
-{
-	(void)arg;
-	(void)level;
-	threads |= strstr(text, "threads") != NULL;
-}
-
-/* 1: it worked, 0: a clean error. */
-static int fine(const char *what, long rc, long good)
-{
-	if (rc == good)
-		return 1;
-	errors++;
-	if (rc >= 0 || rc < -4095 || (rc != -EINTR && !devio_errmsg()[0]))
-		complain(what, rc);
-	return 0;
-}
+static const char *name;
+static unsigned int flags;
+static int path, own_fd;
 
 static void check(const char *what, struct devio_mem *m, unsigned int off, unsigned int len)
 {
@@ -128,21 +96,17 @@ static void by_ring(struct devio_ctx *ctx, struct devio_file *f, struct devio_me
 	devio_ring_close(r);
 }
 
-static void all(const char *name, int path, unsigned int flags)
+static void all(void)
 {
-	struct devio_ctx_opts co = DEVIO_OPTS(co);
 	struct devio_file_opts fo = DEVIO_OPTS(fo);
 	struct devio_stat s = DEVIO_OPTS(s);
 	struct devio_file *f = NULL, *g = NULL;
 	struct devio_mem *m = NULL;
 	struct devio_ctx *ctx = NULL;
 
-	co.flags = flags;
-	co.log = on_log;
-	co.log_level = DEVIO_LOG_DEBUG;
 	fo.path = path;
 	fo.flags = path ? 0 : DEVIO_FILE_NO_CACHE;
-	if (!fine("ctx_open", devio_ctx_open(&co, &ctx), 0))
+	if (!open_ctx(flags, &ctx))
 		return;
 	if (fine("mem_alloc", devio_mem_alloc(ctx, "host", SIZE, NULL, &m), 0) &&
 	    fine("file_open", devio_file_open(ctx, name, O_RDWR, &fo, &f), 0)) {
@@ -157,56 +121,17 @@ static void all(const char *name, int path, unsigned int flags)
 	devio_ctx_close(ctx);
 }
 
-/* Not by fcntl(), which may be the call that fails. */
-static int fds(void)
-{
-	int n = 0;
-
-	for (int fd = 0; fd < 100; fd++) {
-		int d = dup(fd);
-
-		n += d >= 0;
-		if (d >= 0)
-			close(d);
-	}
-	return n;
-}
-
-static size_t heap(void)
-{
-	struct mallinfo2 i = mallinfo2();
-
-	return i.uordblks + i.hblkhd;
-}
-
 int main(int argc, char **argv)
 {
-	unsigned int flags = argc == 4 && !strcmp(argv[2], "threads") ? DEVIO_CTX_NO_URING : 0;
-	int path = argc == 4 ? devio_path_parse(argv[1]) : -1, before, after;
-	struct devio_ctx *first;
-	size_t bytes;
-
+	path = argc == 4 ? devio_path_parse(argv[1]) : -1;
 	if (path < 0)
 		return 2;
-	own_fd = open(argv[3], O_RDWR);
+	flags = !strcmp(argv[2], "threads") ? DEVIO_CTX_NO_URING : 0;
+	name = argv[3];
+	own_fd = open(name, O_RDWR);
 	for (unsigned int i = 0; i < SIZE; i++)
 		want[i] = i * 2654435761u >> 13;
 	if (own_fd < 0 || pwrite(own_fd, want, SIZE, 0) != SIZE)
 		return 2;
-	/* The first context watches forks from now on: glibc keeps a list of those who do. */
-	if (devio_ctx_open(NULL, &first))
-		return 2;
-	devio_ctx_close(first);
-	before = fds();
-	bytes = heap();
-	syscall(SYS_getppid); /* run-faults.sh counts from here ... */
-	all(argv[3], path, flags);
-	syscall(SYS_getppid); /* ... to here */
-	after = fds();
-	if (before != after)
-		complain("descriptors are left behind", after - before);
-	if (heap() > bytes + (threads ? 6000 : 0))
-		complain("memory is left behind", heap() - bytes);
-	printf("%s, %d errors\n", wrong ? "wrong" : "right", errors);
-	return wrong;
+	return run_all(all);
 }
