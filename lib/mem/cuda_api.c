@@ -39,6 +39,10 @@ static const struct dv_dl_sym cu_syms[] = {
 	DV_DL_ALT(dv_cu_api, MemHostRegister, "cuMemHostRegister_v2", "cuMemHostRegister"),
 	SYM(MemHostUnregister, "cuMemHostUnregister"),
 	DV_DL_OPT(dv_cu_api, ThreadExchangeStreamCaptureMode, "cuThreadExchangeStreamCaptureMode"),
+	DV_DL_OPT(dv_cu_api, StreamGetCtx, "cuStreamGetCtx"),
+	DV_DL_OPT(dv_cu_api, LaunchHostFunc, "cuLaunchHostFunc"),
+	DV_DL_OPT(dv_cu_api, StreamWaitValue32, "cuStreamWaitValue32_v2"),
+	DV_DL_OPT(dv_cu_api, MemHostGetDevicePointer, "cuMemHostGetDevicePointer_v2"),
 	DV_DL_OPT(dv_cu_api, MemGetHandleForAddressRange, "cuMemGetHandleForAddressRange"),
 };
 

@@ -40,7 +40,8 @@ enum { CU_ATTR_DMA_BUF_SUPPORTED = 124 };
 enum { CU_PTR_CONTEXT = 1, CU_PTR_MEMORY_TYPE = 2, CU_PTR_BUFFER_ID = 7, CU_PTR_IS_MANAGED = 8,
        CU_PTR_DEVICE_ORDINAL = 9, CU_PTR_RANGE_START = 11, CU_PTR_RANGE_SIZE = 12, CU_PTR_MEMPOOL_HANDLE = 17 };
 enum { CU_TYPE_HOST = 1, CU_TYPE_DEVICE = 2 };
-enum { CU_HOST_PORTABLE = 1 };
+enum { CU_HOST_PORTABLE = 1, CU_HOST_DEVICEMAP = 2 };
+enum { CU_WAIT_GEQ = 0 };
 enum { CU_CAPTURE_GLOBAL = 0, CU_CAPTURE_RELAXED = 2 };
 enum { CU_RANGE_DMA_BUF_FD = 1, CU_RANGE_MAPPING_PCIE = 1 };
 
@@ -68,6 +69,11 @@ struct dv_cu_api {
 	int (*MemHostUnregister)(void *host);
 	/* CUDA 10.1; NULL with an older driver */
 	int (*ThreadExchangeStreamCaptureMode)(int *mode);
+	/* Ordering with the application's streams; NULL with an older driver */
+	int (*StreamGetCtx)(void *stream, void **ctx);
+	int (*LaunchHostFunc)(void *stream, void (*fn)(void *arg), void *arg);
+	int (*StreamWaitValue32)(void *stream, dv_cu_ptr word, unsigned int value, unsigned int flags);
+	int (*MemHostGetDevicePointer)(dv_cu_ptr *dev, void *host, unsigned int flags);
 	/* CUDA 11.7; NULL with an older driver */
 	int (*MemGetHandleForAddressRange)(void *handle, dv_cu_ptr ptr, size_t size, int type,
 					   unsigned long long flags);

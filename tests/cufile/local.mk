@@ -2,6 +2,12 @@
 # libcufile.so.0 as programs use it: opened at run time, over the fake driver.
 tests/cufile/%.o: AM_CPPFLAGS += -D_GNU_SOURCE -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
 
+# fio's own engine, compiled from Debian's source package.
+dist_check_SCRIPTS += tests/cufile/fio.sh
+TESTS += tests/cufile/fio.sh
+EXTRA_DIST += tests/cufile/fetch-fio tests/cufile/fio/cuda.h tests/cufile/fio/cuda_runtime.h tests/cufile/fio/cudart.c \
+	tests/cufile/fio/cufile.h
+
 if HAVE_CMOCKA
 cufile_tests = \
 	tests/cufile/test-batch \

@@ -394,7 +394,7 @@ int cuMemHostRegister_v2(void *host, size_t len, unsigned int flags)
 	UNSAFE();
 	CALL("cuMemHostRegister");
 	NEED_CTX();
-	if (flags & ~CU_HOST_PORTABLE)
+	if (flags & ~(CU_HOST_PORTABLE | CU_HOST_DEVICEMAP))
 		return CU_INVALID_VALUE;
 	return fake_host_add(host, len) ? CU_SUCCESS : CU_ALREADY_REGISTERED;
 }
@@ -422,4 +422,44 @@ int cuMemGetHandleForAddressRange(void *handle, dv_cu_ptr ptr, size_t size, int 
 		return CU_INVALID_VALUE;
 	*(int *)handle = fake_mem_fd(m, ptr - m->addr);
 	return CU_SUCCESS;
+}
+
+int cuStreamGetCtx(void *stream, void **ctx)
+{
+	CALL("cuStreamGetCtx");
+	if (!stream && (!top || !stack[top - 1]))
+		return CU_INVALID_CONTEXT;
+	*ctx = stream ? fake_stream_ctx(stream) : stack[top - 1];
+	return CU_SUCCESS;
+}
+
+int cuLaunchHostFunc(void *stream, void (*fn)(void *arg), void *arg)
+{
+	CALL("cuLaunchHostFunc");
+	NEED_CTX();
+	if (!stream || fake_stream_ctx(stream) != stack[top - 1])
+		return CU_INVALID_HANDLE;
+	fake_stream_call(stream, fn, arg);
+	return CU_SUCCESS;
+}
+
+/* flags 0: greater or equal. */
+int cuStreamWaitValue32_v2(void *stream, dv_cu_ptr word, unsigned int value, unsigned int flags)
+{
+	CALL("cuStreamWaitValue32");
+	NEED_CTX();
+	if (getenv("FAKE_CUDA_NO_MEMOPS"))
+		return CU_NOT_SUPPORTED;
+	if (flags || !fake_host_find((void *)(uintptr_t)word))
+		fake_die("the stream waits for what is not page-locked, or in another way");
+	fake_stream_await(stream, (const uint32_t *)(uintptr_t)word, value);
+	return CU_SUCCESS;
+}
+
+int cuMemHostGetDevicePointer_v2(dv_cu_ptr *dev, void *host, unsigned int flags)
+{
+	CALL("cuMemHostGetDevicePointer");
+	NEED_CTX();
+	*dev = (uintptr_t)host;
+	return flags || !fake_host_find(host) ? CU_INVALID_VALUE : CU_SUCCESS;
 }

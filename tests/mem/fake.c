@@ -33,7 +33,12 @@ struct job {
 	uint64_t src;          /* a device's address instead of `host` */
 	size_t len;
 	bool out;
+	void (*fn)(void *arg); /* or a function of the host */
+	void *arg;
+	const uint32_t *word;  /* or to wait until *word has reached value */
+	uint32_t value;
 };
+static __thread bool in_callback;
 
 struct fake_stream {
 	pthread_t thread;
@@ -98,6 +103,8 @@ static void read_env(void)
 	char name[64];
 
 	env_read = true;
+	if (getenv("FAKE_DELAY_US"))
+		delay_us = (unsigned int)atoi(getenv("FAKE_DELAY_US"));
 	if (!colon)
 		return;
 	snprintf(name, sizeof(name), "%.*s", (int)(colon - e), e);
@@ -108,6 +115,8 @@ static bool fails(const char *name, bool by_star)
 {
 	bool hit = false;
 
+	if (in_callback)
+		fake_die("%s is called by a function that the library itself has called", name);
 	pthread_mutex_lock(&lock);
 	if (!env_read)
 		read_env();
@@ -268,6 +277,20 @@ static void run_copy(const struct job *j)
 		memcpy(m->alias + (j->dev - m->addr), j->host, j->len);
 }
 
+/* What the stream does without the lock. */
+static void run(const struct job *j)
+{
+	if (j->len)
+		run_copy(j);
+	in_callback = true;
+	if (j->fn)
+		j->fn(j->arg);
+	in_callback = false;
+	/* Cyclic, as the device compares. */
+	while (j->word && (int32_t)(__atomic_load_n(j->word, __ATOMIC_ACQUIRE) - j->value) < 0)
+		usleep(20);
+}
+
 static void *worker(void *arg)
 {
 	struct fake_stream *s = arg;
@@ -286,9 +309,9 @@ static void *worker(void *arg)
 		s->busy = true;
 		if (j->ev)
 			j->ev->done = true;
-		if (j->len) {
+		if (j->len || j->fn || j->word) {
 			pthread_mutex_unlock(&lock);
-			run_copy(j);
+			run(j);
 			pthread_mutex_lock(&lock);
 		}
 		s->busy = false;
@@ -360,6 +383,16 @@ void fake_stream_between(struct fake_stream *s, uint64_t dst, uint64_t src, size
 		fake_die("a copy of %zu bytes from 0x%llx to 0x%llx leaves every allocation", len,
 			 (unsigned long long)src, (unsigned long long)dst);
 	push(s, (struct job){ .dev = dst, .src = src, .len = len });
+}
+
+void fake_stream_call(struct fake_stream *s, void (*fn)(void *arg), void *arg)
+{
+	push(s, (struct job){ .fn = fn, .arg = arg });
+}
+
+void fake_stream_await(struct fake_stream *s, const uint32_t *word, uint32_t value)
+{
+	push(s, (struct job){ .word = word, .value = value });
 }
 
 struct fake_event *fake_event_new(void)
