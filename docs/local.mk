@@ -3,7 +3,7 @@
 # that lead there.
 dist_man_MANS += docs/man/devio.7 docs/man/devio-bench.1 docs/man/devio-cp.1 docs/man/devio-nc.1 docs/man/devio-nicd.8 docs/man/devio-serve.1 \
 	docs/man/devio_completion.3 docs/man/devio_ctx.3 \
-	docs/man/devio_file.3 docs/man/devio_mem.3 docs/man/devio_nic.3 docs/man/devio_ring.3 docs/man/devio_sock.3 docs/man/devio_stat.3 docs/man/devio_uring.3
+	docs/man/devio_file.3 docs/man/devio_mem.3 docs/man/devio_nic.3 docs/man/devio_ring.3 docs/man/devio_sock.3 docs/man/devio_stat.3 docs/man/devio_stream.3 docs/man/devio_uring.3
 docs_pages = CONTRIBUTING.md docs/index.md docs/install.md docs/concepts.md docs/troubleshooting.md docs/administration.md \
 	docs/performance.md docs/python.md docs/architecture.md docs/hw.md docs/api/c.md docs/api/python.md \
 	docs/tutorial/load-a-file.md docs/tutorial/many-reads.md docs/tutorial/tcp.md docs/tutorial/datasets.md \

@@ -19,6 +19,7 @@
 #include <devio/nic.h>
 #include <devio/ring.h>
 #include <devio/stat.h>
+#include <devio/stream.h>
 #include <devio/topo.h>
 
 #endif

@@ -13,9 +13,9 @@ lib_libdv_la_SOURCES += lib/kern/devmem.h lib/kern/dmabuf.c lib/kern/dmabuf.h li
 	lib/kern/uapi/uring_dmabuf.h lib/kern/uapi/vfio.h lib/kern/uapi/zcrx.h lib/kern/uring.c lib/kern/uring.h \
 	lib/kern/zcrx.c lib/kern/zcrx.h lib/kern/zerocopy.c lib/kern/zerocopy.h
 lib_libdv_la_SOURCES += lib/mem/amdgpu.c lib/mem/bufmem.c lib/mem/bufmem.h lib/mem/cuda.c lib/mem/cuda_api.c \
-	lib/mem/cuda_api.h lib/mem/cuda_ptr.c lib/mem/dl.c lib/mem/dl.h lib/mem/dmaheap.c lib/mem/drm.c \
+	lib/mem/cuda_api.h lib/mem/cuda_stream.c lib/mem/cuda_ptr.c lib/mem/dl.c lib/mem/dl.h lib/mem/dmaheap.c lib/mem/drm.c \
 	lib/mem/evpool.h lib/mem/hip.c lib/mem/hip_api.c lib/mem/hip_api.h lib/mem/host.c lib/mem/import.c \
-	lib/mem/mem.c lib/mem/mem.h lib/mem/p2pmem.c lib/mem/provider.c lib/mem/ptr.c lib/mem/ptr.h lib/mem/share.c lib/mem/share.h \
+	lib/mem/mem.c lib/mem/mem.h lib/mem/appstream.c lib/mem/appstream.h lib/mem/p2pmem.c lib/mem/provider.c lib/mem/ptr.c lib/mem/ptr.h lib/mem/share.c lib/mem/share.h \
 	lib/mem/stream.c lib/mem/stream.h lib/mem/sys.c lib/mem/sys.h lib/mem/table.c lib/mem/udmabuf.c \
 	lib/mem/vfio.c lib/mem/vfiodev.c lib/mem/vfiodev.h lib/mem/ze.c lib/mem/ze_api.c lib/mem/ze_api.h
 lib_libdv_la_SOURCES += lib/ring/attach.c lib/ring/client.h lib/ring/close.c lib/ring/endpoint.h \
@@ -28,7 +28,7 @@ lib_libdv_la_SOURCES += lib/nic/buffers.c lib/nic/client.c lib/nic/handle.c lib/
 lib_libdv_la_SOURCES += lib/file/avoid.c lib/file/bounce.c lib/file/buffered.c lib/file/direct.c \
 	lib/file/dmabuf.c lib/file/endpoint.c lib/file/events.c lib/file/fast.c lib/file/file.c lib/file/file.h \
 	lib/file/host.c lib/file/io.c lib/file/open.c lib/file/p2p.c lib/file/paths.c lib/file/plan.c \
-	lib/file/promote.c lib/file/regcache.c lib/file/regcache.h lib/file/staged.c lib/file/submit.c \
+	lib/file/promote.c lib/file/regcache.c lib/file/regcache.h lib/file/staged.c lib/file/stream.c lib/file/submit.c \
 	lib/file/sync.c
 lib_libdv_la_SOURCES += lib/sock/borrow.c lib/sock/bounce.c lib/sock/connect.c lib/sock/devmem.c \
 	lib/sock/devmem_rx.c lib/sock/devmem_tx.c lib/sock/endpoint.c lib/sock/frag_table.c lib/sock/frag_table.h \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening and closing, and the properties. */
 #include "config.h"
+#include "cufile/async.h"
 #include "cufile/batch.h"
 
 /* The interface that is implemented: 1000 * major + 10 * minor. */
@@ -19,13 +20,16 @@ static void close_all(void)
 {
 	struct dv_handle *handles = dv_handle_take_all();
 	struct dv_batch *batches = dv_batch_take_all();
+	struct dv_async *async = dv_gds.async;
 	struct devio_ctx *ctx = dv_gds.ctx;
 	struct dv_regs regs, found;
 	struct dv_reg *host;
 
 	dv_reg_take_all(&regs, &found, &host);
 	dv_gds.ctx = NULL;
+	dv_gds.async = NULL;
 	pthread_rwlock_unlock(&dv_gds.lock);
+	dv_async_put(async);
 	dv_batch_put_all(batches);
 	dv_handle_put_all(handles);
 	dv_reg_put_all(&regs);

@@ -47,13 +47,16 @@ struct dv_regs {
 	size_t nr, room;
 };
 
+struct dv_async;
+
 /* The driver, one for the process. */
 struct dv_gds {
 	pthread_rwlock_t lock;     /* of everything below but `conf`; taken for reading by each transfer */
 	struct devio_ctx *ctx;     /* NULL: closed */
 	long uses;
 	unsigned int session;      /* how often it was opened */
-	struct dv_table handles, batches, streams;
+	struct dv_table handles, batches;
+	struct dv_async *async;    /* NULL: no transfer on a stream yet */
 	int *by_fd;                /* index into handles + 1, by the application's descriptor */
 	int nr_fds;
 	struct dv_regs regs;

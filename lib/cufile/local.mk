@@ -5,6 +5,8 @@ gdsdir = $(libdir)/devio/gds
 gds_LTLIBRARIES = lib/cufile/libcufile.la
 lib_cufile_libcufile_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -pthread $(JSON_CFLAGS)
 lib_cufile_libcufile_la_SOURCES = \
+	lib/cufile/async.c \
+	lib/cufile/async.h \
 	lib/cufile/batch.c \
 	lib/cufile/batch.h \
 	lib/cufile/buffer.c \

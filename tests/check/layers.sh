@@ -6,7 +6,7 @@
 cd "$SRC" || exit 1
 
 kernel='<(linux|asm|scsi|rdma|drm|libdrm)/|<(drm|xf86drm|amdgpu|liburing|libnl|netlink)[^>]*>'
-public_order=(base ctx mem file sock frag nic ring stat topo_info topo source load)
+public_order=(base ctx mem file stream sock frag nic ring stat topo_info topo source load)
 
 # One line per include: FILE TARGET. Quoted names become the file that they
 # mean, <devio/x.h> becomes include/devio/x.h, other <x.h> stay as they are.

@@ -12,6 +12,7 @@ if HAVE_CMOCKA
 cufile_tests = \
 	tests/cufile/test-batch \
 	tests/cufile/test-conf \
+	tests/cufile/test-stream \
 	tests/cufile/test-sync
 check_PROGRAMS += $(cufile_tests)
 TESTS += $(cufile_tests)
@@ -22,6 +23,8 @@ tests_cufile_test_batch_SOURCES = tests/cufile/test-batch.c $(cufile_rig)
 tests_cufile_test_batch_LDADD = $(cufile_libs)
 tests_cufile_test_conf_SOURCES = tests/cufile/test-conf.c $(cufile_rig)
 tests_cufile_test_conf_LDADD = $(cufile_libs)
+tests_cufile_test_stream_SOURCES = tests/cufile/test-stream.c $(cufile_rig)
+tests_cufile_test_stream_LDADD = $(cufile_libs)
 tests_cufile_test_sync_SOURCES = tests/cufile/test-sync.c $(cufile_rig)
 tests_cufile_test_sync_LDADD = $(cufile_libs)
 endif

@@ -11,7 +11,8 @@
 	X(DriverOpen) X(DriverClose) X(DriverClose_v2) X(UseCount) X(GetVersion) X(DriverGetProperties) \
 	X(DriverSetPollMode) X(DriverSetMaxDirectIOSize) X(DriverSetMaxCacheSize) X(DriverSetMaxPinnedMemSize) \
 	X(DriverGetP2PFlags) X(DriverSetP2PFlags) X(GetBARSizeInKB) X(ExportPCIeTopology) X(BatchIOSetUp) \
-	X(BatchIOSubmit) X(BatchIOGetStatus) X(BatchIOCancel) X(BatchIODestroy) X(GetParameterSizeT) \
+	X(BatchIOSubmit) X(BatchIOGetStatus) X(BatchIOCancel) X(BatchIODestroy) X(ReadAsync) \
+	X(WriteAsync) X(StreamRegister) X(StreamDeregister) X(GetParameterSizeT) \
 	X(SetParameterSizeT) X(GetParameterBool) X(SetParameterBool) X(GetParameterString) X(SetParameterString) \
 	X(GetParameterMinMaxValue) X(GetParameterPosixPoolSlabArray) X(SetParameterPosixPoolSlabArray) \
 	X(GetParameterGpuBounceBufferSlabArray) X(SetParameterGpuBounceBufferSlabArray) X(GetStatsLevel) \

@@ -33,8 +33,7 @@ struct job {
 	uint64_t src;          /* a device's address instead of `host` */
 	size_t len;
 	bool out;
-	void (*fn)(void *arg); /* or a function of the host */
-	void *arg;
+	void (*fn)(void *arg), *arg; /* or a function of the host */
 	const uint32_t *word;  /* or to wait until *word has reached value */
 	uint32_t value;
 };
@@ -103,8 +102,7 @@ static void read_env(void)
 	char name[64];
 
 	env_read = true;
-	if (getenv("FAKE_DELAY_US"))
-		delay_us = (unsigned int)atoi(getenv("FAKE_DELAY_US"));
+	delay_us = getenv("FAKE_DELAY_US") ? (unsigned int)atoi(getenv("FAKE_DELAY_US")) : delay_us;
 	if (!colon)
 		return;
 	snprintf(name, sizeof(name), "%.*s", (int)(colon - e), e);
@@ -277,7 +275,6 @@ static void run_copy(const struct job *j)
 		memcpy(m->alias + (j->dev - m->addr), j->host, j->len);
 }
 
-/* What the stream does without the lock. */
 static void run(const struct job *j)
 {
 	if (j->len)
@@ -286,7 +283,6 @@ static void run(const struct job *j)
 	if (j->fn)
 		j->fn(j->arg);
 	in_callback = false;
-	/* Cyclic, as the device compares. */
 	while (j->word && (int32_t)(__atomic_load_n(j->word, __ATOMIC_ACQUIRE) - j->value) < 0)
 		usleep(20);
 }
