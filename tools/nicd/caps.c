@@ -8,11 +8,10 @@
 #include <linux/capability.h>
 #include "nicd.h"
 
-bool nicd_drop_caps(void)
+static bool keep(uint32_t only)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
-	const uint32_t only = 1u << CAP_NET_ADMIN;
 
 	/* Fails for those that the kernel does not know, and without CAP_SETPCAP: then there is little to drop. */
 	for (int cap = 0; cap < 64; cap++)
@@ -26,4 +25,15 @@ bool nicd_drop_caps(void)
 	data[1].effective = data[1].permitted = data[0].inheritable = data[1].inheritable = 0;
 	(void)syscall(SYS_capset, &head, data);
 	return data[0].effective;
+}
+
+bool nicd_drop_caps(void)
+{
+	return keep(1u << CAP_NET_ADMIN);
+}
+
+void nicd_drop_all(void)
+{
+	(void)prctl(PR_CAPBSET_DROP, CAP_NET_ADMIN, 0, 0, 0);
+	(void)keep(0);
 }

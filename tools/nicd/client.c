@@ -1,48 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* devio-nicd: one client. */
+/* devio-nicd: sets up and restores the NIC of one client, as the receiver passes its requests on. */
 #include "config.h"
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "nicd.h"
 
-#define MAX_FDS 2 /* one more than any request has; the kernel closes the rest */
-
 struct client {
 	const struct nicd *d;
-	int fd;
+	int fd;                    /* to the receiver */
+	int conn;                  /* the client's connection, for its end alone: see nicd.h */
 	struct devio_ctx *ctx;
 	struct devio_mem *mem;
 	struct devio_nic *nic;
-	char text[400];            /* the message of the error */
+	char text[NICD_TEXT];      /* the message of the error */
 };
-
-struct message {
-	char bytes[sizeof(struct dv_nicd_request) + 1];
-	ssize_t n;
-	int fd[MAX_FDS];
-	unsigned int nr_fds;
-};
-
-__attribute__((format(printf, 3, 4))) static int refuse(struct client *c, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(c->text, sizeof(c->text), fmt, ap);
-	va_end(ap);
-	return err;
-}
 
 /* Errors of the library are passed on to the client. */
 static int pass_on(struct client *c, int rc)
 {
-	return rc < 0 ? refuse(c, rc, "devio-nicd: %s", devio_errmsg()) : rc;
+	return rc < 0 ? nicd_refuse(c->text, rc, "devio-nicd: %s", devio_errmsg()) : rc;
 }
 
 static void on_error(void *arg, enum devio_log_level level, const char *text)
@@ -51,74 +31,16 @@ static void on_error(void *arg, enum devio_log_level level, const char *text)
 
 	(void)level;
 	tool_msg("%s", text);
-	(void)refuse(c, -EIO, "devio-nicd: %s", text);
-}
-
-void nicd_answer(int fd, uint32_t op, int err, const char *text, const struct devio_nic_info *info)
-{
-	struct dv_nicd_answer a = { .magic = DV_NICD_MAGIC, .version = DV_NICD_VERSION, .op = op, .err = err };
-
-	snprintf(a.text, sizeof(a.text), "%s", text);
-	if (info) {
-		a.ifindex = info->ifindex;
-		a.steer = (uint32_t)info->steer;
-		a.queue = info->queue;
-		a.queues = info->queues;
-		a.binding = info->binding;
-		a.rules = info->rules;
-		a.buffer = info->buffer;
-	}
-	(void)!send(fd, &a, sizeof(a), MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)nicd_refuse(c->text, -EIO, "devio-nicd: %s", text);
 }
 
 /* ---------------------------------------------------------------------- requests */
 
-static uint64_t netns(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/net", &st) ? 0 : (uint64_t)st.st_ino;
-}
-
-static bool is_offered(const struct nicd *d, const char *ifname)
-{
-	for (unsigned int i = 0; i < d->nr_ifnames; i++)
-		if (!strcmp(d->ifname[i], ifname))
-			return true;
-	return false;
-}
-
-/* Payload of other programs must not get into the client's memory, unless --rss allows it. */
-static int check_open(struct client *c, const struct dv_nicd_request *q)
-{
-	if (c->nic)
-		return refuse(c, -EBUSY, "devio-nicd: this connection has set up a NIC already: open another one");
-	if (!is_offered(c->d, q->ifname))
-		return refuse(c, -EACCES, "devio-nicd: interface %s is not offered: name it when devio-nicd is started",
-			      q->ifname);
-	if (q->netns != netns())
-		return refuse(c, -EXDEV,
-			      "devio-nicd: nic %s: client and devio-nicd are in different network namespaces: "
-			      "run a devio-nicd in each",
-			      q->ifname);
-	if (!c->d->rss && q->steer != DEVIO_STEER_AUTO && q->steer != DEVIO_STEER_RULES)
-		return refuse(c, -EACCES,
-			      "devio-nicd: nic %s: only steering by rules is allowed, so that no client gets the "
-			      "payload of others (--rss allows the rest)",
-			      q->ifname);
-	if (q->queues > c->d->queues)
-		return refuse(c, -EACCES, "devio-nicd: nic %s: %u queues requested, limit is %u (--queues)", q->ifname,
-			      q->queues, c->d->queues);
-	return 0;
-}
-
 static int do_open(struct client *c, const struct dv_nicd_request *q, int fd)
 {
 	struct devio_nic_opts o = DEVIO_OPTS(o);
-	int rc = check_open(c, q);
+	int rc;
 
-	if (rc)
-		return rc;
 	o.steer = (int)q->steer;
 	o.queues = q->queues;
 	o.buffer = q->buffer;
@@ -154,13 +76,12 @@ static int do_steer(struct client *c, int fd)
 
 	if (own >= 0)
 		close(own);
-	if (!c->nic)
-		return refuse(c, -EINVAL, "devio-nicd: no NIC is set up on this connection");
 	rc = devio_sock_import(c->ctx, fd, NULL, &s);
 	if (rc)
 		return pass_on(c, rc);
 	if (!here || cookie(fd) != here)
-		rc = refuse(c, -EXDEV, "devio-nicd: the connection is in another network namespace than the NIC");
+		rc = nicd_refuse(c->text, -EXDEV,
+				 "devio-nicd: the connection is in another network namespace than the NIC");
 	else
 		rc = pass_on(c, devio_nic_steer(c->nic, s));
 	devio_sock_close(s);
@@ -169,8 +90,6 @@ static int do_steer(struct client *c, int fd)
 
 static int do_close(struct client *c)
 {
-	if (!c->nic)
-		return refuse(c, -EINVAL, "devio-nicd: no NIC is set up on this connection");
 	devio_nic_close(c->nic);
 	devio_mem_free(c->mem);
 	c->nic = NULL;
@@ -186,76 +105,41 @@ static int wait_request(const struct client *c)
 {
 	struct timespec ts = { .tv_sec = (time_t)c->d->timeout,
 			       .tv_nsec = (long)((c->d->timeout - (double)(time_t)c->d->timeout) * 1e9) };
-	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+	/* The receiver may hang in a descriptor of its client: the end of the connection is seen here, too. */
+	struct pollfd p[2] = { { .fd = c->fd, .events = POLLIN }, { .fd = c->conn, .events = POLLRDHUP } };
 	int n;
 
 	/* With a NIC set up, a client may be idle for ever. */
 	do
-		n = ppoll(&p, 1, c->nic ? NULL : &ts, &c->d->open);
+		n = ppoll(p, 2, c->nic ? NULL : &ts, &c->d->open);
 	while (n < 0 && errno == EINTR && !tool_stop);
 	if (!n)
 		nicd_answer(c->fd, DV_NICD_REFUSE, -ETIMEDOUT, "devio-nicd: timed out: no request", NULL);
-	return n > 0 && !tool_stop;
-}
-
-static void take_fds(struct msghdr *msg, struct message *m)
-{
-	for (struct cmsghdr *h = CMSG_FIRSTHDR(msg); h; h = CMSG_NXTHDR(msg, h)) {
-		size_t n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof(int));
-			if (m->nr_fds < MAX_FDS)
-				m->fd[m->nr_fds++] = fd;
-			else
-				close(fd);
-		}
-	}
-}
-
-static void receive(const struct client *c, struct message *m)
-{
-	union {
-		char buf[CMSG_SPACE(MAX_FDS * sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = { .iov_base = m->bytes, .iov_len = sizeof(m->bytes) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
-			      .msg_controllen = sizeof(control.buf) };
-
-	m->nr_fds = 0;
-	m->n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (m->n >= 0)
-		take_fds(&msg, m);
-}
-
-static const char *protocol_error(int rc)
-{
-	return rc == -EPROTONOSUPPORT ? "devio-nicd: protocol version mismatch: use the libdevio of the same version" :
-	       rc == -EBADF ? "devio-nicd: a request needs one descriptor: the dma-buf or the socket" :
-	       "devio-nicd: protocol error: not a request";
+	return n > 0 && !tool_stop && p[0].revents;
 }
 
 /* False: the connection ends. */
-static bool process(struct client *c, const struct message *m)
+static bool process(struct client *c, const struct nicd_message *m)
 {
 	struct devio_nic_info info = DEVIO_OPTS(info);
 	struct dv_nicd_request q;
 	int rc = dv_nicd_get_request(m->bytes, (size_t)m->n, m->nr_fds, &q);
 
 	if (rc) {
-		nicd_answer(c->fd, DV_NICD_REFUSE, rc, protocol_error(rc), NULL);
+		nicd_answer(c->fd, DV_NICD_REFUSE, rc, nicd_protocol_error(rc), NULL);
 		return false;
 	}
 	*c->text = '\0';
-	rc = q.op == DV_NICD_OPEN ? do_open(c, &q, m->fd[0]) : q.op == DV_NICD_STEER ? do_steer(c, m->fd[0]) :
-	     do_close(c);
+	/* The receiver has checked it; but it is the one that a client can attack. */
+	rc = nicd_check(c->d, &q, c->nic, c->text);
+	if (!rc)
+		rc = q.op == DV_NICD_OPEN ? do_open(c, &q, m->fd[0]) : q.op == DV_NICD_STEER ? do_steer(c, m->fd[0]) :
+		     do_close(c);
 	if (!rc && c->nic)
 		rc = pass_on(c, devio_nic_get_info(c->nic, &info));
+	/* Before the answer: the receiver closes its own descriptor then, and the last close may block. */
+	for (unsigned int i = 0; i < m->nr_fds; i++)
+		close(m->fd[i]);
 	nicd_answer(c->fd, q.op, rc, c->text, &info);
 	/* Without a NIC the connection is over. */
 	return c->nic;
@@ -264,30 +148,41 @@ static bool process(struct client *c, const struct message *m)
 /* 1: there may be more, 0: the end. */
 static int one_request(struct client *c)
 {
-	struct message m;
-	bool more;
+	struct nicd_message m;
 
 	if (!wait_request(c))
 		return 0;
-	receive(c, &m);
+	nicd_receive(c->fd, &m);
 	if (m.n < 0)
 		return errno == EAGAIN || errno == EINTR;
-	if (!m.n && !m.nr_fds)
-		return 0;
-	more = process(c, &m);
-	for (unsigned int i = 0; i < m.nr_fds; i++)
-		close(m.fd[i]);
-	return more;
+	return (m.n || m.nr_fds) && process(c, &m);
+}
+
+/* The first message has the client's connection. */
+static int take_connection(struct client *c)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+	struct nicd_message m;
+
+	if (send(c->fd, "", 1, MSG_NOSIGNAL) != 1 || poll(&p, 1, 5000) <= 0)
+		return -1;
+	nicd_receive(c->fd, &m);
+	if (m.n != 1 || m.nr_fds != 1)
+		return -1;
+	c->conn = m.fd[0];
+	return 0;
 }
 
 void nicd_client(const struct nicd *d, int fd)
 {
-	struct client c = { .d = d, .fd = fd };
+	struct client c = { .d = d, .fd = fd, .conn = -1 };
 	struct devio_ctx_opts co = DEVIO_OPTS(co);
 
 	co.log = on_error;
 	co.log_arg = &c;
 	co.log_level = DEVIO_LOG_ERROR;
+	if (take_connection(&c))
+		return;
 	if (devio_ctx_open(&co, &c.ctx)) {
 		nicd_answer(fd, DV_NICD_REFUSE, -ENOMEM, devio_errmsg(), NULL);
 		return;
@@ -297,5 +192,4 @@ void nicd_client(const struct nicd *d, int fd)
 	devio_nic_close(c.nic);
 	devio_mem_free(c.mem);
 	devio_ctx_close(c.ctx);
-	close(fd);
 }

@@ -26,6 +26,7 @@ static const struct argp_option options[] = {
 	  "Also allow steering by RSS and by the client: payload of others gets into the client's memory", 2 },
 	{ "queues", 'q', "N", 0, "Limit of queues for each client (1)", 2 },
 	{ "clients", 'c', "N", 0, "Limit of clients, at most 256 (64); no user but root gets more than half of it", 3 },
+	{ "rate", 'R', "N", 0, "Limit of connections of a user in a minute, but for root (240)", 3 },
 	{ "timeout", 'w', "SECONDS", 0, "Close connections that send no request for this long (10)", 3 },
 	{ "verbose", 'v', NULL, 0, "Log clients and their ends", 4 },
 	{ 0 }
@@ -82,6 +83,9 @@ static error_t parse_value(int key, const char *arg, struct argp_state *state, s
 		return 0;
 	case 'c':
 		d->clients = args_count(state, "clients", arg, NICD_CLIENTS);
+		return 0;
+	case 'R':
+		d->rate = args_count(state, "rate", arg, 1000000);
 		return 0;
 	case 'w':
 		d->timeout = args_seconds(state, "timeout", arg, 1e6);
@@ -203,7 +207,8 @@ int main(int argc, char **argv)
 		.options = options, .parser = parse_opt, .args_doc = "INTERFACE...", .doc = doc
 	};
 	static struct nicd d = {
-		.path = DV_NICD_SOCKET, .mode = -1, .timeout = 10, .clients = 64, .queues = 1, .listener = -1
+		.path = DV_NICD_SOCKET, .mode = -1, .timeout = 10, .rate = 240, .clients = 64, .queues = 1,
+		.listener = -1
 	};
 	int rc;
 

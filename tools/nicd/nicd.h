@@ -3,13 +3,20 @@
  * The parts of devio-nicd:
  *   main.c      options, the socket
  *   inherit.c   the listening socket of a service manager
- *   run.c       the loop: accepts clients, starts a process for each, restores what a killed one left changed
- *   client.c    one client: requests in, answers out, and everything restored at its end
+ *   run.c       the loop: starts processes for clients, restores what a killed one left changed
+ *   receiver.c  takes one client's requests and descriptors, without any rights
+ *   rate.c      connections of one user in a minute
+ *   client.c    its worker: sets the NIC up, and restores everything at the end
+ *   message.c   messages, and what a request may ask for
  *   caps.c      drops all capabilities but CAP_NET_ADMIN
  *
- * There is a process for each client, because a client can make any system
- * call on the descriptor that it sends hang: it may be of a file system that the
- * client serves, where even close(2) blocks. Only its own process hangs then.
+ * A client can make any system call on a descriptor that it sends hang: it may
+ * be of a file system that the client serves, or a socket that lingers in
+ * close(2), which may be that of a connection in whose queue it is. So the main
+ * process never has a client's connection: the receiver accepts it, and may
+ * hang. The worker gets dma-bufs and TCP sockets alone, and closes them while
+ * the receiver has them open; it has the connection only to see its end, and
+ * never closes it. The end of a process closes without waiting.
  */
 #ifndef TOOLS_NICD_H
 #define TOOLS_NICD_H
@@ -26,16 +33,36 @@
 #define NICD_INTERFACES 64u
 #define NICD_USERS 256u
 
+#define NICD_REFUSALS 32u             /* processes that only refuse */
+#define NICD_FDS 2                    /* one more than any request has; the kernel closes the rest */
+#define NICD_TEXT 400
+
 struct nicd_child {
-	pid_t pid;                    /* 0: free */
+	pid_t worker, receiver;       /* 0: none; both 0: free */
 	uid_t uid;                    /* of the client */
+	double kill_at;               /* the receiver is killed then; 0: not */
+	bool refused;                 /* there is only a receiver, which refuses the client */
 	bool restores;                /* it has no client, but restores what a killed one left changed */
+};
+
+/* A user's connections: each takes one of `left`, which grows to --rate in a minute. */
+#define NICD_RATES 64u
+struct nicd_rate {
+	uid_t uid;
+	double last, left;            /* last 0: free */
+};
+
+struct nicd_message {
+	char bytes[sizeof(struct dv_nicd_request) + 1];
+	ssize_t n;                    /* < 0: error */
+	int fd[NICD_FDS];
+	unsigned int nr_fds;
 };
 
 struct nicd {
 	const char *path, *group;
 	int mode;                     /* of the socket; -1: by the group */
-	double timeout;
+	double timeout, rate;
 	unsigned int clients, queues;
 	bool rss;
 	char ifname[NICD_INTERFACES][16];
@@ -45,7 +72,8 @@ struct nicd {
 	int listener;
 	bool inherited;               /* the listener is a service manager's, and its path too */
 	sigset_t open;                /* signal mask while it waits: signals are delivered only then */
-	struct nicd_child child[NICD_CLIENTS];
+	struct nicd_rate rates[NICD_RATES];
+	struct nicd_child child[NICD_CLIENTS + NICD_REFUSALS];
 };
 
 /* Takes the listening socket that a service manager passed, sd_listen_fds(3): 1, 0 if there is none, or -1. */
@@ -57,11 +85,29 @@ int nicd_run(struct nicd *d);
 void nicd_restore(const struct nicd *d);
 
 /* Serves one client, to its end. */
+void nicd_receiver(const struct nicd *d, int conn, int worker);
 void nicd_client(const struct nicd *d, int fd);
+
+/* message.c */
+/* A message of at most one byte more than a request, without waiting. */
+void nicd_receive(int fd, struct nicd_message *m);
+/* Sends bytes, with a descriptor if pass >= 0. 0 or -1. */
+int nicd_forward(int to, const void *bytes, size_t len, int pass);
 /* Sends an answer; whether it was sent is not checked. */
 void nicd_answer(int fd, uint32_t op, int err, const char *text, const struct devio_nic_info *info);
+const char *nicd_protocol_error(int rc);
+/* What the request asks for, against the options. 0, or -errno with the message in text[NICD_TEXT]. */
+int nicd_check(const struct nicd *d, const struct dv_nicd_request *q, bool has_nic, char *text);
+/* Writes the message to text[NICD_TEXT] and returns err. */
+int nicd_refuse(char *text, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* May this user connect now? And count that it did. */
+bool nicd_rate_admits(struct nicd *d, uid_t uid);
+void nicd_rate_count(struct nicd *d, uid_t uid);
 
 /* Keeps CAP_NET_ADMIN only; false: the process does not have it. */
 bool nicd_drop_caps(void);
+/* Keeps none. */
+void nicd_drop_all(void);
 
 #endif

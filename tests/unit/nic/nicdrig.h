@@ -109,7 +109,8 @@ static RIG_UNUSED int nicd_dial(void)
 	return fd;
 }
 
-static RIG_UNUSED void nicd_send(int fd, const void *buf, size_t n, const int *fds, unsigned int nr)
+/* False: the connection has ended. */
+static RIG_UNUSED bool nicd_send(int fd, const void *buf, size_t n, const int *fds, unsigned int nr)
 {
 	char control[CMSG_SPACE(16 * sizeof(int))] __attribute__((aligned(8))) = { 0 };
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)buf, .iov_len = n };
@@ -122,7 +123,7 @@ static RIG_UNUSED void nicd_send(int fd, const void *buf, size_t n, const int *f
 							 .cmsg_len = CMSG_LEN(nr * sizeof(int)) };
 		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), fds, nr * sizeof(int));
 	}
-	(void)!sendmsg(fd, &msg, MSG_NOSIGNAL);
+	return sendmsg(fd, &msg, MSG_NOSIGNAL) >= 0;
 }
 
 /* The next answer; false: the connection has ended. */
