@@ -15,6 +15,7 @@
 #include <netlink/msg.h>
 #include <sys/ioctl.h>
 #include "kern/ethtool.h"
+#include "kern/netif.h"
 #include "kern/devmem.h"
 
 static int ethtool_ioctl(const char *ifname, void *arg)
@@ -180,10 +181,8 @@ static bool fill_ipv4(struct ethtool_rx_flow_spec *fs, const struct sockaddr_sto
 	fs->flow_type = TCP_V4_FLOW;
 	fs->h_u.tcp_ip4_spec.pdst = dst->sin_port;
 	fs->m_u.tcp_ip4_spec.pdst = 0xffff;
-	if (dst->sin_addr.s_addr) {
-		fs->h_u.tcp_ip4_spec.ip4dst = dst->sin_addr.s_addr;
-		fs->m_u.tcp_ip4_spec.ip4dst = 0xffffffff;
-	}
+	fs->h_u.tcp_ip4_spec.ip4dst = dst->sin_addr.s_addr;
+	fs->m_u.tcp_ip4_spec.ip4dst = 0xffffffff;
 	if (src) {
 		fs->h_u.tcp_ip4_spec.ip4src = src->sin_addr.s_addr;
 		fs->h_u.tcp_ip4_spec.psrc = src->sin_port;
@@ -201,10 +200,8 @@ static bool fill_ipv6(struct ethtool_rx_flow_spec *fs, const struct sockaddr_sto
 	fs->flow_type = TCP_V6_FLOW;
 	fs->h_u.tcp_ip6_spec.pdst = dst->sin6_port;
 	fs->m_u.tcp_ip6_spec.pdst = 0xffff;
-	if (!IN6_IS_ADDR_UNSPECIFIED(&dst->sin6_addr)) {
-		memcpy(fs->h_u.tcp_ip6_spec.ip6dst, &dst->sin6_addr, 16);
-		memset(fs->m_u.tcp_ip6_spec.ip6dst, 0xff, 16);
-	}
+	memcpy(fs->h_u.tcp_ip6_spec.ip6dst, &dst->sin6_addr, 16);
+	memset(fs->m_u.tcp_ip6_spec.ip6dst, 0xff, 16);
 	if (src) {
 		memcpy(fs->h_u.tcp_ip6_spec.ip6src, &src->sin6_addr, 16);
 		fs->h_u.tcp_ip6_spec.psrc = src->sin6_port;
@@ -214,8 +211,7 @@ static bool fill_ipv6(struct ethtool_rx_flow_spec *fs, const struct sockaddr_sto
 	return dst->sin6_port;
 }
 
-/* IPv4-mapped IPv6 addresses arrive in IPv4 packets: convert them to IPv4. */
-static const struct sockaddr_storage *unmap_ipv4(const struct sockaddr_storage *a, struct sockaddr_storage *buf)
+const struct sockaddr_storage *dv_ethtool_unmap_ipv4(const struct sockaddr_storage *a, struct sockaddr_storage *buf)
 {
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)a;
 	struct sockaddr_in *in4 = (struct sockaddr_in *)buf;
@@ -227,14 +223,21 @@ static const struct sockaddr_storage *unmap_ipv4(const struct sockaddr_storage *
 	return buf;
 }
 
-int dv_ethtool_rule_make(struct ethtool_rxnfc *r, const struct sockaddr_storage *local,
+bool dv_ethtool_any_address(const struct sockaddr_storage *a)
+{
+	if (a->ss_family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)a)->sin6_addr);
+	return !((const struct sockaddr_in *)a)->sin_addr.s_addr;
+}
+
+int dv_ethtool_rule_fill(struct ethtool_rxnfc *r, const struct sockaddr_storage *local,
 			 const struct sockaddr_storage *peer, unsigned int queue)
 {
 	struct sockaddr_storage a, b;
 	bool has_port;
 
-	local = unmap_ipv4(local, &a);
-	peer = unmap_ipv4(peer, &b);
+	local = dv_ethtool_unmap_ipv4(local, &a);
+	peer = dv_ethtool_unmap_ipv4(peer, &b);
 	memset(r, 0, sizeof(*r));
 	r->cmd = ETHTOOL_SRXCLSRLINS;
 	r->fs.ring_cookie = queue;
@@ -245,6 +248,16 @@ int dv_ethtool_rule_make(struct ethtool_rxnfc *r, const struct sockaddr_storage 
 	else
 		return -EINVAL;
 	return has_port ? 0 : -EINVAL;
+}
+
+int dv_ethtool_rule_make(struct ethtool_rxnfc *r, const struct sockaddr_storage *local,
+			 const struct sockaddr_storage *peer, unsigned int queue)
+{
+	int rc = dv_ethtool_rule_fill(r, local, peer, queue);
+	struct sockaddr_storage buf;
+
+	/* It would match what the NIC receives for others, too: containers, virtual machines. */
+	return rc ? rc : dv_netif_is_local(dv_ethtool_unmap_ipv4(local, &buf)) ? 0 : -EADDRNOTAVAIL;
 }
 
 int dv_ethtool_rule_can(const char *ifname)
@@ -286,6 +299,15 @@ int dv_ethtool_rule_add(const char *ifname, const struct sockaddr_storage *local
 
 	r.fs.location = location;
 	return rc ? rc : ethtool_ioctl(ifname, &r);
+}
+
+int dv_ethtool_rule_queue(const char *ifname, unsigned int location, unsigned int *queue)
+{
+	struct ethtool_rxnfc r = { .cmd = ETHTOOL_GRXCLSRULE, .fs.location = location };
+	int rc = ethtool_ioctl(ifname, &r);
+
+	*queue = (unsigned int)r.fs.ring_cookie;
+	return rc;
 }
 
 int dv_ethtool_rule_del(const char *ifname, unsigned int location)

@@ -36,7 +36,17 @@ int dv_ethtool_rss_set(const char *ifname, const uint32_t *table, unsigned int n
 bool dv_ethtool_rss_make(uint32_t *table, unsigned int size, unsigned int first, unsigned int n, bool only);
 
 struct ethtool_rxnfc;
-/* A rule for TCP to `local` (from `peer`, if not NULL). -EINVAL for another address family or port 0. */
+/* An address that stands for all. */
+bool dv_ethtool_any_address(const struct sockaddr_storage *a);
+/* An IPv4-mapped IPv6 address arrives in IPv4 packets: the IPv4 one, in buf; else a itself, which may be NULL. */
+const struct sockaddr_storage *dv_ethtool_unmap_ipv4(const struct sockaddr_storage *a, struct sockaddr_storage *buf);
+/*
+ * A rule for TCP to `local` (from `peer`, if not NULL). -EINVAL for another
+ * address family or port 0; -EADDRNOTAVAIL if local is not an address of this
+ * host, or that of all. rule_fill does not check that.
+ */
+int dv_ethtool_rule_fill(struct ethtool_rxnfc *r, const struct sockaddr_storage *local,
+			 const struct sockaddr_storage *peer, unsigned int queue);
 int dv_ethtool_rule_make(struct ethtool_rxnfc *r, const struct sockaddr_storage *local,
 			 const struct sockaddr_storage *peer, unsigned int queue);
 /* Does the interface support flow rules? 0 or -errno. */
@@ -45,6 +55,8 @@ int dv_ethtool_rule_can(const char *ifname);
 int dv_ethtool_rule_place(const char *ifname);
 int dv_ethtool_rule_add(const char *ifname, const struct sockaddr_storage *local, const struct sockaddr_storage *peer,
 			unsigned int queue, unsigned int location);
+/* The queue of the rule at a location. 0 or -errno. */
+int dv_ethtool_rule_queue(const char *ifname, unsigned int location, unsigned int *queue);
 int dv_ethtool_rule_del(const char *ifname, unsigned int location);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include "nic/journal.h"
 
@@ -38,8 +39,8 @@ static int parse_rss(const char *at, struct dv_nicstate *s)
 static int parse_line(const char *at, struct dv_nicstate *s)
 {
 	struct dv_split split;
+	unsigned int rule, queue = DV_QUEUE_UNKNOWN;
 	long long thresh;
-	unsigned int rule;
 
 	if (!strncmp(at, "rss ", 4))
 		return parse_rss(at + 4, s);
@@ -53,7 +54,8 @@ static int parse_line(const char *at, struct dv_nicstate *s)
 		s->nr_rules--;
 		return 0;
 	}
-	if (sscanf(at, "rule %u\n", &rule) == 1 && s->nr_rules < DV_JOURNAL_RULES) {
+	if (sscanf(at, "rule %u %u\n", &rule, &queue) >= 1 && s->nr_rules < DV_JOURNAL_RULES) {
+		s->rule_queue[s->nr_rules] = queue;
 		s->rules[s->nr_rules++] = rule;
 		return 0;
 	}
@@ -91,77 +93,90 @@ int dv_nicstate_line_rss(const uint32_t *table, unsigned int n, char *buf, size_
 	return (int)at;
 }
 
-/* Owned by the user and writable by nobody else: the contents of its files are acted upon. */
-static int make_dir(const char *dir)
+/*
+ * Owned by the user and writable by nobody else: the contents of its files are acted upon. Root acts on those of the
+ * user to whom root gave /run/devio, who may change interfaces anyway: devio-nicd.
+ */
+static int open_dir(const char *path, bool given)
 {
 	struct stat st;
+	int fd;
 
-	if (mkdir(dir, 0755) && errno != EEXIST)
+	if (mkdir(path, 0755) && errno != EEXIST)
 		return -errno;
-	if (lstat(dir, &st))
-		return -errno;
-	return !S_ISDIR(st.st_mode) || st.st_uid != geteuid() || st.st_mode & 022 ? -EPERM : 0;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOTDIR || errno == ELOOP ? -EPERM : -errno;
+	if (!fstat(fd, &st) && !(st.st_mode & 022) && (st.st_uid == geteuid() || (given && !geteuid())))
+		return fd;
+	close(fd);
+	return -EPERM;
 }
 
-static int journal_dir(char *buf, size_t size)
+/* A descriptor, or -errno. */
+static int journal_dir(void)
 {
 	const char *user = secure_getenv("XDG_RUNTIME_DIR");
-	int rc;
+	char path[PATH_MAX];
+	int fd;
 
-	if (dv_journal_dir) {
-		snprintf(buf, size, "%s", dv_journal_dir);
-		return make_dir(buf);
-	}
-	snprintf(buf, size, "/run/devio");
-	rc = make_dir(buf);
-	if (!rc || !user || *user != '/')
-		return rc;
-	snprintf(buf, size, "%s/devio", user);
-	return make_dir(buf);
+	if (dv_journal_dir)
+		return open_dir(dv_journal_dir, false);
+	fd = open_dir("/run/devio", true);
+	if (fd >= 0 || !user || *user != '/' || snprintf(path, sizeof(path), "%s/devio", user) >= (int)sizeof(path))
+		return fd;
+	return open_dir(path, false);
 }
 
 unsigned long dv_journal_netns(void)
 {
-	struct stat st;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
 
-	return stat("/proc/self/ns/net", &st) ? 0 : (unsigned long)st.st_ino;
+	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+		cookie = 0;
+	if (fd >= 0)
+		close(fd);
+	return (unsigned long)cookie;
 }
 
-static int journal_path(const char *ifname, unsigned int ifindex, char *buf, size_t size)
+#define NAME_SIZE 64
+static void journal_name(const char *ifname, unsigned int ifindex, char *buf)
 {
-	int n, rc = journal_dir(buf, size);
-	size_t at = strlen(buf);
-
-	if (rc)
-		return rc;
-	n = snprintf(buf + at, size - at, "/nic-%lu-%u-%s", dv_journal_netns(), ifindex, ifname);
-	return n >= (int)(size - at) ? -ENAMETOOLONG : 0;
+	snprintf(buf, NAME_SIZE, "nic-%lu-%u-%.15s", dv_journal_netns(), ifindex, ifname);
 }
 
-/* The file may have been unlinked before it was locked. */
-static bool is_same(int fd, const char *path)
+/* Still the file of that name (it may have been unlinked before it was locked), and of nobody else. */
+static int check_file(int dir, int fd, const char *name)
 {
-	struct stat a, b;
+	struct stat a, b, d;
 
-	return !fstat(fd, &a) && !stat(path, &b) && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+	if (fstat(dir, &d) || fstat(fd, &a) || fstatat(dir, name, &b, AT_SYMLINK_NOFOLLOW))
+		return -EAGAIN;
+	if (a.st_ino != b.st_ino || a.st_dev != b.st_dev)
+		return -EAGAIN;
+	if (!S_ISREG(a.st_mode) || a.st_nlink != 1 || (a.st_uid != d.st_uid && a.st_uid != geteuid()))
+		return -EPERM;
+	/* The directory's owner has to restore from it. */
+	return a.st_uid == d.st_uid || !fchown(fd, d.st_uid, d.st_gid) ? 0 : -errno;
 }
 
-static int open_locked(const char *path)
+static int open_locked(int dir, const char *name)
 {
 	for (int tries = 0; tries < 100; tries++) {
-		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_APPEND, 0600);
+		int fd = openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_APPEND, 0600);
+		int rc;
 
 		if (fd < 0)
 			return -errno;
-		if (flock(fd, LOCK_EX | LOCK_NB)) {
-			int err = errno;
-
-			close(fd);
-			return err == EWOULDBLOCK ? -EBUSY : -err;
-		}
-		if (is_same(fd, path))
+		rc = flock(fd, LOCK_EX | LOCK_NB) ? (errno == EWOULDBLOCK ? -EBUSY : -errno) :
+		     check_file(dir, fd, name);
+		if (!rc)
 			return fd;
 		close(fd);
+		if (rc != -EAGAIN)
+			return rc;
 	}
 	return -EBUSY;
 }
@@ -182,10 +197,14 @@ static int read_state(int fd, struct dv_nicstate *s)
 
 int dv_journal_open(const char *ifname, unsigned int ifindex, struct dv_nicstate *old)
 {
-	char path[PATH_MAX];
-	int fd, rc = journal_path(ifname, ifindex, path, sizeof(path));
+	int rc, fd, dir = journal_dir();
+	char name[NAME_SIZE];
 
-	fd = rc ? rc : open_locked(path);
+	if (dir < 0)
+		return dir;
+	journal_name(ifname, ifindex, name);
+	fd = open_locked(dir, name);
+	close(dir);
 	if (fd < 0)
 		return fd;
 	rc = read_state(fd, old);
@@ -198,10 +217,31 @@ int dv_journal_open(const char *ifname, unsigned int ifindex, struct dv_nicstate
 
 int dv_journal_add(int fd, const char *line)
 {
+	off_t size = dv_journal_size(fd);
 	size_t len = strlen(line);
-	ssize_t n = write(fd, line, len);
+	ssize_t n;
 
-	return n < 0 ? -errno : (size_t)n < len ? -ENOSPC : 0;
+	if (size < 0)
+		return (int)size;
+	if ((size_t)size + len >= MAX_TEXT - 1)
+		return -ENOSPC;
+	n = write(fd, line, len);
+	if (n < 0 || (size_t)n == len)
+		return n < 0 ? -errno : 0;
+	(void)ftruncate(fd, size);
+	return -ENOSPC;
+}
+
+off_t dv_journal_size(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? -errno : st.st_size;
+}
+
+int dv_journal_cut(int fd, off_t size)
+{
+	return size < 0 ? (int)size : ftruncate(fd, size) ? -errno : 0;
 }
 
 int dv_journal_begin(int fd, const char *ifname, unsigned int ifindex)
@@ -216,10 +256,14 @@ int dv_journal_begin(int fd, const char *ifname, unsigned int ifindex)
 
 void dv_journal_end(int fd, const char *ifname, unsigned int ifindex)
 {
-	char path[PATH_MAX];
+	int dir = journal_dir();
+	char name[NAME_SIZE];
 
-	if (!journal_path(ifname, ifindex, path, sizeof(path)))
-		(void)unlink(path);
+	if (dir >= 0) {
+		journal_name(ifname, ifindex, name);
+		(void)unlinkat(dir, name, 0);
+		close(dir);
+	}
 	close(fd);
 }
 
@@ -231,14 +275,18 @@ void dv_journal_leave(int fd)
 int dv_journal_each(int (*fn)(void *arg, const char *ifname, unsigned int ifindex), void *arg)
 {
 	unsigned long ns, here = dv_journal_netns();
-	char path[PATH_MAX], ifname[16];
-	unsigned int ifindex;
 	const struct dirent *d;
-	int rc = journal_dir(path, sizeof(path));
-	DIR *dir = rc ? NULL : opendir(path);
+	unsigned int ifindex;
+	char ifname[16];
+	int rc = 0, fd = journal_dir();
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
-	if (!dir)
-		return rc ? rc : -errno;
+	if (!dir) {
+		rc = fd < 0 ? fd : -errno;
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
 	while (!rc && (d = readdir(dir)))
 		if (sscanf(d->d_name, "nic-%lu-%u-%15s", &ns, &ifindex, ifname) == 3 && ns == here)
 			rc = fn(arg, ifname, ifindex);

@@ -22,7 +22,7 @@
 
 #define DV_NICD_SOCKET "/run/devio/nic.sock"
 #define DV_NICD_MAGIC 0x646e7664u     /* "dvnd" */
-#define DV_NICD_VERSION 2u
+#define DV_NICD_VERSION 3u
 #define DV_NICD_QUEUES_MAX 1024u
 #define DV_NICD_STEER_MAX 3u          /* enum devio_steer */
 
@@ -34,7 +34,7 @@ struct dv_nicd_request {
 	uint32_t steer, queues;       /* OPEN: of devio_nic_opts */
 	uint32_t buffer;              /* OPEN: of devio_nic_opts */
 	uint64_t size;                /* OPEN: bytes of the memory, which spans the dma-buf */
-	uint64_t netns;               /* OPEN: the inode of /proc/self/ns/net */
+	uint64_t netns;               /* OPEN: SO_NETNS_COOKIE of the client's sockets */
 	char ifname[16];              /* OPEN */
 };
 

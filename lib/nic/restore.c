@@ -45,6 +45,15 @@ static int restore_split(const struct dv_nicstate *saved)
 		      *why ? why : "the kernel gives no reason", saved->ifname);
 }
 
+/* Somebody may have deleted it, and added another one at its location. */
+static bool is_own_rule(const struct dv_nicstate *saved, unsigned int i)
+{
+	unsigned int queue;
+
+	return saved->rule_queue[i] == DV_QUEUE_UNKNOWN ||
+	       dv_ethtool_rule_queue(saved->ifname, saved->rules[i], &queue) || queue == saved->rule_queue[i];
+}
+
 int dv_nic_restore_state(const struct dv_nicstate *saved)
 {
 	char name[IF_NAMESIZE];
@@ -54,6 +63,8 @@ int dv_nic_restore_state(const struct dv_nicstate *saved)
 	if (!if_indextoname(saved->ifindex, name) || strcmp(name, saved->ifname))
 		return 0;
 	for (unsigned int i = saved->nr_rules; i--;) {
+		if (!is_own_rule(saved, i))
+			continue;
 		err = dv_ethtool_rule_del(saved->ifname, saved->rules[i]);
 		if (err && err != -ENOENT && err != -EINVAL && !rc)
 			rc = dv_err(err, "nic %s: cannot delete rule %u: ethtool -N %s delete %u", saved->ifname,

@@ -58,28 +58,16 @@ static int do_open(struct client *c, const struct dv_nicd_request *q, int fd)
 	return rc;
 }
 
-/* The kernel's number of a socket's network namespace. */
-static uint64_t cookie(int fd)
-{
-	uint64_t value = 0;
-	socklen_t len = sizeof(value);
-
-	return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &value, &len) ? 0 : value;
-}
-
 /* Addresses are what the kernel reports of the socket, never what the client says. */
 static int do_steer(struct client *c, int fd)
 {
-	int rc, own = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	uint64_t here = own < 0 ? 0 : cookie(own);
 	struct devio_sock *s;
+	int rc;
 
-	if (own >= 0)
-		close(own);
 	rc = devio_sock_import(c->ctx, fd, NULL, &s);
 	if (rc)
 		return pass_on(c, rc);
-	if (!here || cookie(fd) != here)
+	if (!c->d->netns || nicd_netns(fd) != c->d->netns)
 		rc = nicd_refuse(c->text, -EXDEV,
 				 "devio-nicd: the connection is in another network namespace than the NIC");
 	else

@@ -145,15 +145,25 @@ static int fail(const char *what, const char *why)
 	return -1;
 }
 
-/* Removes the socket of a process that is gone, nothing else. */
-static int remove_stale(const struct sockaddr_un *a)
+static bool is_dead(const struct sockaddr_un *a)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool dead = fd >= 0 && connect(fd, (const struct sockaddr *)a, sizeof(*a)) && errno == ECONNREFUSED;
-	struct stat st;
 
 	if (fd >= 0)
 		close(fd);
+	return dead;
+}
+
+/* Removes the socket of a process that is gone, nothing else. */
+static int remove_stale(const struct sockaddr_un *a)
+{
+	bool dead = is_dead(a);
+	struct stat st;
+
+	/* The processes of a killed one end a little later. */
+	for (int tries = 0; !dead && tries < 10; tries++, dead = is_dead(a))
+		usleep(50000);
 	if (!dead)
 		return fail(a->sun_path, "already in use by another process, or not a socket of devio-nicd");
 	if (lstat(a->sun_path, &st) || !S_ISSOCK(st.st_mode))
@@ -201,6 +211,16 @@ static int open_socket(struct nicd *d)
 	return bind_at(d, &a);
 }
 
+static uint64_t own_netns(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint64_t value = fd < 0 ? 0 : nicd_netns(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return value;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -219,6 +239,7 @@ int main(int argc, char **argv)
 		return TOOL_FAILED;
 	if (!nicd_drop_caps())
 		tool_msg("no CAP_NET_ADMIN: all requests will fail");
+	d.netns = own_netns();
 	nicd_restore(&d);
 	tool_msg("serving %s%s at %s", d.ifname[0], d.nr_ifnames > 1 ? " and others" : "", d.path);
 	rc = nicd_run(&d);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "nicd.h"
 
@@ -102,11 +101,12 @@ int nicd_forward(int to, const void *bytes, size_t len, int pass)
 
 /* ------------------------------------------------------------------------- limits */
 
-static uint64_t netns(void)
+uint64_t nicd_netns(int fd)
 {
-	struct stat st;
+	uint64_t value = 0;
+	socklen_t len = sizeof(value);
 
-	return stat("/proc/self/ns/net", &st) ? 0 : (uint64_t)st.st_ino;
+	return getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &value, &len) ? 0 : value;
 }
 
 static bool is_offered(const struct nicd *d, const char *ifname)
@@ -124,7 +124,7 @@ static int check_open(const struct nicd *d, const struct dv_nicd_request *q, cha
 		return nicd_refuse(text, -EACCES,
 				   "devio-nicd: interface %s is not offered: name it when devio-nicd is started",
 				   q->ifname);
-	if (q->netns != netns())
+	if (q->netns != d->netns)
 		return nicd_refuse(text, -EXDEV,
 				   "devio-nicd: nic %s: client and devio-nicd are in different network namespaces: "
 				   "run a devio-nicd in each", q->ifname);

@@ -70,6 +70,7 @@ struct nicd {
 	uid_t user[NICD_USERS];
 	unsigned int nr_users;        /* 0: everybody who can connect */
 	int listener;
+	uint64_t netns;               /* in which this program runs */
 	bool inherited;               /* the listener is a service manager's, and its path too */
 	sigset_t open;                /* signal mask while it waits: signals are delivered only then */
 	struct nicd_rate rates[NICD_RATES];
@@ -96,6 +97,8 @@ int nicd_forward(int to, const void *bytes, size_t len, int pass);
 /* Sends an answer; whether it was sent is not checked. */
 void nicd_answer(int fd, uint32_t op, int err, const char *text, const struct devio_nic_info *info);
 const char *nicd_protocol_error(int rc);
+/* The kernel's number of a socket's network namespace; 0: unknown. */
+uint64_t nicd_netns(int fd);
 /* What the request asks for, against the options. 0, or -errno with the message in text[NICD_TEXT]. */
 int nicd_check(const struct nicd *d, const struct dv_nicd_request *q, bool has_nic, char *text);
 /* Writes the message to text[NICD_TEXT] and returns err. */

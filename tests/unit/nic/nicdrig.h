@@ -144,9 +144,13 @@ static RIG_UNUSED bool nicd_heard(int fd, struct dv_nicd_answer *a)
 
 static RIG_UNUSED unsigned long rig_netns(void)
 {
-	struct stat st;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
 
-	return stat("/proc/self/ns/net", &st) ? 0 : (unsigned long)st.st_ino;
+	must(fd >= 0 && !getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len), "SO_NETNS_COOKIE");
+	close(fd);
+	return (unsigned long)cookie;
 }
 
 static RIG_UNUSED struct dv_nicd_request request_for(const char *ifname)

@@ -281,6 +281,9 @@ static void journal_text(void **state)
 	assert_int_equal(dv_nicstate_parse("devio-nic 1 eth0 3\nrule 7\nrule 6\nnorule 6\n", &was), 0);
 	assert_true(was.nr_rules == 1 && was.rules[0] == 7);
 	assert_int_equal(dv_nicstate_parse("devio-nic 1 eth0 3\nrule 7\nnorule 6\n", &was), -EBADMSG);
+	assert_int_equal(dv_nicstate_parse("devio-nic 1 eth0 3\nrule 7 5\nrule 6\n", &was), 0);
+	assert_true(was.nr_rules == 2 && was.rules[0] == 7 && was.rule_queue[0] == 5);
+	assert_true(was.rules[1] == 6 && was.rule_queue[1] == DV_QUEUE_UNKNOWN);
 }
 
 static int count_one(void *arg, const char *ifname, unsigned int ifindex)
@@ -291,6 +294,7 @@ static int count_one(void *arg, const char *ifname, unsigned int ifindex)
 
 static void journal_file(void **state)
 {
+	off_t at;
 	char dir[] = "journal-XXXXXX";
 	int fd, other, n = 0;
 
@@ -307,6 +311,17 @@ static void journal_file(void **state)
 	dv_journal_leave(fd); /* as after a crash */
 	fd = dv_journal_open("eth-x.5", 7, &was);
 	assert_true(fd >= 0 && was.ifindex == 7 && was.nr_rules == 1 && was.rules[0] == 9);
+	/* However often a rule is refused, the journal can be read back. */
+	for (int i = 0; i < 100000 && !dv_journal_add(fd, "rule 15\nnorule 15\n"); i++)
+		;
+	dv_journal_leave(fd);
+	fd = dv_journal_open("eth-x.5", 7, &was);
+	assert_true(fd >= 0 && was.nr_rules == 1 && was.rules[0] == 9);
+	assert_int_equal(dv_journal_begin(fd, "eth-x.5", 7), 0);
+	at = dv_journal_size(fd);
+	assert_int_equal(dv_journal_add(fd, "rule 3 1\n"), 0);
+	assert_int_equal(dv_journal_cut(fd, at), 0);
+	assert_true(dv_journal_size(fd) == at && at > 0);
 	other = dv_journal_open("eth1", 8, &was);
 	assert_true(other >= 0 && !was.ifindex);
 	dv_journal_end(other, "eth1", 8);
@@ -343,29 +358,59 @@ static void rules(void **state)
 	struct ethtool_rxnfc r;
 
 	(void)state;
-	assert_int_equal(dv_ethtool_rule_make(&r, &here, NULL, 3), -EINVAL);
+	assert_int_equal(dv_ethtool_rule_fill(&r, &here, NULL, 3), -EINVAL);
 	a->sin_family = b->sin_family = AF_INET;
-	assert_int_equal(dv_ethtool_rule_make(&r, &here, NULL, 3), -EINVAL); /* no port */
+	assert_int_equal(dv_ethtool_rule_fill(&r, &here, NULL, 3), -EINVAL); /* no port */
 	a->sin_port = htons(5201);
 	b->sin_port = htons(40000);
 	b->sin_addr.s_addr = htonl(0x0a000002);
-	assert_int_equal(dv_ethtool_rule_make(&r, &here, NULL, 3), 0);
+	assert_int_equal(dv_ethtool_rule_fill(&r, &here, NULL, 3), 0);
 	assert_true(r.fs.flow_type == TCP_V4_FLOW && r.fs.ring_cookie == 3 &&
 		    r.fs.h_u.tcp_ip4_spec.pdst == htons(5201));
-	assert_true(r.fs.m_u.tcp_ip4_spec.pdst == 0xffff && !r.fs.m_u.tcp_ip4_spec.ip4dst &&
+	assert_true(r.fs.m_u.tcp_ip4_spec.pdst == 0xffff && r.fs.m_u.tcp_ip4_spec.ip4dst == 0xffffffff &&
 		    !r.fs.m_u.tcp_ip4_spec.psrc);
-	assert_int_equal(dv_ethtool_rule_make(&r, &here, &there, 3), 0);
+	assert_int_equal(dv_ethtool_rule_fill(&r, &here, &there, 3), 0);
 	assert_true(r.fs.h_u.tcp_ip4_spec.psrc == htons(40000) && r.fs.m_u.tcp_ip4_spec.ip4src == 0xffffffff);
 	memset(&here, 0, sizeof(here));
 	six->sin6_family = AF_INET6;
 	six->sin6_port = htons(80);
 	inet_pton(AF_INET6, "fd00::1", &six->sin6_addr);
-	assert_int_equal(dv_ethtool_rule_make(&r, &here, NULL, 1), 0);
+	assert_int_equal(dv_ethtool_rule_fill(&r, &here, NULL, 1), 0);
 	assert_true(r.fs.flow_type == TCP_V6_FLOW && r.fs.m_u.tcp_ip6_spec.ip6dst[3] == 0xffffffff);
 	/* An IPv4 peer of a socket for both. */
 	inet_pton(AF_INET6, "::ffff:10.0.0.1", &six->sin6_addr);
-	assert_int_equal(dv_ethtool_rule_make(&r, &here, NULL, 1), 0);
+	assert_int_equal(dv_ethtool_rule_fill(&r, &here, NULL, 1), 0);
 	assert_true(r.fs.flow_type == TCP_V4_FLOW && r.fs.h_u.tcp_ip4_spec.ip4dst == htonl(0x0a000001));
+}
+
+/* What the NIC receives for others is not steered. */
+static void foreign_rules(void **state)
+{
+	static const char *const foreign[] = { "0.0.0.0", "198.51.100.7", "255.255.255.255", "224.0.0.1" };
+	static const char *const foreign6[] = { "::", "2001:db8::7", "::ffff:198.51.100.7", "::ffff:0.0.0.0" };
+	struct sockaddr_storage here = { 0 };
+	struct sockaddr_in *a = (struct sockaddr_in *)&here;
+	struct sockaddr_in6 *six = (struct sockaddr_in6 *)&here;
+	struct sockaddr_storage list[2];
+	struct ethtool_rxnfc r;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		a->sin_family = AF_INET;
+		a->sin_port = htons(5432);
+		assert_int_equal(inet_pton(AF_INET, foreign[i], &a->sin_addr), 1);
+		assert_int_equal(dv_ethtool_rule_make(&r, &here, NULL, 1), -EADDRNOTAVAIL);
+	}
+	assert_int_equal(inet_pton(AF_INET, "127.0.0.1", &a->sin_addr), 1);
+	assert_int_equal(dv_ethtool_rule_make(&r, &here, NULL, 1), 0);
+	assert_int_equal(dv_netif_addresses("lo", AF_INET, list, 2), 1);
+	assert_true(((struct sockaddr_in *)list)->sin_addr.s_addr == htonl(INADDR_LOOPBACK));
+	for (int i = 0; i < 4; i++) {
+		six->sin6_family = AF_INET6;
+		six->sin6_port = htons(5432);
+		assert_int_equal(inet_pton(AF_INET6, foreign6[i], &six->sin6_addr), 1);
+		assert_int_equal(dv_ethtool_rule_make(&r, &here, NULL, 1), -EADDRNOTAVAIL);
+	}
 }
 
 /* As the kernel writes them: the binding is a number, not a nest. */
@@ -398,7 +443,7 @@ int main(void)
 		cmocka_unit_test(journal_text),
 		cmocka_unit_test(journal_file),
 		cmocka_unit_test(rss),
-		cmocka_unit_test(rules),
+		cmocka_unit_test(rules), cmocka_unit_test(foreign_rules),
 		cmocka_unit_test(queues),
 	};
 
