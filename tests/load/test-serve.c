@@ -287,7 +287,7 @@ static uint64_t resident_kib(pid_t pid)
 /* Clients that request and never read delay no other, take no more memory, and are disconnected; so are silent ones. */
 static void test_deaf(void **state)
 {
-	static const char *const options[] = { "-w2", "-c20", "-M40M", NULL };
+	static const char *const options[] = { "-w2", "-c20", "-p20", "-M40M", NULL };
 	struct server s = server_start(0, options);
 	const char *name = rig_name("serve");
 	unsigned char head[DV_WIRE_HEAD];
@@ -345,7 +345,7 @@ static int dial_served(unsigned int port, const char *name)
 /* One connection too many is refused with the cause. */
 static void test_full(void **state)
 {
-	static const char *const options[] = { "-c3", NULL };
+	static const char *const options[] = { "-c3", "-p3", NULL };
 	struct server s = server_start(0, options);
 	const char *name = a_file();
 	struct devio_source *source;
@@ -370,12 +370,80 @@ static void test_full(void **state)
 	unlink(name);
 }
 
+/* One address takes half of the connections. */
+static void test_address(void **state)
+{
+	static const char *const options[] = { "-c4", "-a*", "-4", NULL };
+	struct server s = server_start(0, options);
+	struct sockaddr_in other = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1) };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const char *name = a_file();
+	int fd[2], theirs = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		fd[i] = dial(s.port);
+		must_serve(fd[i], name, SIZE, 5);
+	}
+	for (int i = 0; i < 3; i++)
+		must_end(dial(s.port), -EBUSY);
+	to.sin_port = htons((uint16_t)s.port);
+	must(!bind(theirs, (struct sockaddr *)&other, sizeof(other)), "another address");
+	must(!connect(theirs, (struct sockaddr *)&to, sizeof(to)), "its connection");
+	must_serve(theirs, name, SIZE, 5);
+	close(theirs);
+	for (int i = 0; i < 2; i++)
+		close(fd[i]);
+	must(!server_stop(&s, SIGTERM), "it ends well");
+	unlink(name);
+}
+
+static double rig_seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
+/* A byte now and then keeps no connection: neither of an answer that is read, nor of a request that is written. */
+static void test_slow(void **state)
+{
+	static const char *const options[] = { "-w2", NULL };
+	struct server s = server_start(0, options);
+	const char *name = rig_name("serve");
+	int reader = dial(s.port), writer = dial(s.port), small = 4096;
+	bool over = false, wrote = true;
+	double start;
+	char byte;
+
+	(void)state;
+	rig_file(name, 8 << 20, 5);
+	must(!setsockopt(reader, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), "SO_RCVBUF");
+	ask_open(reader, 0, name, strlen(name), 0);
+	for (int i = 0; i < 60; i++)
+		ask(reader, DV_WIRE_READ, 0, 1 << 20, 0, 0);
+	start = rig_seconds();
+	while ((!over || wrote) && rig_seconds() - start < 30) {
+		struct pollfd p = { .fd = reader, .events = POLLRDHUP };
+
+		(void)!recv(reader, &byte, 1, MSG_DONTWAIT);
+		wrote = wrote && send(writer, "\1", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
+		over = over || (poll(&p, 1, 300) > 0 && p.revents);
+	}
+	must(over && !wrote && rig_seconds() - start < 20, "both are cut off: %d %d", over, !wrote);
+	close(reader);
+	close(writer);
+	must(!server_stop(&s, SIGTERM), "it ends well");
+	unlink(name);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_violations), cmocka_unit_test(test_names), cmocka_unit_test(test_reads),
 		cmocka_unit_test(test_pieces), cmocka_unit_test(test_room), cmocka_unit_test(test_deaf),
-		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_full), cmocka_unit_test(test_address), cmocka_unit_test(test_slow),
 	};
 
 	return cmocka_run_group_tests_name("serve", tests, NULL, NULL);

@@ -195,6 +195,8 @@ static void send_ready(struct serve *s, struct serve_conn *c)
 			serve_conn_close(c, devio_errmsg());
 			return;
 		}
+		if (!i)
+			c->sending = tool_now();
 		a->state = SERVE_SENDING;
 		c->inflight++;
 	}
@@ -221,7 +223,7 @@ static void send_done(struct serve *s, struct serve_conn *c, const struct serve_
 		return;
 	}
 	s->bytes += a->len;
-	c->last = tool_now();
+	c->last = c->sending = tool_now();
 	/* Sends complete in order: it is the first. */
 	serve_file_put(a->file);
 	c->first = (c->first + 1) % SERVE_ANSWERS;
@@ -239,20 +241,44 @@ static void received(struct serve_conn *c, const struct devio_completion *done)
 		serve_conn_close(c, "connection lost");
 }
 
+/*
+ * A client that waits for answers may be idle. An incomplete request counts as none, and an answer has to be taken as
+ * a whole: a byte now and then keeps no connection.
+ */
+static void check_deadlines(const struct serve *s, struct serve_conn *c)
+{
+	const struct linger reset = { 1, 0 };
+	double now = tool_now();
+
+	if (!c->count && !c->ended && now - c->last > s->timeout)
+		serve_conn_close(c, "timed out: no request");
+	if (!c->count || c->answers[c->first].state != SERVE_SENDING || now - c->sending <= s->timeout)
+		return;
+	/* What is in the socket's buffer would keep it in the kernel for as long as the client reads. */
+	(void)setsockopt(devio_sock_fd(c->sock), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	serve_conn_close(c, "timed out: it reads too slowly");
+}
+
 /* Does all that can be done now, and closes the connection if it is over. */
 static void advance(struct serve *s, struct serve_conn *c)
 {
 	while (!c->receiving && take_request(s, c))
 		;
 	send_ready(s, c);
-	/* A client that waits for answers may be idle. An incomplete request counts as none. */
-	if (!c->count && !c->ended && tool_now() - c->last > s->timeout)
-		serve_conn_close(c, "timed out: no request");
+	check_deadlines(s, c);
 	if (c->ended && !c->count)
 		serve_conn_close(c, "closed by the client");
 	/* A receive appends to the pending requests: they are not moved until it has completed. */
 	if (!c->closing && !c->receiving && !c->ended && !c->stalled)
 		receive(s, c);
+	if (c->closing && !c->inflight)
+		finish(s, c);
+}
+
+void serve_conn_check(struct serve *s, struct serve_conn *c)
+{
+	if (!c->closing)
+		check_deadlines(s, c);
 	if (c->closing && !c->inflight)
 		finish(s, c);
 }

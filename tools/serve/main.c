@@ -21,8 +21,10 @@ static const struct argp_option options[] = {
 	{ NULL, '4', NULL, 0, "Use IPv4 only", 1 },
 	{ NULL, '6', NULL, 0, "Use IPv6 only", 1 },
 	{ "connections", 'c', "N", 0, "Limit of connections, at most 128 (64); a loader has four", 1 },
+	{ "per-address", 'p', "N", 0,
+	  "Limit of connections of one address, of IPv6 of one /64 network (half of all)", 1 },
 	{ "timeout", 'w', "SECONDS", 0,
-	  "Close connections that send no request, or take no response, for this long (300)", 1 },
+	  "Close connections that send no request for this long, or take longer to receive a response (300)", 1 },
 	{ "mem", 'm', "SPEC", 0, "Memory for the file data (host)", 2 },
 	{ "memory", 'M', "SIZE", 0, "Bytes of it, for all connections together (2M each)", 2 },
 	{ "verbose", 'v', NULL, 0, "Log connections and why they end", 3 },
@@ -43,6 +45,8 @@ static void check_usage(struct argp_state *state, struct serve *s)
 		argp_error(state, "DIRECTORY and PORT are missing");
 	args_port(state, s->port);
 	args_check_family(state, s->family);
+	if (!s->per_address)
+		s->per_address = (s->connections + 1) / 2;
 	if (!s->memory)
 		s->memory = (uint64_t)s->connections * (2u << 20);
 	s->share = s->memory / s->connections & ~(uint64_t)(SERVE_BLOCK - 1);
@@ -66,6 +70,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'c':
 		s->connections = args_count(state, "connections", arg, MAX_CONNECTIONS);
+		return 0;
+	case 'p':
+		s->per_address = args_count(state, "per-address", arg, MAX_CONNECTIONS);
 		return 0;
 	case 'w':
 		s->timeout = args_seconds(state, "timeout", arg, 1e9);

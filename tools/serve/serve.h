@@ -9,7 +9,8 @@
  *
  * One thread and one ring. Each connection has its own share of memory,
  * answers and file numbers from the start: none can starve another, and no
- * request makes the server allocate more.
+ * request makes the server allocate more. Completions are taken in rounds of
+ * bounded length, between which connections are accepted and deadlines checked.
  */
 #ifndef TOOLS_SERVE_H
 #define TOOLS_SERVE_H
@@ -54,6 +55,8 @@ struct serve_conn {
 	unsigned int inflight;        /* operations of the ring */
 	unsigned int first, count;    /* answers, circular */
 	double last;                  /* time of the last activity */
+	double sending;               /* since when the first answer is being sent */
+	unsigned char peer[8];        /* its address; of IPv6 the network, all of which one host may have */
 	struct serve_answer answers[SERVE_ANSWERS];
 	struct serve_file *files[DV_WIRE_FILES];
 	uint16_t failed[DV_WIRE_FILES]; /* status of a number that has no file */
@@ -62,7 +65,7 @@ struct serve_conn {
 struct serve {
 	const char *dir, *port, *address, *mem_spec;
 	uint64_t memory, share;
-	unsigned int connections, family;
+	unsigned int connections, per_address, family;
 	double timeout;
 	int dir_fd;
 	struct devio_ctx *ctx;
@@ -80,6 +83,8 @@ int serve_run(struct serve *s, const sigset_t *open);
 
 void serve_conn_begin(struct serve *s, struct serve_conn *c, struct devio_sock *sock);
 void serve_conn_done(struct serve *s, const struct devio_completion *done);
+/* Closes it if it has taken too long. */
+void serve_conn_check(struct serve *s, struct serve_conn *c);
 /* Closes it when its operations have ended. */
 void serve_conn_close(struct serve_conn *c, const char *why);
 
