@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <json-c/json.h>
 
+/* A string in which what is not UTF-8 is U+FFFD. */
+struct json_object *json_string(const char *text);
 void json_put(struct json_object *o, const char *key, struct json_object *value);
 void json_put_str(struct json_object *o, const char *key, const char *text);   /* NULL and "": null */
 void json_put_text(struct json_object *o, const char *key, const char *text);  /* "" stays "" */

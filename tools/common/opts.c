@@ -20,7 +20,7 @@ static uint64_t size_unit(const char *suffix)
 	for (const char *l = letters; *l; l++) {
 		binary *= 1024;
 		decimal *= 1000;
-		if (*suffix != *l && !(*l == 'k' && *suffix == 'K'))
+		if (tolower((unsigned char)*suffix) != tolower((unsigned char)*l))
 			continue;
 		if (!suffix[1] || !strcmp(suffix + 1, "iB"))
 			return binary;

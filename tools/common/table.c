@@ -25,7 +25,7 @@ void table_cell(struct table *t, const char *s)
 	size_t n = (size_t)t->rows * t->cols + t->filled;
 
 	t->cell = must(reallocarray(t->cell, n + 1, sizeof(*t->cell)));
-	t->cell[n] = must(strdup(*s || !t->rows ? s : "-"));
+	t->cell[n] = term_plain(must(strdup(*s || !t->rows ? s : "-")));
 	if (++t->filled == t->cols) {
 		t->filled = 0;
 		t->rows++;

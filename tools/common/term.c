@@ -25,6 +25,16 @@ static unsigned int asked_width(int fd)
 	return ioctl(fd, TIOCGWINSZ, &w) ? 0 : w.ws_col;
 }
 
+char *term_plain(char *text)
+{
+	for (unsigned char *s = (unsigned char *)text; *s; s++)
+		if (*s < 0x20 || *s == 0x7f)
+			*s = '?';
+		else if (*s == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0)
+			s[0] = s[1] = '?';
+	return text;
+}
+
 unsigned int term_width(FILE *out)
 {
 	unsigned int n = asked_width(fileno(out));
@@ -102,14 +112,24 @@ static void wrap(FILE *out, const char *head, unsigned int indent, const char *t
 	}
 }
 
+static void wrap_plain(FILE *out, const char *head, unsigned int indent, const char *text)
+{
+	char *plain_head = strdup(head), *plain = strdup(text);
+
+	if (plain_head && plain)
+		wrap(out, term_plain(plain_head), indent, term_plain(plain));
+	free(plain_head);
+	free(plain);
+}
+
 void term_wrap(FILE *out, const char *head, const char *text)
 {
-	wrap(out, head, term_columns(head), text);
+	wrap_plain(out, head, term_columns(head), text);
 }
 
 void term_hang(FILE *out, const char *text)
 {
-	wrap(out, "  ", 6, text);
+	wrap_plain(out, "  ", 6, text);
 }
 
 void term_item(FILE *out, const char *head, const char *text)
@@ -117,7 +137,7 @@ void term_item(FILE *out, const char *head, const char *text)
 	if (isatty(fileno(out)))
 		term_wrap(out, head, text);
 	else
-		fprintf(out, "%s%s\n", head, text);
+		fprintf(out, "%s%s\n", head, text);   /* for programs: as it is */
 }
 
 bool progress_due(struct progress *p, double elapsed)

@@ -6,6 +6,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/*
+ * Replaces control characters of text, those of UTF-8 too, by '?': names of files and what a peer sends may have
+ * sequences that a terminal acts on. Returns text.
+ */
+char *term_plain(char *text);
+
 /* Columns: COLUMNS of the environment, else what the terminal says, else 80. */
 unsigned int term_width(FILE *out);
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "term.h"
 #include "tool.h"
 
 const char *tool_name = "devio";
@@ -35,7 +36,7 @@ static void message(const char *fmt, va_list ap)
 	char text[1024];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
-	fprintf(stderr, "%s: %s\n", tool_name, text);
+	fprintf(stderr, "%s: %s\n", tool_name, term_plain(text));
 }
 
 void tool_msg(const char *fmt, ...)

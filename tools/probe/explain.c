@@ -143,7 +143,7 @@ static struct json_object *json_verdict(const struct probe *p, const char *file,
 	if (real) {
 		a = json_object_new_array();
 		for (char *s = strtok_r(real, "\n", &save); s; s = strtok_r(NULL, "\n", &save))
-			json_object_array_add(a, json_object_new_string(s));
+			json_object_array_add(a, json_string(s));
 		json_put(o, "explain", a);
 		free(real);
 	}

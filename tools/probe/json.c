@@ -19,7 +19,7 @@ static void put_nonzero(struct json_object *o, const char *key, uint64_t v)
 
 static void put_bdf(const struct probe *p, struct json_object *o, const char *key, int pci)
 {
-	json_put(o, key, pci < 0 ? NULL : json_object_new_string(probe_pci(p, pci).bdf));
+	json_put(o, key, pci < 0 ? NULL : json_string(probe_pci(p, pci).bdf));
 }
 
 static void put_hex(struct json_object *o, const char *key, unsigned int v, int digits)
@@ -92,7 +92,7 @@ static struct json_object *names_of(const struct probe *p, const int *i, unsigne
 	struct json_object *a = json_object_new_array();
 
 	for (unsigned int k = 0; k < n; k++)
-		json_object_array_add(a, json_object_new_string(probe_block(p, i[k]).name));
+		json_object_array_add(a, json_string(probe_block(p, i[k]).name));
 	return a;
 }
 
@@ -128,7 +128,7 @@ static struct json_object *json_fs(const struct probe *p, unsigned int i)
 	json_put_text(o, "source", f.source);
 	json_put_text(o, "options", f.options);
 	json_put(o, "block", f.block < 0 ? NULL :
-			       json_object_new_string(probe_block(p, f.block).name));
+			       json_string(probe_block(p, f.block).name));
 	json_put(o, "drives", names_of(p, d, n < 0 ? 0 : n > 64 ? 64 : n));
 	json_put_tri(o, "pseudo", f.pseudo);
 	return o;
@@ -169,7 +169,7 @@ static struct json_object *json_nic(const struct probe *p, unsigned int i)
 
 static struct json_object *json_note(const struct probe *p, unsigned int i)
 {
-	return json_object_new_string(devio_topo_get_note(p->topo, i));
+	return json_string(devio_topo_get_note(p->topo, i));
 }
 
 static struct json_object *json_p2p(const struct probe *p)

@@ -188,7 +188,7 @@ int main(int argc, char **argv)
 	struct probe p = { .size = 64 << 20 };
 	int status;
 
-	tool_begin("devio-probe");
+	tool_name = "devio-probe";
 	args_parse(&argp, argc, argv, &p);
 	status = run(&p);
 	devio_topo_close(p.topo);

@@ -15,6 +15,7 @@ struct trial {
 	struct probe *p;
 	const char *spec;
 	char *file;                 /* its name */
+	int fd;                     /* a temporary file has no name any more: an interrupted program leaves none */
 	bool temporary;             /* created here: it is written, too */
 	struct devio_mem *mem;
 	unsigned char *want, *got;
@@ -130,7 +131,8 @@ static int open_for(struct trial *t, struct outcome *o, int flags, struct devio_
 	int rc;
 
 	opts.path = o->path;
-	rc = devio_file_open(t->p->ctx, t->file, flags, &opts, f);
+	rc = t->temporary ? devio_file_import(t->p->ctx, t->fd, &opts, f) :
+	     devio_file_open(t->p->ctx, t->file, flags, &opts, f);
 	if (rc)
 		refused(o, rc);
 	return rc;
@@ -138,7 +140,7 @@ static int open_for(struct trial *t, struct outcome *o, int flags, struct devio_
 
 static int plain_read(struct trial *t, unsigned char *to)
 {
-	int fd = open(t->file, O_RDONLY | O_CLOEXEC);
+	int fd = t->temporary ? t->fd : open(t->file, O_RDONLY | O_CLOEXEC);
 	size_t n = 0;
 
 	while (fd >= 0 && n < t->len) {
@@ -148,7 +150,7 @@ static int plain_read(struct trial *t, unsigned char *to)
 			break;
 		n += r;
 	}
-	if (fd >= 0)
+	if (fd >= 0 && !t->temporary)
 		close(fd);
 	return n == t->len ? 0 : -EIO;
 }
@@ -218,13 +220,14 @@ static int problem(struct trial *t, const char *what, const char *why, bool fail
 /* The drive is tested, not the page cache. */
 static void drop_cache(const struct trial *t)
 {
-	int fd = open(t->file, O_RDONLY | O_CLOEXEC);
+	int fd = t->temporary ? t->fd : open(t->file, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return;
 	(void)fdatasync(fd);
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-	close(fd);
+	if (!t->temporary)
+		close(fd);
 }
 
 static void run(struct trial *t)
@@ -245,7 +248,7 @@ static int open_target(struct trial *t, const char *where)
 {
 	struct stat st;
 	char why[200];
-	int fd;
+	int err;
 
 	if (stat(where, &st)) {
 		snprintf(why, sizeof(why), "%.100s: %s", where, strerror(errno));
@@ -260,17 +263,19 @@ static int open_target(struct trial *t, const char *where)
 		return t->len ? 0 : problem(t, "read", "the file is empty", true);
 	}
 	t->file = text("%s/devio-probe.XXXXXX", where);
-	fd = mkostemp(t->file, O_CLOEXEC);
-	if (fd < 0 || posix_fallocate(fd, 0, t->len)) {
-		snprintf(why, sizeof(why), "cannot create a temporary file of %zu bytes in %.80s: %s", t->len, where,
-			 strerror(errno));
-		t->temporary = fd >= 0;
-		if (fd >= 0)
-			close(fd);
-		return problem(t, "write", why, true);
+	t->fd = open(where, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	err = 0;
+	if (t->fd < 0) {
+		t->fd = mkostemp(t->file, O_CLOEXEC);
+		err = t->fd < 0 || unlink(t->file) ? errno : 0;
 	}
-	close(fd);
-	return 0;
+	if (!err)
+		err = posix_fallocate(t->fd, 0, (off_t)t->len);
+	if (!err)
+		return 0;
+	snprintf(why, sizeof(why), "cannot create a temporary file of %zu bytes in %.80s: %s", t->len, where,
+		 strerror(err));
+	return problem(t, "write", why, true);
 }
 
 /* Rather less memory than no answer: a CMB may have a few MiB. */
@@ -292,7 +297,7 @@ static int alloc_memory(struct trial *t)
 
 static void try_one(struct probe *p, const char *where, const char *spec, FILE *out, struct json_object *list)
 {
-	struct trial t = { .p = p, .spec = spec, .len = p->size, .out = out, .list = list };
+	struct trial t = { .p = p, .spec = spec, .fd = -1, .len = p->size, .out = out, .list = list };
 
 	if (!list)
 		fprintf(out, "  memory %s\n", spec);
@@ -304,8 +309,8 @@ static void try_one(struct probe *p, const char *where, const char *spec, FILE *
 		else
 			problem(&t, "alloc", "out of memory", true);
 	}
-	if (t.temporary)
-		unlink(t.file);
+	if (t.fd >= 0)
+		close(t.fd);
 	devio_mem_free(t.mem);
 	free(t.file);
 	free(t.want);

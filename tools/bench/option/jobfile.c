@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sections and keys of a job file, in the form of fio: [section] lines, key=value
- * or a key alone, and lines of comments that start with ; or #.
+ * or a key alone; ; and # start a comment.
  */
 #include "config.h"
 #include <ctype.h>
@@ -47,8 +47,10 @@ static int one_line(char *line, const char **section, struct bench_ini *ini)
 {
 	char *value;
 
+	/* Like fio: they begin a comment wherever they are. */
+	line[strcspn(line, ";#")] = 0;
 	line = trim(line);
-	if (!*line || *line == '#' || *line == ';')
+	if (!*line)
 		return 0;
 	if (*line == '[')
 		return begin_section(line, section, ini);
