@@ -20,7 +20,8 @@ check_scripts = \
 	tests/check/paths.sh \
 	tests/check/shell.sh \
 	tests/check/install.sh \
-	tests/check/completions.sh
+	tests/check/completions.sh \
+	tests/check/units.sh
 dist_check_SCRIPTS += $(check_scripts)
 TESTS += $(check_scripts)
 EXTRA_DIST += .shellcheckrc \

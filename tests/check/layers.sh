@@ -138,14 +138,15 @@ verdict "no circle of objects" "$(circles "$tmp/symbols")"
 
 # A tool uses common/ and its own folder; these files use more than <devio.h> and libc.
 tools='config\.h|include/devio\.h|tools/common/[a-z]+\.h|<json-c/.*'
-grep -vE '^tools/(bench/(cpu|engine/uring)|nicd/caps)\.c ' "$tmp/all" >"$tmp/rest"
+grep -vE '^tools/(bench/(cpu|engine/uring)|nicd/(caps|seccomp))\.c ' "$tmp/all" >"$tmp/rest"
 rule "tools/common/ includes <devio.h> and libc" '^tools/common/' "$tools" "$tmp/rest"
 for name in bench cp nc probe; do
 	rule "tools/$name/ includes <devio.h>, libc and tools/common/" "^tools/$name/" "$tools|tools/$name/[a-z/]+\\.h" "$tmp/rest"
 done
 rule "tools/serve/ speaks the loader's protocol" '^tools/serve/' "$tools|tools/serve/[a-z]+\\.h|lib/load/wire\\.h" "$tmp/rest"
 rule "tools/nicd/ speaks the library's with its daemon" '^tools/nicd/' "$tools|tools/nicd/[a-z]+\\.h|lib/nic/protocol\\.h" "$tmp/rest"
-rule "tools/nicd/caps.c drops capabilities" '^tools/nicd/caps\.c$' "$tools|tools/nicd/[a-z]+\\.h|<linux/capability\\.h>"
+rule "tools/nicd/caps.c and seccomp.c drop rights" '^tools/nicd/(caps|seccomp)\.c$' \
+	"$tools|tools/nicd/[a-z]+\\.h|<linux/(capability|audit|filter|seccomp)\\.h>"
 rule "tools/bench/engine/uring.c, which is compared with, has an io_uring" '^tools/bench/engine/uring\.c$' \
 	"$tools|tools/bench/[a-z/]+\\.h|lib/kern/spin\\.h|<liburing\\.h>"
 rule "tools/bench/cpu.c counts with perf_event_open" '^tools/bench/cpu\.c$' "$tools|tools/bench/[a-z/]+\\.h|<linux/perf_event\\.h>"

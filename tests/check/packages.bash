@@ -4,7 +4,7 @@
 # the stages of `./quickstart check`, in their order.
 packages_build=(gcc make libc6-dev autoconf automake libtool pkgconf xz-utils
 	liburing-dev libdrm-dev libnl-genl-3-dev libjson-c-dev libarchive-dev libxxhash-dev libcmocka-dev)
-packages_check=(ccache g++ clang libclang-rt-dev valgrind acl shellcheck groff man-db graphviz strace mount e2fsprogs
+packages_check=(ccache g++ clang libclang-rt-dev valgrind acl systemd shellcheck groff man-db graphviz strace mount e2fsprogs
 	python3-dev python3-setuptools python3-wheel python3-six python3-numpy python3-tap
 	fio gnuplot-nox iproute2 jq netcat-openbsd socat zsh)
 # Not among them: python3-torch and python3-safetensors, which Debian 12 has not, or in a version that is too old. Tests

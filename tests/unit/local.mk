@@ -11,6 +11,7 @@ unit_tests = \
 	tests/unit/kern/test-spin \
 	tests/unit/nic/test-nicclient \
 	tests/unit/nic/test-nicd \
+	tests/unit/nic/test-nicd-hostile \
 	tests/unit/path/test-fallback \
 	tests/unit/ring/test-pairs \
 	tests/unit/ring/test-slots \
@@ -52,9 +53,10 @@ tests_unit_path_test_fallback_LDFLAGS = $(double_ldflags)
 tests_unit_file_test_misbehave_LDADD = $(unit_libs)
 tests_unit_file_test_misbehave_LDFLAGS = $(double_ldflags)
 
-# sock and nic; test-nicd is a client of devio-nicd, and needs nothing but the headers of the inside.
+# sock and nic; test-nicd* are clients of devio-nicd, and need nothing but the headers of the inside.
 tests_unit_sock_test_devmem_LDADD = $(unit_libs)
 tests_unit_sock_test_flow_LDADD = $(unit_libs)
 tests_unit_sock_test_zcrx_LDADD = $(unit_libs)
 tests_unit_nic_test_nicclient_LDADD = $(unit_libs)
 tests_unit_nic_test_nicd_LDADD = lib/libdevio.la $(CMOCKA_LIBS)
+tests_unit_nic_test_nicd_hostile_LDADD = lib/libdevio.la $(CMOCKA_LIBS)

@@ -22,6 +22,7 @@ static const struct argp_option options[] = {
 	  "Group of the socket: its members are served, besides the user who starts devio-nicd", 1 },
 	{ "mode", 'm', "OCTAL", 0, "Permissions of the socket (660 with --group, else 600); 666 allows everybody", 1 },
 	{ "users", 'u', "LIST", 0, "Serve only these users: names or numbers, separated by commas", 1 },
+	{ "run-as", 'U', "USER", 0, "Run as this user, if root starts it (devio-nicd, or one that nobody is)", 2 },
 	{ "rss", 'r', NULL, 0,
 	  "Also allow steering by RSS and by the client: payload of others gets into the client's memory", 2 },
 	{ "queues", 'q', "N", 0, "Limit of queues for each client (1)", 2 },
@@ -108,6 +109,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'u':
 		parse_users(state, d, arg);
+		return 0;
+	case 'U':
+		d->as = arg;
 		return 0;
 	case 'r':
 		d->rss = true;
@@ -197,14 +201,13 @@ static int open_socket(struct nicd *d)
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int inherited = nicd_inherit(d);
 
+	/* The library has its journals there. */
+	(void)mkdir("/run/devio", 0755);
 	if (inherited)
 		return inherited < 0 ? -1 : 0;
 	if (!*d->path || strlen(d->path) >= sizeof(a.sun_path))
 		return fail(d->path, "not a path of a socket (1 to 107 bytes)");
 	memcpy(a.sun_path, d->path, strlen(d->path));
-	/* The library has its journals in that directory, too. */
-	if (!strcmp(d->path, DV_NICD_SOCKET))
-		(void)mkdir("/run/devio", 0755);
 	d->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (d->listener < 0)
 		return fail("socket", strerror(errno));
@@ -219,6 +222,22 @@ static uint64_t own_netns(void)
 	if (fd >= 0)
 		close(fd);
 	return value;
+}
+
+/* A process that keeps rights which it should not have serves nobody. */
+static int confine(const struct nicd *d)
+{
+	bool able;
+
+	if (nicd_become_user(d->as))
+		return -1;
+	if (nicd_drop_caps(&able))
+		return fail("cannot drop capabilities", strerror(errno));
+	if (nicd_seccomp())
+		return fail("cannot install the filter of system calls", strerror(errno));
+	if (!able)
+		tool_msg("no CAP_NET_ADMIN: all requests will fail");
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -237,8 +256,8 @@ int main(int argc, char **argv)
 	tool_block_signals(SIGCHLD, &d.open);
 	if (check_interfaces(&d) || open_socket(&d))
 		return TOOL_FAILED;
-	if (!nicd_drop_caps())
-		tool_msg("no CAP_NET_ADMIN: all requests will fail");
+	if (confine(&d))
+		return TOOL_FAILED;
 	d.netns = own_netns();
 	nicd_restore(&d);
 	tool_msg("serving %s%s at %s", d.ifname[0], d.nr_ifnames > 1 ? " and others" : "", d.path);

@@ -8,7 +8,9 @@
  *   rate.c      connections of one user in a minute
  *   client.c    its worker: sets the NIC up, and restores everything at the end
  *   message.c   messages, and what a request may ask for
+ *   user.c      a user of its own
  *   caps.c      drops all capabilities but CAP_NET_ADMIN
+ *   seccomp.c   system calls that it does without
  *
  * A client can make any system call on a descriptor that it sends hang: it may
  * be of a file system that the client serves, or a socket that lingers in
@@ -60,7 +62,7 @@ struct nicd_message {
 };
 
 struct nicd {
-	const char *path, *group;
+	const char *path, *group, *as;
 	int mode;                     /* of the socket; -1: by the group */
 	double timeout, rate;
 	unsigned int clients, queues;
@@ -108,9 +110,14 @@ int nicd_refuse(char *text, int err, const char *fmt, ...) __attribute__((format
 bool nicd_rate_admits(struct nicd *d, uid_t uid);
 void nicd_rate_count(struct nicd *d, uid_t uid);
 
-/* Keeps CAP_NET_ADMIN only; false: the process does not have it. */
-bool nicd_drop_caps(void);
-/* Keeps none. */
-void nicd_drop_all(void);
+/* All of these: 0, or -1 with errno: the process must not go on. Keeps CAP_NET_ADMIN only, if the process has it. */
+int nicd_drop_caps(bool *able);
+/* Keeps no capability. */
+int nicd_drop_all(void);
+/* user.c: if root started it, becomes the user, or one of its own. Prints the error. */
+int nicd_become_user(const char *name);
+/* seccomp.c: what no process needs; and but for what the receiver needs, everything. */
+int nicd_seccomp(void);
+int nicd_seccomp_receiver(void);
 
 #endif

@@ -204,7 +204,9 @@ static void receive_one(struct nicd *d, int report, int worker)
 	r.uid = who.uid;
 	if (write(report, &r, sizeof(r)) != (ssize_t)sizeof(r))
 		_exit(1);
-	nicd_drop_all();
+	close(report);
+	if (nicd_drop_all() || nicd_seccomp_receiver())
+		_exit(1);
 	if (why)
 		nicd_answer(fd, DV_NICD_REFUSE, -r.refused, why, NULL);
 	else

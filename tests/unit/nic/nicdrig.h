@@ -21,12 +21,26 @@
 
 #define RIG_UNUSED __attribute__((unused))
 
+static void nicd_remove(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "nicd-%d", (int)getpid());
+	(void)rmdir(path);
+}
+
 static RIG_UNUSED const char *nicd_path(void)
 {
 	static char path[64];
 
-	if (!*path)
-		snprintf(path, sizeof(path), "nicd-%d.sock", (int)getpid());
+	if (!*path) {
+		/* devio-nicd is another user than root, and removes its socket. */
+		snprintf(path, sizeof(path), "nicd-%d", (int)getpid());
+		(void)mkdir(path, 0700);
+		must(!chmod(path, 0777), "a directory");
+		snprintf(path, sizeof(path), "nicd-%d/sock", (int)getpid());
+		atexit(nicd_remove);
+	}
 	return path;
 }
 
@@ -164,6 +178,26 @@ static RIG_UNUSED struct dv_nicd_request request_for(const char *ifname)
 
 	strncpy(q.ifname, ifname, sizeof(q.ifname) - 1);
 	return q;
+}
+
+/* A connection of its own, one request, and what comes of it; the connection ends behind it. */
+static RIG_UNUSED void must_refuse(const void *buf, size_t n, const int *fds, unsigned int nr, int err,
+				   const char *words)
+{
+	int fd = nicd_dial();
+	struct dv_nicd_answer a;
+
+	nicd_send(fd, buf, n, fds, nr);
+	must(nicd_heard(fd, &a), "an answer");
+	must(a.err == err, "%d, not %d: %s", a.err, err, a.text);
+	must(strstr(a.text, words), "'%s' has '%s'", a.text, words);
+	must(!nicd_heard(fd, &a), "the end");
+	close(fd);
+}
+
+static RIG_UNUSED void must_refuse_open(const struct dv_nicd_request *q, int fd, int err, const char *words)
+{
+	must_refuse(q, sizeof(*q), &fd, 1, err, words);
 }
 
 #endif

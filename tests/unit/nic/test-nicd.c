@@ -3,31 +3,11 @@
 #include "config.h"
 #include <dirent.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/mman.h>
 #include <devio.h>
 #include "nicdrig.h"
 
 static const char *const plain[] = { "lo", NULL };
-
-/* A connection of its own, one request, and what comes of it; the connection ends behind it. */
-static void must_refuse(const void *buf, size_t n, const int *fds, unsigned int nr, int err, const char *words)
-{
-	int fd = nicd_dial();
-	struct dv_nicd_answer a;
-
-	nicd_send(fd, buf, n, fds, nr);
-	must(nicd_heard(fd, &a), "an answer");
-	must(a.err == err, "%d, not %d: %s", a.err, err, a.text);
-	must(strstr(a.text, words), "'%s' has '%s'", a.text, words);
-	must(!nicd_heard(fd, &a), "the end");
-	close(fd);
-}
-
-static void must_refuse_open(const struct dv_nicd_request *q, int fd, int err, const char *words)
-{
-	must_refuse(q, sizeof(*q), &fd, 1, err, words);
-}
 
 /* What is no request: an answer, and the end. */
 static void test_nonsense(void **state)
@@ -318,107 +298,6 @@ static void test_inherited(void **state)
 	close(memfd);
 }
 
-/* A connection whose last close(2) waits a day: its peer reads nothing. */
-static int lingering(int *peer)
-{
-	const struct linger l = { 1, 86400 };
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	socklen_t len = sizeof(a);
-	static char buf[65536];
-
-	must(!bind(listener, (struct sockaddr *)&a, sizeof(a)) && !listen(listener, 1), "a listener");
-	must(!getsockname(listener, (struct sockaddr *)&a, &len), "its port");
-	must(!connect(fd, (struct sockaddr *)&a, len), "connect");
-	*peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	close(listener);
-	must(!setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)), "SO_LINGER");
-	while (send(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0)
-		;
-	return fd;
-}
-
-/* A process that sends a socket whose last close(2) blocks; it may block itself, if devio-nicd is faster. */
-static pid_t attacker(bool leaves)
-{
-	int peer, fd, conn;
-	pid_t pid = fork();
-
-	must(pid >= 0, "fork");
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	fd = lingering(&peer);
-	conn = nicd_dial();
-	(void)nicd_send(conn, "x", 1, &fd, 1);
-	close(fd);
-	if (leaves)
-		close(conn);
-	for (;;)
-		pause();
-}
-
-/* Messages whose sockets block whoever closes them last, by a user who is served and by one who is not. */
-static void test_linger(void **state)
-{
-	static const char *const others[] = { "--users=64321", "--timeout=1", "lo", NULL };
-	static const char *const all[] = { "--timeout=1", "lo", NULL };
-	struct dv_nicd_request q = request_for("none0");
-	int memfd = memfd_create("nicd", MFD_CLOEXEC);
-	struct nicd_rig r;
-	pid_t pid[8];
-	double start;
-
-	(void)state;
-	for (int served = 0; served < 2; served++) {
-		must(nicd_start(&r, served ? all : others), "%s", r.said);
-		for (int i = 0; i < 8; i++)
-			pid[i] = attacker(i & 1);
-		usleep(500000);
-		start = rig_now();
-		must_refuse_open(&q, memfd, -EACCES, served ? "none0" : "--users");
-		must(rig_now() - start < 1, "others are served: %.1f s", rig_now() - start);
-		start = rig_now();
-		must(!nicd_stop_by(&r, SIGTERM) && rig_now() - start < 3, "it ends: %.1f s", rig_now() - start);
-		for (int i = 0; i < 8; i++) {
-			kill(pid[i], SIGKILL);
-			must(waitpid(pid[i], NULL, 0) == pid[i], "the attacker's end");
-		}
-	}
-	close(memfd);
-}
-
-/* One user's connections in a minute; root may have more. */
-static void test_rate(void **state)
-{
-	static const char *const options[] = { "--rate=5", "lo", NULL };
-	struct dv_nicd_request q = request_for("none0");
-	int memfd = memfd_create("nicd", MFD_CLOEXEC), refused = 0;
-	struct dv_nicd_answer a;
-	struct nicd_rig r;
-
-	(void)state;
-	must(nicd_start(&r, options), "%s", r.said);
-	must(!chmod(nicd_path(), 0666), "chmod");
-	if (!geteuid())
-		must(!seteuid(65534), "seteuid");
-	for (int i = 0; i < 12; i++) {
-		int fd = nicd_dial();
-
-		nicd_send(fd, &q, sizeof(q), &memfd, 1);
-		must(nicd_heard(fd, &a), "an answer");
-		must(a.err == (i < 5 ? -EACCES : -EAGAIN), "%d: %s", i, a.text);
-		refused += !!strstr(a.text, "--rate");
-		close(fd);
-	}
-	must(refused == 7, "%d refused", refused);
-	if (!getuid())
-		must(!seteuid(0), "seteuid");
-	must(!nicd_stop_by(&r, SIGTERM), "it ends well");
-	close(memfd);
-}
-
 /* Its processes end with it, however it ends. */
 static void test_killed(void **state)
 {
@@ -444,7 +323,6 @@ int main(void)
 		cmocka_unit_test(test_nonsense), cmocka_unit_test(test_refusals), cmocka_unit_test(test_sentence),
 		cmocka_unit_test(test_silence), cmocka_unit_test(test_limits), cmocka_unit_test(test_users),
 		cmocka_unit_test(test_socket), cmocka_unit_test(test_inherited), cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_linger), cmocka_unit_test(test_rate),
 	};
 
 	unsetenv("DEVIO_NICD_SOCKET");
