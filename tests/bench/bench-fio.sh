@@ -66,6 +66,28 @@ bad=$(run 0 "${read_src[@]}" --output=report)
 verdict "a new report replaces the old one" "$bad$(grep -c '^y' report | grep -v '^0$'; head -n 1 report | grep -v '^r: '; grep -q 'READ: bw=' report || echo none)"
 rm -f data* link a.fio report old_bw.1.log
 
+# Job files
+printf '[a] ; first\nfilename=src   # data\nrw=read;\nbs=64k   ; blocks\nsize=1m  # all\ndescription=${TEXT}\n[b;c#]\nfilename=src\nsize=64k#\n' >c.fio
+TEXT='x;y' json "comments behind sections and values" '[x["jobname"] for x in jobs] == ["a", "b;c#"] and jobs[0]["read"]["io_bytes"] == 1 << 20 and jobs[0]["job options"]["bs"] == "64k" and jobs[0]["job options"]["description"] == "x;y" and jobs[1]["read"]["io_bytes"] == 65536' c.fio
+mkdir -p sub/deep
+printf 'bs=32k # of all\n' >sub/global.inc
+printf 'size=512k\ninclude deep/more.inc\n' >sub/job.inc
+printf 'iodepth=3\n' >sub/deep/more.inc
+printf '[global]\nfilename=src\ninclude global.inc\n[a]\ninclude job.inc ; size\nloops=2\n[b]\nsize=1m\n' >sub/top.fio
+json "include, from the directory of the file too" '[(x["read"]["io_bytes"], x["read"]["total_ios"]) for x in jobs] == [(1 << 20, 32)] * 2 and jobs[0]["latency_depth"] == 3 and jobs[1]["latency_depth"] == 1' sub/top.fio
+printf '[x]\nbs=4k\n' >sub/job.inc
+expect "an included file with a section" 2 'sub/top.fio, line 5: sub/job.inc, line 1: an included file must not have sections' sub/top.fio
+printf 'bs=4k\ninclude job.inc\n' >sub/job.inc
+expect "a file that includes itself" 2 'include job.inc: more than 16 files deep' sub/top.fio
+rm -f sub/job.inc
+expect "an included file that is missing" 1 'sub/top.fio, line 5: include job.inc: No such file' sub/top.fio
+printf 'bs=4q\n' >sub/job.inc
+expect "a wrong value in an included file" 2 "sub/top.fio, line 5: sub/job.inc, line 1: bs=4q" sub/top.fio
+if command -v fio >/dev/null; then
+	printf 'size=512k\ninclude sub/deep/more.inc\n' >sub/job.inc
+	verdict "fio reads the same files" "$(TEXT=x fio --parse-only c.fio 2>&1 | grep -v '^fio-'; fio --parse-only sub/top.fio 2>&1 | grep -v '^fio-')"
+fi
+
 json_verdicts
 cd / || exit 1
 done_testing

@@ -45,6 +45,27 @@ static void guesses(void **state)
 	assert_string_equal(nearest("queue-size-of-the-block-layer-in-the-kernel"), "");
 }
 
+static void sizes(void **state)
+{
+	static const struct { const char *text; uint64_t bytes; } good[] = {
+		{ "4m", 4 << 20 }, { "4M", 4 << 20 }, { "4k", 4096 }, { "4K", 4096 }, { "1g", 1 << 30 },
+		{ "1T", 1ull << 40 }, { "1t", 1ull << 40 }, { "4mib", 4 << 20 }, { "4MiB", 4 << 20 },
+		{ "4mb", 4000000 }, { "4MB", 4000000 }, { "4kb", 4000 },
+	};
+	static const char *const bad[] = { "4x", "4mi", "4mbb", "m", "", "-4m", "4 m" };
+	uint64_t bytes;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		bytes = 0;
+		if (opt_size(good[i].text, &bytes) || bytes != good[i].bytes)
+			fail_msg("%s: %llu", good[i].text, (unsigned long long)bytes);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		if (!opt_size(bad[i], &bytes))
+			fail_msg("%s was accepted", bad[i]);
+}
+
 static void fits(void **state)
 {
 	(void)state;
@@ -144,7 +165,7 @@ static void sentences(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(guesses), cmocka_unit_test(fits), cmocka_unit_test(tables), cmocka_unit_test(signals),
+		cmocka_unit_test(guesses), cmocka_unit_test(sizes), cmocka_unit_test(fits), cmocka_unit_test(tables), cmocka_unit_test(signals),
 		cmocka_unit_test(sentences),
 	};
 

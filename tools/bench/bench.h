@@ -177,6 +177,7 @@ struct bench_ini {
 	/* key NULL: a section starts. value NULL: a key alone. Non-zero stops parsing and is returned. */
 	int (*fn)(void *arg, const char *section, const char *key, const char *value, unsigned int line);
 	void *arg;
+	const char *inside;         /* an included file: the section that it is a part of; NULL: a file of sections */
 	unsigned int line;          /* out: the last line read */
 	const char *error;          /* out: the syntax error of that line, if there is one */
 };

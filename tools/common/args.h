@@ -13,7 +13,7 @@
  */
 void args_parse(const struct argp *argp, int argc, char **argv, void *input);
 
-#define ARGS_SIZE_DOC "A SIZE may end in k, M, G, T (powers of 1024) or kB, MB, GB, TB (of 1000)."
+#define ARGS_SIZE_DOC "A SIZE may end in k, M, G, T (powers of 1024) or kB, MB, GB, TB (of 1000), in any case."
 
 /* --json, --progress and --no-progress: rows of a table, and what they set. */
 #define ARGS_REPORT_OPTIONS(group)							\

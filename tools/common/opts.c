@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "opts.h"
 
 /* The factor of a suffix, 0 if it is none. */
@@ -20,11 +21,11 @@ static uint64_t size_unit(const char *suffix)
 	for (const char *l = letters; *l; l++) {
 		binary *= 1024;
 		decimal *= 1000;
-		if (tolower((unsigned char)*suffix) != tolower((unsigned char)*l))
+		if (toupper((unsigned char)*suffix) != toupper((unsigned char)*l))
 			continue;
-		if (!suffix[1] || !strcmp(suffix + 1, "iB"))
+		if (!suffix[1] || !strcasecmp(suffix + 1, "iB"))
 			return binary;
-		return strcmp(suffix + 1, "B") ? 0 : decimal;
+		return strcasecmp(suffix + 1, "B") ? 0 : decimal;
 	}
 	return 0;
 }

@@ -8,7 +8,7 @@
 
 /*
  * "4k", "1M", "1GiB", "3TB", "512": k K M G T and KiB MiB ... are powers of
- * 1024, kB MB GB TB powers of 1000. 0, or -EINVAL, or -ERANGE past 2^63 - 1.
+ * 1024, kB MB GB TB powers of 1000; upper and lower case are the same. 0, or -EINVAL, or -ERANGE past 2^63 - 1.
  */
 int opt_size(const char *text, uint64_t *size);
 

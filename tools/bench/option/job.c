@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "bench/bench.h"
 
 #define MAX_JOBS 1024
 #define MAX_JOB_FILE (4u << 20)
+#define MAX_INCLUDES 16
 
 void bench_job_init(struct bench_job *job)
 {
@@ -79,8 +81,11 @@ struct reader {
 	struct bench_jobs *jobs;
 	const char *file, *only;    /* --section */
 	struct bench_job *job;      /* of the section; NULL: skipped */
+	unsigned int depth;         /* of included files */
 	struct bench_err *err;
 };
+
+static int include(struct reader *r, const char *section, const char *name);
 
 /* Replaces ${NAME} by the value of the environment variable. */
 static int expand(const char *value, char *out, size_t size, struct bench_err *err)
@@ -129,23 +134,35 @@ static int on_line(void *arg, const char *section, const char *key, const char *
 	}
 	if (!r->job)
 		return 0;
+	if (!strcmp(key, "include"))
+		return include(r, section, value ? value : "");
 	if ((value && expand(value, text, sizeof(text), &inner)) ||
 	    bench_option_set(r->job, key, value ? text : NULL, &inner))
 		return bench_fail(r->err, inner.status, "%s", inner.text);
 	return 0;
 }
 
-int bench_job_text(struct bench_jobs *jobs, char *text, const char *name, const char *section, struct bench_err *err)
+/* 0, or -1 with *err that names the line. */
+static int parse_text(struct reader *r, char *text, const char *inside, struct bench_err *err)
 {
-	struct bench_err why = { "", 0 };
-	struct reader r = { .jobs = jobs, .file = name, .only = section, .err = &why };
-	struct bench_ini ini = { .fn = on_line, .arg = &r };
-	int rc = bench_ini_parse(text, &ini);
+	struct bench_err why = { "", 0 }, *outer = r->err;
+	struct bench_ini ini = { .fn = on_line, .arg = r, .inside = inside };
+	int rc;
 
+	r->err = &why;
+	rc = bench_ini_parse(text, &ini);
+	r->err = outer;
 	if (!rc)
 		return 0;
-	return bench_fail(err, ini.error ? TOOL_USAGE : why.status, "%s, line %u: %s", name, ini.line,
+	return bench_fail(err, ini.error ? TOOL_USAGE : why.status, "%s, line %u: %s", r->file, ini.line,
 			  ini.error ? ini.error : why.text);
+}
+
+int bench_job_text(struct bench_jobs *jobs, char *text, const char *name, const char *section, struct bench_err *err)
+{
+	struct reader r = { .jobs = jobs, .file = name, .only = section };
+
+	return parse_text(&r, text, NULL, err);
 }
 
 static char *read_all(FILE *f, size_t *len)
@@ -165,28 +182,76 @@ static char *read_all(FILE *f, size_t *len)
 	return less ? less : text;
 }
 
+/* The text of a job file, which is noted as used; NULL with *err. */
+static char *read_file(FILE *f, const char *name, struct bench_err *err)
+{
+	struct stat st;
+	size_t len = 0;
+	char *text;
+
+	if (!fstat(fileno(f), &st) && S_ISREG(st.st_mode) && bench_files_note(&st, err))
+		return NULL;
+	text = read_all(f, &len);
+	if (text && !memchr(text, 0, len))
+		return text;
+	if (text)
+		bench_fail(err, TOOL_USAGE, "%s: not a text file", name);
+	else
+		bench_fail(err, TOOL_FAILED, "%s: %s", name, strerror(errno));
+	free(text);
+	return NULL;
+}
+
 int bench_job_file(struct bench_jobs *jobs, const char *name, const char *section, struct bench_err *err)
 {
 	FILE *f = strcmp(name, "-") ? fopen(name, "re") : stdin;
-	struct stat st;
-	size_t len = 0;
 	char *text;
 	int rc;
 
 	if (!f)
 		return bench_fail(err, TOOL_FAILED, "%s: %s", name, strerror(errno));
-	text = read_all(f, &len);
-	if (!fstat(fileno(f), &st) && S_ISREG(st.st_mode) && bench_files_note(&st, err))
-		rc = -1;
-	else if (!text)
-		rc = bench_fail(err, TOOL_FAILED, "%s: %s", name, strerror(errno));
-	else if (memchr(text, 0, len))
-		rc = bench_fail(err, TOOL_USAGE, "%s: not a text file", name);
-	else
-		rc = bench_job_text(jobs, text, name, section, err);
+	text = read_file(f, name, err);
+	rc = text ? bench_job_text(jobs, text, name, section, err) : -1;
 	free(text);
 	if (f != stdin)
 		fclose(f);
+	return rc;
+}
+
+/* As in fio: from the current directory, else from that of the file with the directive. */
+static FILE *open_included(const struct reader *r, const char *name, char *path, size_t size)
+{
+	const char *slash = strrchr(r->file, '/');
+
+	if (access(name, F_OK) && slash && *name != '/')
+		snprintf(path, size, "%.*s%s", (int)(slash + 1 - r->file), r->file, name);
+	else
+		snprintf(path, size, "%s", name);
+	return fopen(path, "re");
+}
+
+static int include(struct reader *r, const char *section, const char *name)
+{
+	const char *outer = r->file;
+	char path[4096], *text;
+	FILE *f;
+	int rc;
+
+	if (!*name)
+		return bench_fail(r->err, TOOL_USAGE, "include: file name missing");
+	if (r->depth == MAX_INCLUDES)
+		return bench_fail(r->err, TOOL_USAGE, "include %s: more than %d files deep", name, MAX_INCLUDES);
+	f = open_included(r, name, path, sizeof(path));
+	if (!f)
+		return bench_fail(r->err, TOOL_FAILED, "include %s: %s", name, strerror(errno));
+	r->file = path;
+	r->depth++;
+	text = read_file(f, path, r->err);
+	rc = text ? parse_text(r, text, section, r->err) : -1;
+	free(text);
+	fclose(f);
+	r->depth--;
+	r->file = outer;
 	return rc;
 }
 

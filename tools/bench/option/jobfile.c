@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sections and keys of a job file, in the form of fio: [section] lines, key=value
- * or a key alone; ; and # start a comment.
+ * or a key alone, "include FILE", and comments from a ; or # to the end of the line.
  */
 #include "config.h"
 #include <ctype.h>
@@ -28,11 +28,22 @@ static int wrong(struct bench_ini *ini, const char *error)
 	return -EINVAL;
 }
 
-/* The last ] of the line ends the name: it may have brackets. */
+static void cut_comment(char *line)
+{
+	line[strcspn(line, ";#")] = 0;
+}
+
+/* The last ] of the line ends the name: it may have brackets, and before the first one ; and #. */
 static int begin_section(char *line, const char **section, struct bench_ini *ini)
 {
-	char *end = strrchr(line, ']');
+	char *end = strchr(line, ']');
 
+	if (ini->inside)
+		return wrong(ini, "an included file must not have sections");
+	if (end)
+		cut_comment(end);
+	line = trim(line);
+	end = strrchr(line, ']');
 	if (!end || end[1])
 		return wrong(ini, "text after the ] of a section, or no ]");
 	*end = 0;
@@ -54,9 +65,10 @@ static int one_line(char *line, const char **section, struct bench_ini *ini)
 		return 0;
 	if (*line == '[')
 		return begin_section(line, section, ini);
+	cut_comment(line);
 	if (!*section)
 		return wrong(ini, "option before the first [section]");
-	value = strchr(line, '=');
+	value = strncmp(line, "include", 7) || !isspace((unsigned char)line[7]) ? strchr(line, '=') : line + 7;
 	if (value) {
 		*value = 0;
 		value = trim(value + 1);
@@ -69,7 +81,7 @@ static int one_line(char *line, const char **section, struct bench_ini *ini)
 
 int bench_ini_parse(char *text, struct bench_ini *ini)
 {
-	const char *section = NULL;
+	const char *section = ini->inside;
 	int rc = 0;
 
 	ini->line = 0;
