@@ -165,7 +165,8 @@ static void sentences(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(guesses), cmocka_unit_test(sizes), cmocka_unit_test(fits), cmocka_unit_test(tables), cmocka_unit_test(signals),
+		cmocka_unit_test(guesses), cmocka_unit_test(sizes), cmocka_unit_test(fits),
+		cmocka_unit_test(tables), cmocka_unit_test(signals),
 		cmocka_unit_test(sentences),
 	};
 
