@@ -85,7 +85,8 @@ static int open_direct(struct devio_file *f)
 	if (rc)
 		return rc;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->fd);
-	f->dfd = open(link, f->access | O_DIRECT | O_CLOEXEC | O_NOCTTY);
+	if (f->dfd < 0)
+		f->dfd = open(link, f->access | O_DIRECT | O_CLOEXEC | O_NOCTTY);
 	if (f->dfd < 0)
 		return -errno;
 	if (!dv_is_power_of_two(f->off_align) || !dv_is_power_of_two(f->mem_align) || f->off_align > (64 << 10))
@@ -107,8 +108,8 @@ int dv_file_direct(struct devio_file *f)
 
 			state = rc ? rc : 1;
 			if (rc)
-				dv_log(f->base.ctx, DEVIO_LOG_INFO, "file: O_DIRECT not available: %s",
-				       dv_errno_name(rc));
+				dv_log(f->base.ctx, DEVIO_LOG_INFO, "file: O_DIRECT not available: %s%s",
+				       dv_errno_name(rc), rc == -ENOENT ? ": /proc is not mounted" : "");
 			atomic_store_explicit(&f->direct, state, memory_order_release);
 		}
 		pthread_mutex_unlock(&f->lock);

@@ -117,6 +117,22 @@ static int check_opts(struct devio_ctx *ctx, const struct devio_file_opts *opts,
 	return rc ? rc : dv_ctx_forked(ctx);
 }
 
+/*
+ * The file of path for O_DIRECT, now rather than when it is first used: without /proc, as in a chroot, the name is
+ * the only way to a second file description.
+ */
+static void open_direct_by_name(struct devio_file *f, const char *path)
+{
+	struct stat st, direct;
+
+	f->dfd = open(path, f->access | O_DIRECT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (f->dfd < 0 || (!fstat(f->fd, &st) && !fstat(f->dfd, &direct) && st.st_dev == direct.st_dev &&
+			   st.st_ino == direct.st_ino && !fcntl(f->dfd, F_SETFL, f->access | O_DIRECT)))
+		return;
+	close(f->dfd);
+	f->dfd = -1;
+}
+
 DEVIO_API int devio_file_open(struct devio_ctx *ctx, const char *path, int flags,
 			      const struct devio_file_opts *opts, struct devio_file **out)
 {
@@ -135,11 +151,14 @@ DEVIO_API int devio_file_open(struct devio_ctx *ctx, const char *path, int flags
 		return dv_err(rc == -ENXIO ? -ESPIPE : rc, "file %s: open() failed", path);
 	}
 	rc = file_new(ctx, fd, flags, path, &o, out);
-	if (rc)
+	if (rc) {
 		close(fd);
-	else
-		(*out)->nonblock = true;
-	return rc;
+		return rc;
+	}
+	(*out)->nonblock = true;
+	if (access("/proc/self/fd", X_OK))
+		open_direct_by_name(*out, path);
+	return 0;
 }
 
 DEVIO_API int devio_file_import(struct devio_ctx *ctx, int fd, const struct devio_file_opts *opts,

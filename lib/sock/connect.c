@@ -156,9 +156,18 @@ static int connect_any(const struct addrinfo *list, const struct devio_sock_opts
 	return err;
 }
 
-static const char *hint(int err)
+/* A link-local address without the interface that it is of. */
+static bool lacks_scope(const struct addrinfo *list)
+{
+	const struct sockaddr_in6 *in6 = (const void *)list->ai_addr;
+
+	return list->ai_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr) && !in6->sin6_scope_id;
+}
+
+static const char *hint(int err, bool no_scope)
 {
 	switch (err) {
+	case -EINVAL: return no_scope ? "a link-local address needs its interface, as in fe80::1%eth0" : "failed";
 	case -ECONNREFUSED: return "connection refused";
 	case -ETIMEDOUT: return "timed out: check that the host is up and no firewall drops the packets";
 	case -ENETUNREACH: case -EHOSTUNREACH: return "no route to the host: check ip route";
@@ -196,6 +205,7 @@ static int open_by_name(struct devio_ctx *ctx, const char *host, const char *ser
 	struct devio_sock_opts o;
 	struct addrinfo *list;
 	int fd = -1, rc = dv_sock_opts(ctx, opts, &o, out);
+	bool no_scope;
 
 	if (!rc)
 		rc = check_names(service, &o);
@@ -204,9 +214,11 @@ static int open_by_name(struct devio_ctx *ctx, const char *host, const char *ser
 	if (rc)
 		return rc;
 	rc = listener ? listen_any(list, &o, &fd) : connect_any(list, &o, &fd);
+	no_scope = lacks_scope(list);
 	freeaddrinfo(list);
 	if (rc)
-		return dv_err(rc, "sock %s port %s: %s: %s", shown, service, listener ? "listen" : "connect", hint(rc));
+		return dv_err(rc, "sock %s port %s: %s: %s", shown, service, listener ? "listen" : "connect",
+			      hint(rc, no_scope));
 	rc = dv_sock_new(ctx, fd, &o, listener, out);
 	if (rc)
 		close(fd);

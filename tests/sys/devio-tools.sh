@@ -137,6 +137,20 @@ done
 bad=$(ulimit -f 64; is 1 devio-probe --try --mem=host --size=1M try)
 verdict "devio-probe --try: the error is that of the file" "$bad$(tr -s ' \n' ' ' <out | grep -q 'File too large' || cat out; ls try)"
 
+expect_of "a link-local address without its interface" 1 'needs its interface, as in fe80::1%eth0' devio-nc -w 5 fe80::1234 9
+user=(unshare -m)
+[[ $(id -u) = 0 ]] || user=(unshare -rm)
+if "${user[@]}" mount -t tmpfs none /proc 2>/dev/null && dd if=src of=/dev/null iflag=direct bs=1M status=none 2>/dev/null; then
+	head -c 4M /dev/urandom >direct
+	rm -f dst
+	# shellcheck disable=SC2016  # of the inner shell
+	bad=$("${user[@]}" sh -c 'mount -t tmpfs none /proc && "$0" --no-cache --mem=host direct dst' "$bin/devio-cp" 2>&1 >out; cmp direct dst 2>&1
+		grep -q '^path: file-host' out || cat out)
+	verdict "O_DIRECT without /proc" "$bad"
+else
+	skip "O_DIRECT without /proc" "no mount namespaces, or no O_DIRECT here"
+fi
+
 # keys WHAT ARGS: the top of its JSON
 bench=(devio-bench --mem=host --name=r --filename=src --bs=4k --output-format=json)
 version=$("$bin/devio-cp" --version)
