@@ -88,6 +88,10 @@ if command -v fio >/dev/null; then
 	verdict "fio reads the same files" "$(TEXT=x fio --parse-only c.fio 2>&1 | grep -v '^fio-'; fio --parse-only sub/top.fio 2>&1 | grep -v '^fio-')"
 fi
 
+# Holes
+json "rw=read:SIZE ends at the end of the file" '[(x["read"]["total_ios"], x["read"]["io_bytes"]) for x in jobs] == [(16, 65536), (15, 61440), (2, 131072)]' --filename=src \
+	--name=a --rw=read:60k --bs=4k --size=1m --name=b --rw=read:64k --bs=4k --size=1000k --name=c --rw=read:1m --bs=64k --size=2m
+
 json_verdicts
 cd / || exit 1
 done_testing

@@ -361,6 +361,14 @@ static int prepare_all(struct bench_job *job, bool quiet, struct bench_err *err)
 	return 0;
 }
 
+/* Bytes of one pass over a file; the holes of rw=read:SIZE are not transferred. */
+static uint64_t bytes_of(const struct bench_job *job, const struct bench_file *f)
+{
+	uint64_t bs = job->bs[job->rw & RW_READ ? DIR_READ : DIR_WRITE];
+
+	return job->hole ? (f->size + job->hole) / (bs + job->hole) * bs : f->size;
+}
+
 int bench_files_prepare(struct bench_jobs *jobs, bool quiet, struct bench_err *err)
 {
 	for (unsigned int j = 0; j < jobs->nr; j++) {
@@ -370,7 +378,7 @@ int bench_files_prepare(struct bench_jobs *jobs, bool quiet, struct bench_err *e
 		if (prepare_all(job, quiet, err))
 			return -1;
 		for (unsigned int i = 0; i < job->nr_files; i++)
-			total += job->file[i].size;
+			total += bytes_of(job, &job->file[i]);
 		job->io_total = job->io_size != UNSET ? job->io_size :
 				job->io_size_pct != UNSET ? percent(total, job->io_size_pct) : total;
 		if (!job->io_total)
