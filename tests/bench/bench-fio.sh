@@ -88,7 +88,15 @@ if command -v fio >/dev/null; then
 	verdict "fio reads the same files" "$(TEXT=x fio --parse-only c.fio 2>&1 | grep -v '^fio-'; fio --parse-only sub/top.fio 2>&1 | grep -v '^fio-')"
 fi
 
-# Holes
+# Offsets and holes
+json "offset_increment in percent, rounded up to blocks" 'len(jobs) == 3 and all(x["read"]["io_bytes"] == 65536 for x in jobs)' \
+	--name=r --filename=src --bs=64k --size=64k --numjobs=3 --offset_increment=10%
+rm -f w
+bad=$(run 0 --name=c --filename=w --rw=write --size=1m --bs=64k --verify_pattern=0x00
+	run 0 --name=w --filename=w --allow_overwrite --rw=write --bs=4k --size=4k --numjobs=3 --offset_increment=33% --verify_pattern=0x01
+	for at in 0 348160 692224; do [[ $(od -An -tu1 -j $at -N 1 w) -eq 1 ]] || echo "byte $at"; done; [[ $(tr -d '\0' <w | wc -c) = 12288 ]] || echo size)
+verdict "... at the offsets of fio" "$bad"
+rm -f w
 json "rw=read:SIZE ends at the end of the file" '[(x["read"]["total_ios"], x["read"]["io_bytes"]) for x in jobs] == [(16, 65536), (15, 61440), (2, 131072)]' --filename=src \
 	--name=a --rw=read:60k --bs=4k --size=1m --name=b --rw=read:64k --bs=4k --size=1000k --name=c --rw=read:1m --bs=64k --size=2m
 

@@ -83,8 +83,8 @@ struct bench_job {
 	uint64_t rw, rwmix_read, bs[DIR_NR], bs_min[DIR_NR], bs_max;
 	struct bench_split split[DIR_NR][BENCH_SPLITS];
 	unsigned int nr_split[DIR_NR];
-	uint64_t size, size_pct, io_size, io_size_pct, filesize, offset, offset_pct, offset_step, nrfiles, service,
-		service_run;
+	uint64_t size, size_pct, io_size, io_size_pct, filesize, offset, offset_pct, offset_step, offset_step_pct,
+		nrfiles, service, service_run;
 	uint64_t numjobs, loops, iodepth, batch, batch_min, batch_max, depth_low, submit_wait, wait_spin;
 	uint64_t direct, invalidate, fixedbufs, hugepage, unlink, fsync, end_fsync, create_fsync;
 	uint64_t runtime, ramp, start_delay, time_based, think;        /* ns */
@@ -151,6 +151,7 @@ int bench_call_bssplit(struct bench_job *job, const char *value, struct bench_er
 int bench_call_size(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_io_size(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_offset(struct bench_job *job, const char *value, struct bench_err *err);
+int bench_call_offset_step(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_rwmixwrite(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_buffered(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_rate(struct bench_job *job, const char *value, struct bench_err *err);
@@ -200,7 +201,9 @@ int bench_jobs_finish(struct bench_jobs *jobs, struct bench_err *err);
 void bench_job_defaults(struct bench_job *job);
 void bench_jobs_free(struct bench_jobs *jobs);
 
-/* file.c: 0, or -1 with *err. Checks the files, creates missing ones, fills in regions and sizes. */
+/* file.c: what is added to the region's start for a thread by offset_increment */
+uint64_t bench_file_offset(const struct bench_job *job, const struct bench_file *f, uint64_t clone);
+/* 0, or -1 with *err. Checks the files, creates missing ones, fills in regions and sizes. */
 int bench_files_prepare(struct bench_jobs *jobs, bool quiet, struct bench_err *err);
 /* Remembers a file as used. */
 int bench_files_note(const struct stat *st, struct bench_err *err);

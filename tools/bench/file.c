@@ -152,10 +152,34 @@ static int create(const struct bench_job *job, const struct bench_file *f, uint6
 	return rc;
 }
 
+static uint64_t percent(uint64_t n, uint64_t pct)
+{
+	return (uint64_t)((unsigned __int128)n * pct / 100);
+}
+
+static uint64_t least_block(const struct bench_job *job)
+{
+	uint64_t read = job->bs_min[DIR_READ], write = job->bs_min[DIR_WRITE];
+
+	if (!(job->rw & RW_WRITE))
+		return read;
+	return job->rw & RW_READ && read < write ? read : write;
+}
+
+/* A percentage is of the file, rounded up to whole blocks, as in fio. */
+uint64_t bench_file_offset(const struct bench_job *job, const struct bench_file *f, uint64_t clone)
+{
+	uint64_t least = least_block(job);
+
+	if (job->offset_step_pct == UNSET)
+		return job->offset_step * clone;
+	return (percent(f->have, job->offset_step_pct * clone) + least - 1) / least * least;
+}
+
 /* The size that a file needs: the end of the region of the last thread. */
 static uint64_t need_of(const struct bench_job *job, const struct bench_file *f)
 {
-	return f->start + (job->own_files ? 0 : job->offset_step * (job->numjobs - 1)) + f->size;
+	return f->start + (job->own_files ? 0 : bench_file_offset(job, f, job->numjobs - 1)) + f->size;
 }
 
 static int lengthen(const struct bench_job *job, const struct bench_file *f, const struct stat *st, bool quiet,
@@ -211,18 +235,11 @@ static int check(const struct bench_job *job, struct bench_file *f, struct stat 
 	return f->is_block ? device(job, f, err) : 0;
 }
 
-static uint64_t percent(uint64_t n, uint64_t pct)
-{
-	return (uint64_t)((unsigned __int128)n * pct / 100);
-}
-
 /* Sets the region of one file, from size, filesize and offset. */
 static int region(const struct bench_job *job, struct bench_file *f, bool exists, struct bench_err *err)
 {
-	uint64_t least = job->bs_min[job->rw & RW_READ ? DIR_READ : DIR_WRITE], want = job->filesize;
+	uint64_t least = least_block(job), want = job->filesize;
 
-	if (job->rw & RW_WRITE && job->bs_min[DIR_WRITE] < least)
-		least = job->bs_min[DIR_WRITE];
 	f->start = job->offset_pct != UNSET ? percent(f->have, job->offset_pct) / least * least : job->offset;
 	if (want == UNSET && job->size != UNSET)
 		want = job->size / job->nr_files;

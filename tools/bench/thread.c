@@ -98,7 +98,7 @@ int bench_thread_setup(struct bench_thread *t, struct bench_err *err)
 	for (unsigned int i = 0; i < t->nr_files; i++) {
 		t->files[i] = job->file[i + (job->own_files ? t->clone * t->nr_files : 0)];
 		if (!job->own_files)
-			t->files[i].start += t->clone * job->offset_step;
+			t->files[i].start += bench_file_offset(job, &t->files[i], t->clone);
 		blocks = t->files[i].size / job->bs_min[DIR_READ];
 		if (bench_dist_check(job, t->files[i].size, err))
 			return -1;

@@ -30,6 +30,7 @@ void bench_job_init(struct bench_job *job)
 		.io_size_pct = UNSET,
 		.filesize = UNSET,
 		.offset_pct = UNSET,
+		.offset_step_pct = UNSET,
 		.nrfiles = UNSET,
 		.service_run = 1,
 		.numjobs = 1,

@@ -213,6 +213,11 @@ int bench_call_offset(struct bench_job *job, const char *value, struct bench_err
 	return size_or_percent("offset", value, &job->offset, &job->offset_pct, err);
 }
 
+int bench_call_offset_step(struct bench_job *job, const char *value, struct bench_err *err)
+{
+	return size_or_percent("offset_increment", value, &job->offset_step, &job->offset_step_pct, err);
+}
+
 int bench_call_rwmixwrite(struct bench_job *job, const char *value, struct bench_err *err)
 {
 	unsigned int n;
