@@ -11,7 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 COMMON = ["common"]
 MODULES = {
     "_core": ("devio", ["core", "context", "memory", "completion", "file", "ring"]),
-    "_load": ("devio-load", ["load", "dtype", "tensor", "buffer", "dlpack", "borrow", "fetch", "source", "loader",
+    "_load": ("devio-load", ["load", "dtype", "tensor", "buffer", "dlpack", "borrow", "fetch", "plan", "source", "loader",
                              "batch", "stack", "item"]),
 }
 
