@@ -29,6 +29,7 @@ struct link {
 	int error;                       /* shut down: -errno, and the reason */
 	char why[200];
 	uint32_t inflight;               /* reads */
+	int64_t deadline_ns;             /* of the last of them */
 	uint32_t shard[DV_WIRE_FILES];   /* number of the shard open as this file, + 1; 0: none */
 };
 
@@ -47,6 +48,7 @@ struct read {
 	bool opens;                      /* an OPEN goes before the READ */
 	bool failed;                     /* one of the operations failed, and with it the link */
 	int error;                       /* status of the server's answer */
+	int64_t deadline_ns;             /* answers keep the order: later than that of the read before */
 	struct devio_completion bytes;
 	struct read *next;               /* in the list of free ones */
 };
@@ -59,6 +61,7 @@ struct dv_links {
 	unsigned char *buf;              /* mem, mapped */
 	struct server *servers;
 	struct read *reads, *free;
+	uint32_t depth;                  /* number of reads[] */
 	int path;
 	unsigned int flags;
 	char cause[300];
@@ -81,6 +84,7 @@ int dv_links_open(struct devio_ctx *ctx, struct devio_ring *ring, const struct d
 	l->flags = flags;
 	l->servers = calloc(s->servers.nr, sizeof(*l->servers));
 	l->reads = calloc(depth, sizeof(*l->reads));
+	l->depth = depth;
 	if (!l->servers || !l->reads)
 		return dv_err(-ENOMEM, "load: cannot allocate the connections to %llu servers",
 			      (unsigned long long)s->servers.nr);
@@ -239,7 +243,10 @@ int dv_links_read(struct dv_links *l, uint32_t shard, const struct devio_range *
 		return rc;
 	l->free = q->next;
 	*q = (struct read){ .cookie = cookie, .link = k, .shard = shard, .len = to->len };
-	k->inflight++;
+	if (!k->inflight++)
+		k->deadline_ns = dv_end_ns(dv_peer_timeout());
+	k->deadline_ns += dv_peer_allowance(to->len);
+	q->deadline_ns = k->deadline_ns;
 	rc = post_all(l, q, to, from);
 	if (!rc)
 		return 0;
@@ -251,6 +258,15 @@ int dv_links_read(struct dv_links *l, uint32_t shard, const struct devio_range *
 	q->next = l->free;
 	l->free = q;
 	return rc;
+}
+
+void dv_links_expire(struct dv_links *l)
+{
+	int64_t now = dv_now_ns();
+
+	for (uint32_t i = 0; l && i < l->depth; i++)
+		if (l->reads[i].pending && now > l->reads[i].deadline_ns)
+			fail_link(l->reads[i].link, -ETIMEDOUT, "the server sends nothing, or too slowly");
 }
 
 static const unsigned char *headers_of(const struct dv_links *l, const struct read *q)

@@ -39,6 +39,10 @@ int dv_links_read(struct dv_links *l, uint32_t shard, const struct devio_range *
 /* Processes the completion of an operation. True: the read is complete, and *c is now its completion. */
 bool dv_links_done(struct dv_links *l, struct devio_completion *c);
 
+/* Shuts connections down whose servers take too long for a read; to be called now and then. NULL is allowed. */
+void dv_links_expire(struct dv_links *l);
+#define DV_LINKS_SLICE_NS 200000000LL /* how often, at least */
+
 /* Why the last read that dv_links_done() completed has failed. */
 const char *dv_links_cause(const struct dv_links *l);
 

@@ -200,8 +200,12 @@ static bool is_loaded(const struct dv_batch_slot *s)
 static int reap(struct devio_loader *l, unsigned int min, int64_t timeout_ns)
 {
 	struct devio_completion done[REAP];
-	int n = devio_ring_wait(l->reads.ring, done, min, REAP, timeout_ns);
+	int n;
 
+	if (l->reads.links && (timeout_ns < 0 || timeout_ns > DV_LINKS_SLICE_NS))
+		timeout_ns = DV_LINKS_SLICE_NS;
+	n = devio_ring_wait(l->reads.ring, done, min, REAP, timeout_ns);
+	dv_links_expire(l->reads.links);
 	for (int i = 0; i < n; i++) {
 		uint32_t number;
 		struct dv_batch_slot *s;

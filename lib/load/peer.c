@@ -5,10 +5,13 @@
  * so that a source can be used after fork().
  */
 #include "config.h"
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <devio/mem.h>
 #include <devio/sock.h>
+#include "core/clock.h"
 #include "core/err.h"
 #include "load/peer.h"
 #include "load/wire.h"
@@ -87,15 +90,41 @@ static int fail(struct dv_peer *p, int rc)
 	return rc;
 }
 
+/* Waits for bytes: how many of `left` can be received at once, or the end of the stream or an error: 1. */
+static int wait_bytes(const struct dv_peer *p, const char *text, int64_t deadline, uint32_t left)
+{
+	struct pollfd fd = { .fd = devio_sock_fd(p->sock), .events = POLLIN };
+	int64_t ms;
+	int n = 0;
+
+	do {
+		ms = (deadline - dv_now_ns()) / 1000000;
+		if (ms < 0)
+			return dv_err(-ETIMEDOUT, "source %.300s: the server sends nothing, or too slowly", text);
+	} while (poll(&fd, 1, (int)(ms < 1000 ? ms + 1 : 1000)) <= 0);
+	if (ioctl(fd.fd, FIONREAD, &n) || n < 1)
+		return 1;
+	return (uint32_t)n < left ? n : (int)left;
+}
+
 /* Receives len bytes to the start of the buffer. */
 static int receive(struct dv_peer *p, const char *text, uint32_t len)
 {
-	ssize_t n = devio_sock_recv(p->sock, p->mem, 0, len, NULL);
+	int64_t deadline = dv_end_ns(dv_peer_timeout() + dv_peer_allowance(len));
 
-	if (n < 0)
-		return fail(p, dv_err((int)n, "source %.300s: receive from the server failed", text));
-	if (n < (ssize_t)len)
-		return fail(p, dv_err(-ECONNRESET, "source %.300s: the server closed the connection", text));
+	for (uint32_t at = 0; at < len;) {
+		int want = wait_bytes(p, text, deadline, len - at);
+		ssize_t n;
+
+		if (want < 0)
+			return fail(p, want);
+		n = devio_sock_recv(p->sock, p->mem, at, (uint64_t)want, NULL);
+		if (n < 0)
+			return fail(p, dv_err((int)n, "source %.300s: receive from the server failed", text));
+		if (!n)
+			return fail(p, dv_err(-ECONNRESET, "source %.300s: the server closed the connection", text));
+		at += n;
+	}
 	return 0;
 }
 

@@ -14,6 +14,12 @@ struct devio_sock;
 /* The idle timeout of connections to servers in ns: 30 s, or the environment variable DEVIO_TCP_TIMEOUT in seconds. */
 int64_t dv_peer_timeout(void);
 
+/* What a server gets at least for len bytes, beside the timeout: so slow a byte now and then does not hold a reader. */
+static inline int64_t dv_peer_allowance(uint64_t len)
+{
+	return (int64_t)(len * 1000000000 / (64u << 10)); /* 64 KiB/s */
+}
+
 /* Connects with that timeout. 0, or -errno with an error message. */
 int dv_peer_connect(struct devio_ctx *ctx, const char *host, const char *port, struct devio_sock **sock);
 

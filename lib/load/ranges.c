@@ -9,7 +9,6 @@
 
 #define DEPTH 32u
 #define REAP 32u
-#define SLICE_NS 200000000LL
 
 struct job {
 	struct dv_reads reads;
@@ -95,8 +94,10 @@ static int reap(struct job *j, unsigned int keep)
 	struct devio_completion done[REAP];
 
 	while (devio_ring_inflight(j->reads.ring) > keep) {
-		int n = devio_ring_wait(j->reads.ring, done, 1, REAP, j->o->interrupt ? SLICE_NS : -1);
+		int64_t slice = j->o->interrupt || j->reads.links ? DV_LINKS_SLICE_NS : -1;
+		int n = devio_ring_wait(j->reads.ring, done, 1, REAP, slice);
 
+		dv_links_expire(j->reads.links);
 		/* The signal may have arrived just before the wait, or in another thread: check periodically, too. */
 		if ((n == -EINTR || !n) && j->o->interrupt && j->o->interrupt(j->o->interrupt_arg))
 			return dv_err(-EINTR, "load: interrupted by a signal");

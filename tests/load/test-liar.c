@@ -23,6 +23,7 @@ enum lie {
 	OPEN_SILENT,
 	OPEN_ENDS,
 	OPEN_TRICKLES,
+	TRICKLES,
 };
 
 #define SIZE 400000u
@@ -97,6 +98,12 @@ static void lie_read(int fd, enum lie lie, const struct dv_wire_request *q)
 	}
 	if (lie == HEAD_ONLY)
 		_exit(0);
+	for (uint32_t i = 0; lie == TRICKLES && i < q->len; i++) { /* one at a time, each before the idle timeout */
+		put_bytes(fd, q->off + i, 1);
+		usleep(300000);
+	}
+	if (lie == TRICKLES)
+		return;
 	put_bytes(fd, q->off, lie == SHORT ? q->len - 1 : q->len);
 	if (lie == SHORT)
 		_exit(0);
@@ -165,6 +172,7 @@ static const struct {
 } lies[] = {
 	{ HONEST, 0, 0 },
 	{ SILENT, -ETIMEDOUT, 0 },
+	{ TRICKLES, -ETIMEDOUT, 0 },
 	{ GARBAGE, -EPROTO, 0 },
 	{ WRONG_MAGIC, -EPROTO, 0 },
 	{ WRONG_OP, -EPROTO, 0 },
@@ -238,9 +246,10 @@ static void test_open(void **state)
 		{ OPEN_NO_VERSION, -EPROTO },
 		{ OPEN_SILENT, -ETIMEDOUT },
 		{ OPEN_ENDS, -ECONNRESET },
-		{ OPEN_TRICKLES, -EPROTO },
+		{ OPEN_TRICKLES, -ETIMEDOUT },
 		/* these are detected when the header is read */
 		{ SILENT, -ETIMEDOUT },
+		{ TRICKLES, -ETIMEDOUT },
 		{ GARBAGE, -EPROTO },
 		{ WRONG_MAGIC, -EPROTO },
 		{ WRONG_LENGTH, -EPROTO },
@@ -271,6 +280,6 @@ int main(void)
 		cmocka_unit_test(test_lies), cmocka_unit_test(test_open),
 	};
 
-	setenv("DEVIO_TCP_TIMEOUT", "0.7", 1);
+	setenv("DEVIO_TCP_TIMEOUT", "1.5", 1);
 	return cmocka_run_group_tests_name("liar", tests, NULL, NULL);
 }
