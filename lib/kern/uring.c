@@ -133,7 +133,8 @@ int dv_queue_register(struct dv_queue *q, uint32_t slot, void *addr, size_t len)
 	return rc < 0 ? rc : 0;
 }
 
-static int update_extended(struct dv_queue *q, uint32_t slot, const struct dv_uring_regbuf_desc *desc)
+static int update_extended(struct dv_queue *q, unsigned int opcode, uint32_t slot,
+			   const struct dv_uring_regbuf_desc *desc)
 {
 	struct dv_uring_update2 up = {
 		.offset = q->table_first + slot,
@@ -141,8 +142,7 @@ static int update_extended(struct dv_queue *q, uint32_t slot, const struct dv_ur
 		.data = (uintptr_t)desc,
 		.nr = 1,
 	};
-	long rc = syscall(__NR_io_uring_register, q->uring->ring_fd, IORING_REGISTER_BUFFERS_UPDATE, &up,
-			  sizeof(up));
+	long rc = syscall(__NR_io_uring_register, q->uring->ring_fd, opcode, &up, sizeof(up));
 
 	return rc < 0 ? -errno : 0;
 }
@@ -151,11 +151,11 @@ int dv_queue_register_dmabuf(struct dv_queue *q, uint32_t slot, int dmabuf_fd, i
 {
 	/* The kernel registers the entire dma-buf and requires a size of 0. */
 	struct dv_uring_regbuf_desc desc = {
-		.type = DV_REGBUF_DMABUF, .flags = any_file ? DV_REGBUF_DMABUF_ANY_FILE : 0,
-		.dmabuf_fd = dmabuf_fd, .target_fd = target_fd,
+		.type = DV_REGBUF_DMABUF, .dmabuf_fd = dmabuf_fd, .target_fd = target_fd,
 	};
+	unsigned int opcode = any_file ? DV_IORING_REGISTER_DMABUF_ANY_FILE : IORING_REGISTER_BUFFERS_UPDATE;
 
-	return slot < q->table_count ? update_extended(q, slot, &desc) : -EOPNOTSUPP;
+	return slot < q->table_count ? update_extended(q, opcode, slot, &desc) : -EOPNOTSUPP;
 }
 
 int dv_queue_unregister(struct dv_queue *q, uint32_t slot)
@@ -173,7 +173,7 @@ bool dv_queue_has_dmabuf(struct dv_queue *q)
 		return k == 1;
 	if (!q->uring || !q->table_count)
 		return false;
-	rc = update_extended(q, q->table_count - 1, &empty);
+	rc = update_extended(q, IORING_REGISTER_BUFFERS_UPDATE, q->table_count - 1, &empty);
 	/* Any other error is specific to this ring (invalid slots, no memory) and proves nothing. */
 	if (!rc || rc == -EINVAL)
 		atomic_store_explicit(&known, rc ? 2 : 1, memory_order_relaxed);
@@ -184,14 +184,14 @@ bool dv_queue_has_any_file(struct dv_queue *q)
 {
 	static _Atomic int known; /* 0: not tried, 1: yes, 2: no */
 	struct dv_uring_regbuf_desc none = {
-		.type = DV_REGBUF_DMABUF, .flags = DV_REGBUF_DMABUF_ANY_FILE, .dmabuf_fd = -1, .target_fd = -1,
+		.type = DV_REGBUF_DMABUF, .dmabuf_fd = -1, .target_fd = -1,
 	};
 	int rc, k = atomic_load_explicit(&known, memory_order_relaxed);
 
 	if (k)
 		return k == 1;
-	/* -1 is no descriptor: a kernel that knows the flag returns -EBADF, an older one -EINVAL for the flag. */
-	rc = update_extended(q, q->table_count - 1, &none);
+	/* -1 is no descriptor: a kernel that has the opcode returns -EBADF, another one -EINVAL. */
+	rc = update_extended(q, DV_IORING_REGISTER_DMABUF_ANY_FILE, q->table_count - 1, &none);
 	if (rc == -EBADF || rc == -EINVAL)
 		atomic_store_explicit(&known, rc == -EBADF ? 1 : 2, memory_order_relaxed);
 	return rc == -EBADF;

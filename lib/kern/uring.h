@@ -59,7 +59,7 @@ int dv_queue_table(struct dv_queue *q);
 int dv_queue_register(struct dv_queue *q, uint32_t slot, void *addr, size_t len);
 
 /*
- * Linux 7.4: registers a dma-buf in a slot, for I/O on target_fd; with any_file (see
+ * Posted upstream (v7): registers a dma-buf in a slot, for I/O on target_fd; with any_file (see
  * dv_queue_has_any_file()) on every file of its disk.
  */
 int dv_queue_register_dmabuf(struct dv_queue *q, uint32_t slot, int dmabuf_fd, int target_fd, bool any_file);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A test double of the kernel interface for dma-bufs as io_uring fixed buffers
- * (Linux 7.4), for kernels that lack it. Linked with --wrap: registrations
+ * (posted upstream, v7), for kernels that lack it. Linked with --wrap: registrations
  * are kept here, a "dma-buf" is a memfd, and READ_FIXED/WRITE_FIXED on one
  * becomes READ/WRITE on its mapping, after the checks that the kernel makes.
  * An error is a NOP whose result is rewritten in the completion queue.

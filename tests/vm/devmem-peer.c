@@ -18,7 +18,12 @@ void start_up(void)
 	pattern = host_memory(PERIOD + MIB / 2);
 	fill(pattern, PERIOD, 7);
 	memcpy(pattern + PERIOD, pattern, MIB / 2);
-	nic = if_nametoindex(NIC);
+	nic = nic_index();
+}
+
+int nic_index(void)
+{
+	return if_nametoindex(NIC);
 }
 
 double seconds(void)
@@ -60,13 +65,15 @@ int listen_on(bool here, int port)
 	return fd;
 }
 
-static int connect_to(bool here, int port)
+static int connect_to(bool here, int port, int rcvbuf)
 {
 	struct sockaddr_in6 sa = address(here, port);
 	int fd, tries;
 
 	for (tries = 0; tries < 100; tries++) {
 		fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (rcvbuf)
+			setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf));
 		if (!connect(fd, (void *)&sa, sizeof(sa)))
 			return fd;
 		close(fd);
@@ -80,6 +87,12 @@ static void enter_peer(void)
 {
 	if (setns(must_open("/run/netns/peer", O_RDONLY), CLONE_NEWNET))
 		die("setns peer");
+}
+
+int connect_from_peer(int port, int rcvbuf)
+{
+	enter_peer();
+	return connect_to(true, port, rcvbuf);
 }
 
 void run(const char *format, ...)
@@ -225,7 +238,7 @@ static void *peer_main(void *arg)
 
 	enter_peer();
 	for (unsigned int i = 0; i < p->connections; i++) {
-		fds[i] = connect_to(true, p->port);
+		fds[i] = connect_to(true, p->port, 0);
 		setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	}
 	if (p->receives)

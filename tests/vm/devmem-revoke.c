@@ -2,6 +2,42 @@
 /* The exporter revokes the memory while it is received into and sent from. */
 #include "devmem-tcp.h"
 
+#define FAIL "/sys/kernel/debug/fail_page_alloc/"
+
+static void put(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, value, strlen(value)) < 0)
+		printf("# %s: %s\n", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Workers of the kernel, and those that are made of it, get no page while it is on. */
+void starve_workers(bool on)
+{
+	static const char *const names[][2] = {
+		{ "task-filter", "Y" }, { "ignore-gfp-wait", "N" }, { "ignore-gfp-highmem", "N" },
+		{ "min-order", "0" }, { "times", "-1" }, { "verbose", "0" },
+	};
+	char path[128];
+
+	if (on && access(FAIL "probability", W_OK))
+		die(FAIL);
+	if (on)
+		printf("# allow-log: page allocation failure|Call Trace|Unable to allocate memory\n");
+	for (size_t i = 0; on && i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), FAIL "%s", names[i][0]);
+		put(path, names[i][1]);
+	}
+	if (!on)
+		put(FAIL "probability", "0");
+	run("for t in 2 $(pgrep kworker); do echo %d >/proc/$t/make-it-fail; done 2>/dev/null; true", on);
+	if (on)
+		put(FAIL "probability", "100");
+}
+
 void memory_bit(const struct mem *m, bool on)
 {
 	uint16_t command;
@@ -19,9 +55,13 @@ void *revoke_later(void *arg)
 	double start;
 
 	usleep(300000);
+	if (r->starve)
+		starve_workers(true);
 	start = seconds();
 	memory_bit(r->m, false);
 	r->took = seconds() - start;
+	if (r->starve)
+		starve_workers(false);
 	return NULL;
 }
 

@@ -68,7 +68,9 @@ void start_up(void);
 double seconds(void);
 const char *expected(uint64_t position);
 bool same(const char *got, uint64_t position, size_t len);
+int nic_index(void);
 int listen_on(bool here, int port);
+int connect_from_peer(int port, int rcvbuf); /* the thread stays in the peer's network namespace */
 __attribute__((format(printf, 1, 2))) void run(const char *format, ...);
 void await_link(void);
 void set_mtu(int mtu);
@@ -107,14 +109,17 @@ void send_stream(const struct mem *m, uint32_t id, uint64_t bytes, bool odd, con
 /* devmem-revoke.c */
 struct revoker {
 	const struct mem *m;
+	bool starve; /* the kernel's workers of memory, meanwhile */
 	double took;
 };
 
+void starve_workers(bool on);
 void memory_bit(const struct mem *m, bool on);
 void *revoke_later(void *arg); /* a struct revoker */
 int test_revoke(const char *bdf, int n);
 
 /* devmem-zcrx.c */
 int test_zcrx(const char *spec, int n);
+int test_zcrx_restart(const char *bdf);
 
 #endif

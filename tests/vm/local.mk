@@ -33,7 +33,8 @@ tests_vm_selftest_LDADD =
 # The kernel series (kernel/patches/dmabuf-io), without the library.
 check_PROGRAMS += tests/vm/uring-dmabuf
 tests_vm_uring_dmabuf_SOURCES = tests/vm/uring-dmabuf.c tests/vm/uring-dmabuf.h tests/vm/uring-dmabuf-mem.c \
-	tests/vm/uring-dmabuf-io.c tests/vm/uring-dmabuf-files.c tests/vm/uring-dmabuf-kinds.c
+	tests/vm/uring-dmabuf-io.c tests/vm/uring-dmabuf-files.c tests/vm/uring-dmabuf-kinds.c \
+	tests/vm/uring-dmabuf-life.c
 tests_vm_uring_dmabuf_LDADD = $(URING_LIBS) -lpthread
 
 # TCP to device memory (kernel/patches/devmem-igb): a peer and memories, ...
@@ -44,6 +45,12 @@ check_PROGRAMS += tests/vm/devmem-tcp
 tests_vm_devmem_tcp_SOURCES = tests/vm/devmem-tcp.c tests/vm/devmem-io.c tests/vm/devmem-revoke.c \
 	tests/vm/devmem-zcrx.c $(devmem_peer)
 tests_vm_devmem_tcp_LDADD = $(URING_LIBS) -lpthread
+
+# Accesses to memory that was taken back, without the library.
+check_PROGRAMS += tests/vm/devmem-late
+tests_vm_devmem_late_SOURCES = tests/vm/devmem-late.c tests/vm/devmem-io.c tests/vm/devmem-revoke.c \
+	tests/vm/devmem-zcrx.c $(devmem_peer)
+tests_vm_devmem_late_LDADD = $(URING_LIBS) -lpthread
 
 # and by the library: as it should be, what it costs (docs/measurements/instructions.md), and when things break.
 check_PROGRAMS += tests/vm/devmem-lib tests/vm/devmem-cost tests/vm/devmem-trouble

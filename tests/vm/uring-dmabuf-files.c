@@ -2,6 +2,9 @@
 /* Files on ext4 and xfs, and every error of the interface. */
 #include "uring-dmabuf.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 static int file_in(const char *dir, const char *name)
 {
 	char path[256];
@@ -34,7 +37,7 @@ int files(const char *spec, const char *dir)
 	struct io_uring ring;
 
 	ring_open(&ring, 64, 0);
-	if (!is(reg(&ring, 0, m.fd, fd, DMABUF_ANY_FILE), 1, "register for any file"))
+	if (!is(reg(&ring, 0, m.fd, fd, ANY_FILE), 1, "register for any file"))
 		return finish();
 	close(fd);
 
@@ -104,20 +107,20 @@ int files(const char *spec, const char *dir)
 int refused(const char *spec, const char *path)
 {
 	struct mem m = mem_open(spec, MIB);
-	int fd = must_open(path, O_RDWR), ret;
+	int fd = must_open(path, O_RDWR | O_DIRECT), ret;
 	struct io_uring ring;
 
 	ring_open(&ring, 8, 0);
-	ret = reg(&ring, 0, m.fd, fd, 0);
+	ret = reg(&ring, 0, m.fd, fd, ONE_FILE);
 	ok(ret == -EOPNOTSUPP, "the file's device cannot do it", ret);
-	ret = reg(&ring, 0, m.fd, fd, DMABUF_ANY_FILE);
+	ret = reg(&ring, 0, m.fd, fd, ANY_FILE);
 	ok(ret == -EOPNOTSUPP, "not for any file either", ret);
 	return finish();
 }
 
 static void expect(struct io_uring *ring, struct regbuf_desc desc, unsigned int flags, int want, const char *what)
 {
-	int ret = update(ring, 0, &desc, flags);
+	int ret = update(ring, ONE_FILE, 0, &desc, flags);
 
 	ok(ret == want, what, ret);
 }
@@ -130,7 +133,7 @@ static void io_errors(struct io_uring *ring, const struct mem *m, int fd, int sa
 	is(one(ring, false, 0, same, 0, 4096, 0), -EBADF, "the same file opened again");
 	is(one(ring, false, 0, buffered, 0, 4096, 0), -EBADF, "another descriptor");
 	is(one(ring, false, 1, fd, 0, 4096, 0), -EFAULT, "an empty slot");
-	ok(reg(ring, 1, m->fd, fd, DMABUF_ANY_FILE) == 1, "any file", 0);
+	ok(reg(ring, 1, m->fd, fd, ANY_FILE) == 1, "any file", ONE_FILE);
 	is(one(ring, false, 1, same, 0, 4096, 0), 4096, "the same file opened again");
 	is(one(ring, false, 1, buffered, 0, 4096, 0), -EOPNOTSUPP, "without O_DIRECT");
 	is(one(ring, true, 1, buffered, 0, 4096, 0), -EOPNOTSUPP, "write without O_DIRECT");
@@ -141,6 +144,46 @@ static void io_errors(struct io_uring *ring, const struct mem *m, int fd, int sa
 		is(one(ring, false, 1, other, 0, 4096, 0), -EBADF, "another device");
 		is(one(ring, true, 1, other, 0, 4096, 0), -EBADF, "write to another device");
 	}
+}
+
+/* Fields that the other types have no use for. */
+static void reserved(struct io_uring *ring, uint64_t host, int dmabuf, int fd)
+{
+	struct regbuf_desc desc = { .type = 0, .size = 1 };
+
+	expect(ring, desc, UPDATE_EXTENDED, -EFAULT, "a size for nothing");
+	desc = (struct regbuf_desc){ .type = 0, .dmabuf_fd = dmabuf };
+	expect(ring, desc, UPDATE_EXTENDED, -EINVAL, "a dma-buf for nothing");
+	desc = (struct regbuf_desc){ .type = 0, .target_fd = fd };
+	expect(ring, desc, UPDATE_EXTENDED, -EINVAL, "a target for nothing");
+	desc = (struct regbuf_desc){ .type = 1 };
+	expect(ring, desc, UPDATE_EXTENDED, -EFAULT, "user memory without an address");
+	desc = (struct regbuf_desc){ .type = 1, .uaddr = host, .size = MIB, .dmabuf_fd = dmabuf };
+	expect(ring, desc, UPDATE_EXTENDED, -EINVAL, "user memory and a dma-buf");
+	desc = (struct regbuf_desc){ .type = 1, .uaddr = host, .size = MIB, .target_fd = fd };
+	expect(ring, desc, UPDATE_EXTENDED, -EINVAL, "user memory and a target");
+}
+
+static void not_for_sockets(struct io_uring *ring, const struct mem *m, int fd)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listener = socket(AF_INET, SOCK_STREAM, 0), s = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t len = sizeof(sa);
+	struct io_uring_sqe *sqe;
+
+	if (bind(listener, (void *)&sa, sizeof(sa)) || listen(listener, 1) ||
+	    getsockname(listener, (void *)&sa, &len) ||
+	    connect(s, (void *)&sa, sizeof(sa)) || reg(ring, 3, m->fd, fd, ONE_FILE) != 1)
+		die("a connection, and a dma-buf in slot 3");
+	sqe = io_uring_get_sqe(ring);
+	io_uring_prep_rw(IORING_OP_SEND_ZC, sqe, s, NULL, 4096, 0);
+	sqe->ioprio = IORING_RECVSEND_FIXED_BUF;
+	sqe->buf_index = 3;
+	io_uring_submit(ring);
+	is(reap(ring, NULL), -EFAULT, "no other operation");
+	is(reap(ring, NULL), 0, "its notification");
+	close(s);
+	close(listener);
 }
 
 int errors(const char *spec, const char *path, const char *other_path)
@@ -179,8 +222,13 @@ int errors(const char *spec, const char *path, const char *other_path)
 	expect(&ring, desc, UPDATE_EXTENDED, -EINVAL, "not a dma-buf");
 	desc = good, desc.target_fd = null;
 	expect(&ring, desc, UPDATE_EXTENDED, -EOPNOTSUPP, "a target that cannot");
-	desc = good, desc.dmabuf_fd = desc.target_fd = -1, desc.flags = DMABUF_ANY_FILE;
-	expect(&ring, desc, UPDATE_EXTENDED, -EBADF, "the way to ask for any-file");
+	desc = good, desc.target_fd = buffered;
+	expect(&ring, desc, UPDATE_EXTENDED, -EINVAL, "a target without O_DIRECT");
+	is(reg(&ring, 0, -1, -1, ANY_FILE), -EBADF, "the kernel has the registration for any file");
+	is(reg(&ring, 2, m.fd, buffered, ANY_FILE), 1, "for any file, by a target without O_DIRECT");
+	desc = (struct regbuf_desc){ .type = 0 };
+	is(update(&ring, ANY_FILE, 2, &desc, UPDATE_EXTENDED), -EINVAL, "any file, but no dma-buf");
+	is(update(&ring, ANY_FILE, 2, &good, 0), -EINVAL, "any file, but an iovec");
 	ok(syscall(__NR_io_uring_register, ring.ring_fd, 16, &(struct update2){ .offset = 8, .flags = UPDATE_EXTENDED,
 		   .data = (uintptr_t)&good, .nr = 1 }, 32) == -1 && errno == EINVAL, "behind the table", errno);
 
@@ -194,7 +242,7 @@ int errors(const char *spec, const char *path, const char *other_path)
 	io_uring_queue_init(8, &second, 0);
 	ret = syscall(__NR_io_uring_register, second.ring_fd, 30 /* CLONE_BUFFERS */,
 		      &(struct { uint32_t src, flags, src_off, dst_off, nr, pad[3]; }){ .src = ring.ring_fd }, 1);
-	ok(ret == -1 && errno == EOPNOTSUPP, "no clone", errno);
+	ok(ret == -1 && errno == ENOMEM, "no clone", errno);
 	io_uring_queue_exit(&second);
 
 	desc = (struct regbuf_desc){ .type = 1, .uaddr = (uintptr_t)host, .size = MIB };
@@ -204,11 +252,13 @@ int errors(const char *spec, const char *path, const char *other_path)
 	expect(&ring, desc, UPDATE_EXTENDED, 1, "empty the slot");
 	is(one(&ring, false, 0, fd, 0, 4096, 0), -EFAULT, "it is empty");
 	desc.uaddr = 1;
-	expect(&ring, desc, UPDATE_EXTENDED, -EINVAL, "an address for nothing");
+	expect(&ring, desc, UPDATE_EXTENDED, -EFAULT, "an address for nothing");
+	reserved(&ring, (uintptr_t)host, m.fd, fd);
+	not_for_sockets(&ring, &m, fd);
 	ring_open(&polled, 8, IORING_SETUP_IOPOLL);
-	is(reg(&polled, 0, m.fd, fd, 0), -EOPNOTSUPP, "a polled ring");
+	is(reg(&polled, 0, m.fd, fd, ONE_FILE), -EOPNOTSUPP, "a polled ring");
 	io_uring_queue_exit(&polled);
-	ok(reg(&ring, 0, m.fd, fd, 0) == 1, "register again", 0);
+	ok(reg(&ring, 0, m.fd, fd, ONE_FILE) == 1, "register again", 0);
 	close(fd);
 	is(one(&ring, false, 0, same, 0, 4096, 0), -EBADF, "the target was closed");
 	io_uring_queue_exit(&ring);

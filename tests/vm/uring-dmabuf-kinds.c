@@ -240,7 +240,7 @@ static void other_drive(const struct mem *m, struct io_uring *ring, const struct
 
 	snprintf(name, sizeof(name), "%s/data", s->dir);
 	data = must_open(name, O_RDWR | O_CREAT | O_DIRECT);
-	is(reg(ring, 1, m->fd, data, DMABUF_ANY_FILE), 1, "register for the file system's own drive");
+	is(reg(ring, 1, m->fd, data, ANY_FILE), 1, "register for the file system's own drive");
 	is(one(ring, false, 1, fd, 0, 4096, 0), -EBADF, "a file on the other drive: read");
 	is(one(ring, true, 1, fd, 0, 4096, 0), -EBADF, "a file on the other drive: write");
 	ok(holds(s->path, s->want, s->len), "the file's bytes afterwards", 0);
@@ -263,7 +263,7 @@ int kinds_of_files(const char *spec, const char *dir, const char *name)
 	if (!strcmp(name, "realtime"))
 		set_realtime(target);
 	ring_open(&ring, 8, 0);
-	if (!is(reg(&ring, 0, m.fd, target, DMABUF_ANY_FILE), 1, "register for any file"))
+	if (!is(reg(&ring, 0, m.fd, target, ANY_FILE), 1, "register for any file"))
 		return finish();
 	snprintf(s.path, sizeof(s.path), "%s/%s", dir, name);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)

@@ -12,6 +12,9 @@
  *   uring-dmabuf stress MEM FILE SECONDS [RESET N]
  *                                         I/O, register, exit, kill; RESET is a file
  *                                         to write 1 to, N times at least
+ *   uring-dmabuf locked BDF SLOW_DISK     an exporter keeps one buffer locked
+ *   uring-dmabuf full MEM DISK DISK_BDF   16384 registrations end while others begin
+ *   uring-dmabuf busy MEM FILE            writes to what is mapped and kept dirty
  *   uring-dmabuf commands MEM DISK N      one read of 8 MiB is N commands
  *   uring-dmabuf bench KIND FILE SIZE N   KIND: plain, fixed, or MEM; cost per read
  *
@@ -76,7 +79,7 @@ static int revocations(const char *bdf, const char *path, int times)
 	if (pwrite(fd, want, depth * len, 0) != (ssize_t)(depth * len))
 		die("write from host memory");
 	ring_open(&ring, depth, 0);
-	if (!is(reg(&ring, 0, m.fd, fd, DMABUF_ANY_FILE), 1, "register"))
+	if (!is(reg(&ring, 0, m.fd, fd, ANY_FILE), 1, "register"))
 		return finish();
 	pthread_create(&thread, NULL, revoke_thread, &r);
 	for (i = 0; i < depth; i++, flying++)
@@ -118,7 +121,7 @@ static int revocations(const char *bdf, const char *path, int times)
 	if (pwrite(m.device, &off, 2, m.config + 4) != 2)
 		die("PCI_COMMAND");
 	is(one(&ring, false, 0, fd, 0, len, 0), -ENODEV, "revoked: a clear error");
-	is(reg(&ring, 1, m.fd, fd, 0), -ENODEV, "revoked: no registration");
+	is(reg(&ring, 1, m.fd, fd, ONE_FILE), -ENODEV, "revoked: no registration");
 	if (pwrite(m.device, &command, 2, m.config + 4) != 2)
 		die("PCI_COMMAND");
 	is(one(&ring, false, 0, fd, 0, len, 0), (int)len, "back again");
@@ -151,7 +154,7 @@ static int stress_child(const struct mem *m, const char *path, int secs, unsigne
 		off_t off = base + 512 * (rand() % ((part - len) / 512));
 		unsigned int slot = rand() % 8;
 
-		ret = reg(&ring, slot, m->fd, fd, rand() & 1 ? DMABUF_ANY_FILE : 0);
+		ret = reg(&ring, slot, m->fd, fd, rand() & 1 ? ANY_FILE : ONE_FILE);
 		if (ret != 1 && !(errors_ok && ret == -ENODEV)) {
 			printf("# register: %d\n", ret);
 			return 1;
@@ -173,7 +176,7 @@ static int stress_child(const struct mem *m, const char *path, int secs, unsigne
 			queue(&ring, false, slot, fd, off, len, off, 0);
 		io_uring_submit(&ring);
 		if (rand() & 1) /* unregister with the reads in flight */
-			reg(&ring, slot, m->fd, fd, 0);
+			reg(&ring, slot, m->fd, fd, ONE_FILE);
 		for (i = 0; i < n; i++) {
 			ret = reap(&ring, NULL);
 			if (ret == -EAGAIN && i == n - 1)
@@ -190,7 +193,7 @@ static int stress_child(const struct mem *m, const char *path, int secs, unsigne
 		}
 	}
 	/* Ring exit with I/O in flight. */
-	reg(&ring, 0, m->fd, fd, 0);
+	reg(&ring, 0, m->fd, fd, ONE_FILE);
 	for (int i = 0; i < 32; i++)
 		queue(&ring, false, 0, fd, base, 64 * KIB, base, 0);
 	io_uring_submit(&ring);
@@ -288,7 +291,7 @@ static int bench(const char *kind, const char *path, size_t len, int n)
 		ret = io_uring_register_buffers_update_tag(&ring, 0, &iov, &(__u64){ 0 }, 1);
 	} else {
 		m = mem_open(kind, m.size);
-		ret = reg(&ring, 0, m.fd, fd, 0);
+		ret = reg(&ring, 0, m.fd, fd, ONE_FILE);
 	}
 	if (ret != 1) {
 		errno = -ret;
@@ -347,6 +350,12 @@ int main(int argc, char **argv)
 		return errors(argv[2], argv[3], argv[4]);
 	if (!strcmp(what, "refused"))
 		return refused(argv[2], argv[3]);
+	if (!strcmp(what, "locked"))
+		return locked(argv[2], argv[3]);
+	if (!strcmp(what, "full") && argc > 4)
+		return full(argv[2], argv[3], argv[4]);
+	if (!strcmp(what, "busy"))
+		return busy(argv[2], argv[3]);
 	if (!strcmp(what, "commands") && argc > 4)
 		return commands(argv[2], argv[3], atol(argv[4]));
 	if (!strcmp(what, "revoke") && argc > 4)

@@ -33,9 +33,10 @@
 #define MIB (1024 * KIB)
 #define FEATURE_DMA_BUF 11
 
-/* linux/io_uring.h of 7.4, and what the series adds */
+/* linux/io_uring.h as posted upstream (v7), and what the series adds: opcodes of io_uring_register() */
 #define UPDATE_EXTENDED (1u << 1)
-#define DMABUF_ANY_FILE (1u << 31)
+#define ONE_FILE 16u /* IORING_REGISTER_BUFFERS_UPDATE */
+#define ANY_FILE 0x44564601u
 
 struct update2 {
 	uint32_t offset, flags;
@@ -78,8 +79,8 @@ struct mem mem_open(const char *spec, size_t size);
 
 /* uring-dmabuf-io.c */
 void ring_open(struct io_uring *ring, unsigned int entries, unsigned int flags);
-int update(struct io_uring *ring, unsigned int slot, struct regbuf_desc *desc, unsigned int flags);
-int reg(struct io_uring *ring, unsigned int slot, int dmabuf_fd, int target, unsigned int flags);
+int update(struct io_uring *ring, unsigned int opcode, unsigned int slot, struct regbuf_desc *desc, unsigned int flags);
+int reg(struct io_uring *ring, unsigned int slot, int dmabuf_fd, int target, unsigned int opcode);
 void queue(struct io_uring *ring, bool write, unsigned int slot, int fd, uint64_t mem_off, size_t len,
 		  off_t off, uint64_t data);
 int reap(struct io_uring *ring, uint64_t *data);
@@ -92,6 +93,11 @@ int commands(const char *spec, const char *path, long want);
 int files(const char *spec, const char *dir);
 int refused(const char *spec, const char *path);
 int errors(const char *spec, const char *path, const char *other_path);
+
+/* uring-dmabuf-life.c */
+int locked(const char *bdf, const char *slow);
+int full(const char *spec, const char *path, const char *bdf);
+int busy(const char *spec, const char *path);
 
 /* uring-dmabuf-kinds.c */
 int kinds_of_files(const char *spec, const char *dir, const char *name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Additions of Linux 7.4 to <linux/io_uring.h> for dma-bufs as fixed buffers,
- * declared here because distributions' headers lack them.
+ * Additions to <linux/io_uring.h> for dma-bufs as fixed buffers, posted upstream (v7, expected
+ * in Linux 7.4), declared here because distributions' headers lack them.
  */
 #ifndef DV_UAPI_URING_DMABUF_H
 #define DV_UAPI_URING_DMABUF_H
@@ -14,11 +14,11 @@
 enum { DV_REGBUF_EMPTY = 0, DV_REGBUF_UADDR = 1, DV_REGBUF_DMABUF = 2 };
 
 /*
- * dv_uring_regbuf_desc.flags, only with the patches in kernel/ (Linux 7.4 returns
- * -EINVAL): the registration serves every file on target_fd's disk, and target_fd
- * is not needed afterwards.
+ * An opcode of io_uring_register(), only with the patches in kernel/ (others return -EINVAL):
+ * as IORING_REGISTER_BUFFERS_UPDATE with DV_IORING_RSRC_UPDATE_EXTENDED, but the registration
+ * serves every file on target_fd's disk, and target_fd is not needed afterwards.
  */
-#define DV_REGBUF_DMABUF_ANY_FILE (1u << 31)
+#define DV_IORING_REGISTER_DMABUF_ANY_FILE 0x44564601u
 
 struct dv_uring_update2 {
 	uint32_t offset;
