@@ -104,7 +104,7 @@ _devio() {
 	else
 		case $tool in
 		devio-serve) word=DIR ;;
-		devio-cp | devio-bench | devio-probe) word=FILE ;;
+		devio-cp | devio-bench | devio-gds | devio-probe) word=FILE ;;
 		esac
 		mapfile -t found < <(_devio_files "$word" "$cur"; compgen -W "$(_devio_operands "$tool")" -- "$cur")
 		[[ -z $word || $cur = mem:* ]] || compopt -o filenames 2>/dev/null
@@ -113,4 +113,4 @@ _devio() {
 	COMPREPLY=("${found[@]#"${cur%"$2"}"}")
 }
 
-complete -F _devio devio-bench devio-cp devio-nc devio-nicd devio-probe devio-serve
+complete -F _devio devio-bench devio-cp devio-gds devio-nc devio-nicd devio-probe devio-serve

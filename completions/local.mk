@@ -2,7 +2,7 @@
 # bash loads a completion by the command's name, zsh finds the commands in the file.
 bashcompletiondir = $(datadir)/bash-completion/completions
 zshcompletiondir = $(datadir)/zsh/site-functions
-completed = devio-bench devio-cp devio-nc devio-nicd devio-probe devio-serve
+completed = devio-bench devio-cp devio-gds devio-nc devio-nicd devio-probe devio-serve
 dist_zshcompletion_DATA = completions/_devio
 EXTRA_DIST += completions/devio.bash
 

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 # One page for each object and tool; the names of their functions become pages
 # that lead there.
-dist_man_MANS += docs/man/devio.7 docs/man/devio-bench.1 docs/man/devio-cp.1 docs/man/devio-nc.1 docs/man/devio-nicd.8 docs/man/devio-serve.1 \
+dist_man_MANS += docs/man/devio.7 docs/man/devio-bench.1 docs/man/devio-cp.1 docs/man/devio-gds.1 docs/man/devio-nc.1 docs/man/devio-nicd.8 docs/man/devio-serve.1 \
 	docs/man/devio_completion.3 docs/man/devio_ctx.3 \
 	docs/man/devio_file.3 docs/man/devio_mem.3 docs/man/devio_nic.3 docs/man/devio_ring.3 docs/man/devio_sock.3 docs/man/devio_stat.3 docs/man/devio_stream.3 docs/man/devio_uring.3
 docs_pages = CONTRIBUTING.md docs/index.md docs/install.md docs/concepts.md docs/troubleshooting.md docs/administration.md \
 	docs/performance.md docs/python.md docs/architecture.md docs/hw.md docs/api/c.md docs/api/python.md \
 	docs/tutorial/load-a-file.md docs/tutorial/many-reads.md docs/tutorial/tcp.md docs/tutorial/datasets.md \
 	docs/tutorial/own-io-uring.md docs/tools/index.md docs/tools/devio-probe.md docs/tools/devio-cp.md \
-	docs/tools/devio-nc.md docs/tools/devio-bench.md docs/tools/devio-serve.md docs/tools/devio-nicd.md \
+	docs/tools/devio-nc.md docs/tools/devio-bench.md docs/tools/devio-serve.md docs/tools/devio-nicd.md docs/tools/devio-gds.md \
 	docs/measurements/index.md docs/measurements/library.md docs/measurements/instructions.md \
 	docs/measurements/datasets.md docs/measurements/devio-bench.md docs/measurements/gpu.md
 docs_site = docs/site/conf.py docs/site/toctree.md docs/site/Doxyfile docs/site/filter.py

@@ -3,6 +3,7 @@
 include tools/common/local.mk
 include tools/probe/local.mk
 include tools/cp/local.mk
+include tools/gds/local.mk
 include tools/nc/local.mk
 include tools/serve/local.mk
 include tools/nicd/local.mk

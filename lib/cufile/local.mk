@@ -22,6 +22,7 @@ lib_cufile_libcufile_la_SOURCES = \
 	lib/cufile/log.c \
 	lib/cufile/open.c \
 	lib/cufile/param.c \
+	lib/cufile/report.c \
 	lib/cufile/state.c \
 	lib/cufile/stats.c \
 	lib/cufile/table.c \

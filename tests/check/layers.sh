@@ -140,7 +140,7 @@ verdict "no circle of objects" "$(circles "$tmp/symbols")"
 tools='config\.h|include/devio\.h|tools/common/[a-z]+\.h|<json-c/.*'
 grep -vE '^tools/(bench/(cpu|engine/uring)|nicd/(caps|seccomp))\.c ' "$tmp/all" >"$tmp/rest"
 rule "tools/common/ includes <devio.h> and libc" '^tools/common/' "$tools" "$tmp/rest"
-for name in bench cp nc probe; do
+for name in bench cp gds nc probe; do
 	rule "tools/$name/ includes <devio.h>, libc and tools/common/" "^tools/$name/" "$tools|tools/$name/[a-z/]+\\.h" "$tmp/rest"
 done
 rule "tools/serve/ speaks the loader's protocol" '^tools/serve/' "$tools|tools/serve/[a-z]+\\.h|lib/load/wire\\.h" "$tmp/rest"
@@ -150,14 +150,14 @@ rule "tools/nicd/caps.c and seccomp.c drop rights" '^tools/nicd/(caps|seccomp)\.
 rule "tools/bench/engine/uring.c, which is compared with, has an io_uring" '^tools/bench/engine/uring\.c$' \
 	"$tools|tools/bench/[a-z/]+\\.h|lib/kern/spin\\.h|<liburing\\.h>"
 rule "tools/bench/cpu.c counts with perf_event_open" '^tools/bench/cpu\.c$' "$tools|tools/bench/[a-z/]+\\.h|<linux/perf_event\\.h>"
-for name in bench common cp nc nicd probe serve; do
+for name in bench common cp gds nc nicd probe serve; do
 	objects tools "$name" >"$tmp/$name"
 	verdict "no circle of objects in tools/$name/" "$(circles "$tmp/$name")"
 done
 verdict "the objects of tools/ were found" \
 	"$([[ $(cat "$tmp"/{bench,cp,nc,nicd,probe,serve} | wc -l) -gt 200 ]] || echo "hardly a symbol in $BUILD/tools")"
 verdict "every file of tools/ is in the folder of a tool" \
-	"$(project_files | grep -E '^tools/.*\.[ch]$' | grep -vE '^tools/(common|bench|cp|nc|nicd|probe|serve)/')"
+	"$(project_files | grep -E '^tools/.*\.[ch]$' | grep -vE '^tools/(common|bench|cp|gds|nc|nicd|probe|serve)/')"
 grep -vE '^examples/(own-ring|loader)\.c ' "$tmp/all" >"$tmp/rest"
 rule "examples/ include <devio.h> and libc" '^examples/' "include/devio\\.h" "$tmp/rest"
 rule "examples/loader.c adds <devio/load.h>" '^examples/loader\.c$' "include/devio\\.h|include/devio/load\\.h"

@@ -87,7 +87,7 @@ for page in "${pages[@]}"; do
 	verdict "the layout of $(basename "$page")" "$(layout "$page")"
 done
 
-for tool in devio-cp devio-probe devio-bench devio-nc devio-nicd devio-serve; do
+for tool in devio-cp devio-gds devio-probe devio-bench devio-nc devio-nicd devio-serve; do
 	[[ -x $BUILD/tools/$tool ]] || continue
 	page=$(echo docs/man/"$tool".[18])
 	bad=$("$BUILD/tools/$tool" --help 2>/dev/null | grep -oE -- '(^|[ ,])--[a-z][a-z0-9-]*' | tr -d ' ,' | grep -vx -- --usage | sort -u |

@@ -3,9 +3,9 @@
 tests/cufile/%.o: AM_CPPFLAGS += -D_GNU_SOURCE -I$(top_srcdir)/tests $(CMOCKA_CFLAGS)
 
 # fio's own engine, compiled from Debian's source package.
-dist_check_SCRIPTS += tests/cufile/fio.sh
-TESTS += tests/cufile/fio.sh
-EXTRA_DIST += tests/cufile/fetch-fio tests/cufile/fio/cuda.h tests/cufile/fio/cuda_runtime.h tests/cufile/fio/cudart.c \
+dist_check_SCRIPTS += tests/cufile/fio.sh tests/cufile/gds.sh
+TESTS += tests/cufile/fio.sh tests/cufile/gds.sh
+EXTRA_DIST += tests/cufile/client.c tests/cufile/fetch-fio tests/cufile/fio/cuda.h tests/cufile/fio/cuda_runtime.h tests/cufile/fio/cudart.c \
 	tests/cufile/fio/cufile.h
 
 if HAVE_CMOCKA

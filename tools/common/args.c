@@ -132,7 +132,7 @@ static void suggest(const struct scan *s)
 	exit(TOOL_USAGE);
 }
 
-void args_parse(const struct argp *argp, int argc, char **argv, void *input)
+static void parse_all(const struct argp *argp, int argc, char **argv, unsigned int flags, void *input)
 {
 	const struct argp_child children[] = { { argp, 0, NULL, 0 }, { 0 } };
 	const struct argp top = { .options = common, .parser = parse_common, .children = children };
@@ -146,7 +146,17 @@ void args_parse(const struct argp *argp, int argc, char **argv, void *input)
 		(void)setenv("ARGP_HELP_FMT", format, 0);
 	argp_err_exit_status = TOOL_USAGE;
 	suggest(&s);
-	argp_parse(&top, argc, argv, ARGP_NO_HELP, NULL, input);
+	argp_parse(&top, argc, argv, ARGP_NO_HELP | flags, NULL, input);
+}
+
+void args_parse(const struct argp *argp, int argc, char **argv, void *input)
+{
+	parse_all(argp, argc, argv, 0, input);
+}
+
+void args_parse_in_order(const struct argp *argp, int argc, char **argv, void *input)
+{
+	parse_all(argp, argc, argv, ARGP_IN_ORDER, input);
 }
 
 bool args_report(int key, struct args_report *r)

@@ -12,6 +12,8 @@
  * wrong usage, and the nearest option for one that does not exist.
  */
 void args_parse(const struct argp *argp, int argc, char **argv, void *input);
+/* The same for a tool that runs a program, whose options follow its name. */
+void args_parse_in_order(const struct argp *argp, int argc, char **argv, void *input);
 
 #define ARGS_SIZE_DOC "A SIZE may end in k, M, G, T (powers of 1024) or kB, MB, GB, TB (of 1000), in any case."
 
