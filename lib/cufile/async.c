@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "cufile/async.h"
+#include "cufile/target.h"
 
 #define ALL_FLAGS 15u
 

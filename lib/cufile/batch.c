@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "cufile/batch.h"
+#include "cufile/target.h"
 
 #define MIN_BATCH 256 /* accepted whatever is configured: the vendor's limit without its driver */
 #define SLICE_NS 20000000

@@ -9,31 +9,13 @@
 
 #define MAX_FOUND 64 /* allocations that are remembered without being registered */
 
-void dv_reg_put(struct dv_reg *r)
+void dv_reg_free(struct dv_reg *r)
 {
-	if (atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)
-		return;
 	if (r->host)
 		dv_reg_put(r->host);
 	else
 		devio_mem_free(r->mem);
 	free(r);
-}
-
-/* The number of registrations that begin at or before `at`. */
-static size_t upto(const struct dv_regs *s, uint64_t at)
-{
-	size_t lo = 0, hi = s->nr;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (s->v[mid]->base <= at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
 }
 
 static void set_reach(struct dv_regs *s, size_t from)
@@ -45,24 +27,9 @@ static void set_reach(struct dv_regs *s, size_t from)
 	}
 }
 
-struct dv_reg *dv_regs_exact(const struct dv_regs *s, uint64_t base)
-{
-	size_t i = upto(s, base);
-
-	return i && s->v[i - 1]->base == base ? s->v[i - 1] : NULL;
-}
-
-struct dv_reg *dv_regs_find(const struct dv_regs *s, uint64_t at, uint64_t len)
-{
-	for (size_t i = upto(s, at); i && s->v[i - 1]->reach >= at + len; i--)
-		if (s->v[i - 1]->base + s->v[i - 1]->len >= at + len)
-			return s->v[i - 1];
-	return NULL;
-}
-
 int dv_regs_add(struct dv_regs *s, struct dv_reg *r)
 {
-	size_t i = upto(s, r->base);
+	size_t i = dv_regs_upto(s, r->base);
 
 	if (s->nr == s->room) {
 		size_t room = s->room ? 2 * s->room : 64;
@@ -82,7 +49,7 @@ int dv_regs_add(struct dv_regs *s, struct dv_reg *r)
 
 void dv_regs_remove(struct dv_regs *s, const struct dv_reg *r)
 {
-	size_t i = upto(s, r->base);
+	size_t i = dv_regs_upto(s, r->base);
 
 	while (i && s->v[i - 1] != r)
 		i--;

@@ -86,7 +86,14 @@ ssize_t dv_transfer_error(int err, unsigned int reason);
 struct gds_error dv_open_driver(bool count);
 
 /* Tables of what the application holds (handle.c, buffer.c). With the lock held. */
-void dv_handle_put(struct dv_handle *h);
+void dv_handle_free(struct dv_handle *h);
+
+static inline void dv_handle_put(struct dv_handle *h)
+{
+	if (atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) == 1)
+		dv_handle_free(h);
+}
+
 /* All of them, out of the table: a list for dv_handle_put_all(), without the lock. */
 struct dv_handle *dv_handle_take_all(void);
 void dv_handle_put_all(struct dv_handle *h);
@@ -96,27 +103,16 @@ static inline struct dv_reg *dv_reg_get(struct dv_reg *r)
 	atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
 	return r;
 }
-void dv_reg_put(struct dv_reg *r);
+void dv_reg_free(struct dv_reg *r);
+
+static inline void dv_reg_put(struct dv_reg *r)
+{
+	if (atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) == 1)
+		dv_reg_free(r);
+}
+
 /* The same for memory: the caller puts each, and frees the arrays. */
 void dv_reg_take_all(struct dv_regs *regs, struct dv_regs *found, struct dv_reg **host);
 void dv_reg_put_all(struct dv_regs *s);
-
-/* Where a transfer goes: both referenced. */
-struct dv_target {
-	struct dv_handle *h;
-	struct dv_reg *r;
-	uint64_t off; /* in r->mem */
-};
-
-/*
- * Finds handle and memory of a transfer. 0, or a cuFile code with nothing referenced. (target.c)
- */
-int dv_target_get(void *handle, const void *base, size_t size, off_t file_off, off_t buf_off, struct dv_target *t);
-/*
- * The same with the lock held and without references, which last until it is released. Also 1: the memory is not
- * registered.
- */
-int dv_target_peek(void *handle, const void *base, size_t size, off_t file_off, off_t buf_off, struct dv_target *t);
-void dv_target_put(struct dv_target *t);
 
 #endif

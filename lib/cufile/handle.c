@@ -8,10 +8,8 @@
 #include <sys/stat.h>
 #include "cufile/gds.h"
 
-void dv_handle_put(struct dv_handle *h)
+void dv_handle_free(struct dv_handle *h)
 {
-	if (atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) != 1)
-		return;
 	devio_file_close(h->file);
 	free(h);
 }

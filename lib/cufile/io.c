@@ -3,7 +3,7 @@
 #include "config.h"
 #include <errno.h>
 #include <limits.h>
-#include "cufile/gds.h"
+#include "cufile/target.h"
 
 static ssize_t fail(int code)
 {
@@ -13,7 +13,8 @@ static ssize_t fail(int code)
 }
 
 /* The first transfer opens the driver. */
-static int get(void *handle, const void *base, size_t size, off_t file_off, off_t buf_off, struct dv_target *t)
+static __attribute__((noinline)) int get(void *handle, const void *base, size_t size, off_t file_off, off_t buf_off,
+					 struct dv_target *t)
 {
 	int rc = dv_target_get(handle, base, size, file_off, buf_off, t);
 
@@ -25,40 +26,54 @@ static int get(void *handle, const void *base, size_t size, off_t file_off, off_
 	return rc;
 }
 
-static ssize_t transfer(struct dv_target *t, size_t size, off_t file_off, bool write)
+static __attribute__((noinline)) ssize_t failed(ssize_t n, unsigned int reason)
 {
-	bool counting = atomic_load_explicit(&dv_counting, memory_order_relaxed);
-	uint64_t start = counting ? dv_usage_now() : 0;
-	struct devio_completion c = { .flags = write ? DEVIO_DONE_WRITE : 0 };
-	ssize_t n;
+	dv_note(DV_ERROR, "transfer: %s", devio_errmsg());
+	return dv_transfer_error((int)n, reason);
+}
 
+static inline __attribute__((always_inline)) ssize_t
+transfer(struct dv_target *t, size_t size, off_t file_off, struct devio_completion *c, bool write)
+{
+	/* Of one that is refused before it begins. */
+	c->reason = 0;
+	c->result = 0;
 	if (write)
-		n = devio_file_write(t->h->file, t->r->mem, t->off, size, (uint64_t)file_off, &c);
-	else
-		n = devio_file_read(t->h->file, t->r->mem, t->off, size, (uint64_t)file_off, &c);
-	if (__builtin_expect(counting, 0)) {
-		/* Refused before it began. */
-		if (n < 0 && !c.result)
-			c.result = n;
-		dv_usage_count(t->h->usage, t->r->gpu, &c, size, dv_usage_now() - start);
-	}
-	if (__builtin_expect(n < 0, 0)) {
-		dv_note(DV_ERROR, "transfer: %s", devio_errmsg());
-		n = dv_transfer_error((int)n, c.reason);
-	}
-	return n;
+		return devio_file_write(t->h->file, t->r->mem, t->off, size, (uint64_t)file_off, c);
+	return devio_file_read(t->h->file, t->r->mem, t->off, size, (uint64_t)file_off, c);
+}
+
+static __attribute__((noinline)) ssize_t counted(struct dv_target *t, size_t size, off_t file_off, bool write)
+{
+	struct devio_completion c = { .flags = write ? DEVIO_DONE_WRITE : 0 };
+	uint64_t start = dv_usage_now();
+	ssize_t n = transfer(t, size, file_off, &c, write);
+
+	if (n < 0 && !c.result)
+		c.result = n;
+	dv_usage_count(t->h->usage, t->r->gpu, &c, size, dv_usage_now() - start);
+	return n < 0 ? failed(n, c.reason) : n;
 }
 
 static inline __attribute__((always_inline)) ssize_t
 one(void *handle, const void *base, size_t size, off_t file_off, off_t buf_off, bool write)
 {
 	struct dv_target t;
-	int rc = get(handle, base, size, file_off, buf_off, &t);
+	struct devio_completion c;
+	int rc = dv_target_get(handle, base, size, file_off, buf_off, &t);
 	ssize_t n;
 
+	if (__builtin_expect(rc == GDS_NOT_INITIALIZED, 0))
+		rc = get(handle, base, size, file_off, buf_off, &t);
 	if (__builtin_expect(rc, 0))
 		return fail(rc);
-	n = transfer(&t, size, file_off, write);
+	if (__builtin_expect(atomic_load_explicit(&dv_counting, memory_order_relaxed), 0)) {
+		n = counted(&t, size, file_off, write);
+	} else {
+		n = transfer(&t, size, file_off, &c, write);
+		if (__builtin_expect(n < 0, 0))
+			n = failed(n, c.reason);
+	}
 	dv_target_put(&t);
 	return n;
 }

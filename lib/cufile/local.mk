@@ -28,6 +28,7 @@ lib_cufile_libcufile_la_SOURCES = \
 	lib/cufile/table.c \
 	lib/cufile/table.h \
 	lib/cufile/target.c \
+	lib/cufile/target.h \
 	lib/cufile/topology.c \
 	lib/cufile/usage.c \
 	lib/cufile/usage.h

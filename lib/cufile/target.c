@@ -2,8 +2,7 @@
 /* Handle and memory of a transfer. */
 #include "config.h"
 #include <errno.h>
-#include <limits.h>
-#include "cufile/buffer.h"
+#include "cufile/target.h"
 #include "mem/ptr.h"
 
 static int device_error(int err, struct dv_target *t)
@@ -34,26 +33,6 @@ static int unregistered(uint64_t at, size_t size, struct dv_target *t)
 	return rc ? device_error(rc, t) : 0;
 }
 
-int dv_target_peek(void *handle, const void *base, size_t size, off_t file_off, off_t buf_off, struct dv_target *t)
-{
-	uint64_t at = (uintptr_t)base + (uint64_t)buf_off;
-
-	if (!base || file_off < 0 || size > SSIZE_MAX)
-		return GDS_INVALID_VALUE;
-	if (buf_off < 0 || (uintptr_t)base < DV_HOST_BASE || at > INT64_MAX || size > INT64_MAX - at)
-		return GDS_INTERNAL;
-	if (!dv_gds.ctx)
-		return GDS_NOT_INITIALIZED;
-	t->h = dv_table_get(&dv_gds.handles, handle);
-	if (!t->h)
-		return GDS_HANDLE_UNKNOWN;
-	t->r = dv_regs_find(&dv_gds.regs, at, size);
-	if (!t->r)
-		return dv_regs_exact(&dv_gds.regs, (uintptr_t)base) ? GDS_PAST_REGISTRATION : 1;
-	t->off = at - t->r->base + t->r->mem_off;
-	return 0;
-}
-
 static int find_host(struct dv_target *t)
 {
 	pthread_rwlock_rdlock(&dv_gds.lock);
@@ -65,21 +44,10 @@ static int find_host(struct dv_target *t)
 	return GDS_NOT_INITIALIZED;
 }
 
-int dv_target_get(void *handle, const void *base, size_t size, off_t file_off, off_t buf_off, struct dv_target *t)
+int dv_target_find(uint64_t at, size_t size, struct dv_target *t)
 {
-	uint64_t at = (uintptr_t)base + (uint64_t)buf_off;
-	int rc;
+	int rc = unregistered(at, size, t);
 
-	pthread_rwlock_rdlock(&dv_gds.lock);
-	rc = dv_target_peek(handle, base, size, file_off, buf_off, t);
-	if (rc <= 1)
-		atomic_fetch_add_explicit(&t->h->refs, 1, memory_order_relaxed);
-	if (!rc)
-		dv_reg_get(t->r);
-	pthread_rwlock_unlock(&dv_gds.lock);
-	if (__builtin_expect(rc != 1, 1))
-		return rc;
-	rc = unregistered(at, size, t);
 	if (rc == 1)
 		rc = find_host(t);
 	if (rc)
@@ -91,10 +59,4 @@ int dv_target_get(void *handle, const void *base, size_t size, off_t file_off, o
 	}
 	t->off = at - t->r->base + t->r->mem_off;
 	return 0;
-}
-
-void dv_target_put(struct dv_target *t)
-{
-	dv_handle_put(t->h);
-	dv_reg_put(t->r);
 }
