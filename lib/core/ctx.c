@@ -15,14 +15,50 @@ static int fork_err;
 static _Atomic uint64_t last_id;
 static _Atomic uint64_t retired[DV_ID_WINDOW]; /* by the ID modulo its size: the last one destroyed */
 
-static void on_fork(void)
+static pthread_mutex_t fork_lock = PTHREAD_MUTEX_INITIALIZER; /* protects fork_nodes */
+static struct dv_fork_node *fork_nodes;
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&fork_lock);
+}
+
+static void in_parent(void)
+{
+	pthread_mutex_unlock(&fork_lock);
+}
+
+static void in_child(void)
 {
 	dv_fork_gen++;
+	for (struct dv_fork_node *node = fork_nodes; node; node = node->next)
+		node->child(node);
+	pthread_mutex_unlock(&fork_lock);
 }
 
 static void install_fork_handler(void)
 {
-	fork_err = pthread_atfork(NULL, NULL, on_fork);
+	fork_err = pthread_atfork(before_fork, in_parent, in_child);
+}
+
+void dv_fork_add(struct dv_fork_node *node)
+{
+	pthread_mutex_lock(&fork_lock);
+	node->next = fork_nodes;
+	node->prev = &fork_nodes;
+	if (node->next)
+		node->next->prev = &node->next;
+	fork_nodes = node;
+	pthread_mutex_unlock(&fork_lock);
+}
+
+void dv_fork_remove(struct dv_fork_node *node)
+{
+	pthread_mutex_lock(&fork_lock);
+	*node->prev = node->next;
+	if (node->next)
+		node->next->prev = node->prev;
+	pthread_mutex_unlock(&fork_lock);
 }
 
 uint64_t dv_ctx_new_id(void)

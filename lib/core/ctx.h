@@ -49,6 +49,15 @@ struct dv_idle_ops {
 /* Incremented in the child at each fork(). */
 extern unsigned int dv_fork_gen;
 
+/* An object whose child() is called in the child at each fork(), before anything else runs there. */
+struct dv_fork_node {
+	struct dv_fork_node *next, **prev;
+	void (*child)(struct dv_fork_node *node);
+};
+
+void dv_fork_add(struct dv_fork_node *node);
+void dv_fork_remove(struct dv_fork_node *node);
+
 struct devio_ctx *dv_ctx_get(struct devio_ctx *ctx);
 void dv_ctx_put(struct devio_ctx *ctx);
 

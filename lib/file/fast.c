@@ -7,93 +7,109 @@
 #include "config.h"
 #include "file/file.h"
 
-/* Whether the plan can be used for the operation. */
-static inline bool fits(const struct dv_plan *pl, const struct devio_mem *m, uint64_t mem_off, uint64_t len,
-			uint64_t file_off)
-{
-	if ((file_off | len) & pl->off_mask || (pl->base + mem_off) & pl->mem_mask)
-		return false;
-	/* len - 1: excludes empty operations. */
-	return len - 1 < pl->max_len && mem_off <= m->size - len && file_off <= pl->end - len;
-}
-
 /*
- * The plan for the operation, if there is one and the ring has room; otherwise NULL: use
- * dv_file_start(). kind: 0, or DV_PLAN_BORROWED on an application's io_uring.
+ * Issues the operation according to the plan, for which the caller has counted it. There is
+ * a part: see dv_part_available().
  */
-static inline __attribute__((always_inline)) struct dv_plan *
-find_plan(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint64_t mem_off, uint64_t len,
-	  uint64_t file_off, bool write, unsigned int kind)
-{
-	struct dv_pair *pair;
-	struct dv_plan *pl;
-
-	if (!f || !m)
-		return NULL;
-	pair = r->last;
-	if (pair->end_id != f->id || pair->mem_id != m->id) {
-		pair = dv_pair_find(r->pairs, f->id, m->id);
-		if (!pair)
-			return NULL;
-		r->last = pair;
-	}
-	pl = &pair->file.plan[write];
-	if (pl->gen != dv_plan_gen(r) + kind ||
-	    !fits(pl, m, mem_off, len, file_off) || !r->free_parts || !r->room)
-		return NULL;
-	if (pl->ask_cache && (pair->file.hot_left -= len) < 0) {
-		pair->file.hot_left = 0;
-		return NULL;
-	}
-	return pl;
-}
-
-/* Issues the operation according to the plan. */
 static inline __attribute__((always_inline)) void
-planned_start(struct devio_ring *r, const struct dv_plan *pl, struct io_uring_sqe *sqe, struct devio_file *f,
-	      struct devio_mem *m, uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
+issue(struct devio_ring *r, struct dv_plan *pl, struct io_uring_sqe *sqe, uint64_t mem_off, uint64_t len,
+      uint64_t file_off, uint64_t cookie)
 {
 	struct dv_part *p = r->free_parts;
 
 	dv_queue_fill(sqe, &pl->frame, pl->base + mem_off, len, file_off, p);
 	r->free_parts = p->next;
+	r->nr_io++;
 	p->file.off = file_off;
 	p->len = len;
-	p->fast.end = &dv_file_get(f)->base;
-	p->fast.mem = dv_mem_get(m);
+	p->fast.plan = pl;
 	p->fast.mem_off = mem_off;
 	p->fast.cookie = cookie;
-	p->fast.use = pl->use;
-	pl->use->users++;
-	pl->use->last = dv_use_now(r);
-	p->fast.outcome = pl->outcome;
-	r->room--;
-	r->nr_io++;
 }
 
-static inline __attribute__((always_inline)) int
-fast_start(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint64_t mem_off, uint64_t len,
-	   uint64_t file_off, uint64_t cookie, bool write)
+/*
+ * Another operation of the length that was checked last, on the file and the memory of the
+ * last operation, while others are in flight by the same plan.
+ */
+static inline __attribute__((always_inline)) bool
+hot_start(struct devio_ring *r, struct devio_file *f, struct devio_mem *m, uint64_t mem_off, uint64_t len,
+	  uint64_t file_off, uint64_t cookie, bool write)
 {
-	const struct dv_plan *pl = __builtin_expect(!r, 0) ? NULL
-							   : find_plan(r, f, m, mem_off, len, file_off, write, 0);
+	struct dv_plan *pl;
 
-	if (!pl)
+	if (__builtin_expect(!r, 0))
+		return false;
+	pl = r->hot[write];
+	if (pl->end != (struct dv_endpoint *)f || pl->mem != m || pl->len != len || mem_off > pl->max_off ||
+	    file_off > pl->max_file_off || file_off & pl->off_mask || (pl->base + mem_off) & pl->mem_mask)
+		return false;
+	/* Without the fences, the compiler counts in registers to have the old values for the undoing. */
+	if (__builtin_expect((int)--r->room < 0, 0)) {
+		r->room = 0;
+		return false;
+	}
+	if (__builtin_expect(!++pl->users, 0)) {
+		/* It held no references: f and m may be others at the same addresses. */
+		pl->users = -1;
+		atomic_signal_fence(memory_order_seq_cst);
+		r->room++;
+		return false;
+	}
+	pl->left -= len;
+	if (__builtin_expect(pl->left < 0, 0)) {
+		pl->left = 0;
+		atomic_signal_fence(memory_order_seq_cst);
+		pl->users--;
+		r->room++;
+		return false;
+	}
+	issue(r, pl, dv_queue_own_sqe(&r->q), mem_off, len, file_off, cookie);
+	return true;
+}
+
+/* The plan for the operation, or NULL if there is none or it does not fit. */
+static struct dv_plan *find_plan(struct devio_ring *r, const struct devio_file *f, const struct devio_mem *m,
+				 uint64_t mem_off, uint64_t len, uint64_t file_off, bool write)
+{
+	struct dv_pair *pair = dv_pair_find(r->pairs, f->id, m->id);
+	struct dv_plan *pl;
+
+	if (!pair)
+		return NULL;
+	pl = &pair->file.plan[write];
+	/* len - 1: excludes empty operations. */
+	if (pl->gen != r->plan_gen || (file_off | len) & pl->off_mask || (pl->base + mem_off) & pl->mem_mask ||
+	    len - 1 >= pl->max_len || mem_off > m->size - len || file_off > pl->file_end - len)
+		return NULL;
+	pl->left -= len;
+	if (pl->left >= 0)
+		return pl;
+	pl->left = 0;
+	pair->file.hot_left = 0;
+	return NULL;
+}
+
+/* Any operation for which there is a plan: 1, or 0 if there is none, or no room. */
+static int planned_start(struct devio_ring *r, const struct devio_range *g, struct devio_file *f, uint64_t file_off,
+			 uint64_t cookie, bool write)
+{
+	struct io_uring_sqe *sqe;
+	struct dv_plan *pl;
+
+	if (!f || !g->mem || !r->room)
 		return 0;
-	planned_start(r, pl, dv_queue_own_sqe(&r->q), f, m, mem_off, len, file_off, cookie);
-	return 1;
-}
-
-/* The same on the application's io_uring: 1, or 0 if its queue has no room. */
-static int borrowed_start(struct devio_ring *r, const struct devio_range *g, struct devio_file *f, uint64_t file_off,
-			  uint64_t cookie, bool write)
-{
-	const struct dv_plan *pl = find_plan(r, f, g->mem, g->off, g->len, file_off, write, DV_PLAN_BORROWED);
-	struct io_uring_sqe *sqe = pl ? dv_queue_sqe(&r->q) : NULL;
-
+	pl = find_plan(r, f, g->mem, g->off, g->len, file_off, write);
+	sqe = pl ? dv_queue_sqe(&r->q) : NULL;
 	if (!sqe)
 		return 0;
-	planned_start(r, pl, sqe, f, g->mem, g->off, g->len, file_off, cookie);
+	pl->len = g->len;
+	pl->max_off = g->mem->size - g->len;
+	pl->max_file_off = pl->file_end - g->len;
+	if (!r->q.borrowed) /* whose queue may be full */
+		r->hot[write] = pl;
+	dv_plan_get(r, pl);
+	r->room--;
+	issue(r, pl, sqe, g->off, g->len, file_off, cookie);
 	return 1;
 }
 
@@ -105,22 +121,24 @@ static int borrowed_start(struct devio_ring *r, const struct devio_range *g, str
 static int small_start(struct devio_ring *r, const struct devio_range *g, struct devio_file *f, uint64_t file_off,
 		       uint64_t cookie)
 {
-	const struct devio_mem *m = g->mem;
+	struct devio_mem *m = g->mem;
+	struct dv_plan *pl = &r->pairs->no_pair;
+	struct dv_part *p = r->free_parts;
 	struct io_uring_sqe *sqe;
-	struct dv_plan pl = {
-		.max_len = DV_CACHE_MAX, .use = &r->no_use,
-		.outcome = { DEVIO_PATH_FILE_BUFFERED, DEVIO_PATH_FILE_HOST, DEVIO_REASON_SMALL, 0 },
-	};
 
 	if (!f || !m || m->ctx != r->ctx || !dv_file_is_small_read(f, m, g->off, g->len) ||
-	    g->len - 1 >= DV_CACHE_MAX || file_off >= DV_FAR_OFFSET || !r->q.uring || !r->free_parts || !r->room)
+	    g->len - 1 >= DV_CACHE_MAX || file_off >= DV_FAR_OFFSET || !r->q.uring || !r->room)
 		return 0;
 	sqe = dv_queue_sqe(&r->q);
 	if (!sqe)
 		return 0;
-	pl.frame = dv_queue_frame(&r->q, false, f->fd, -1);
-	pl.base = (uintptr_t)m->ptr;
-	planned_start(r, &pl, sqe, f, g->mem, g->off, g->len, file_off, cookie);
+	pl->outcome = (struct dv_outcome){ DEVIO_PATH_FILE_BUFFERED, DEVIO_PATH_FILE_HOST, DEVIO_REASON_SMALL, 0 };
+	pl->frame = dv_queue_frame(&r->q, false, f->fd, -1);
+	pl->base = (uintptr_t)m->ptr;
+	p->fast.end = &dv_file_get(f)->base;
+	p->fast.mem = dv_mem_get(m);
+	r->room--;
+	issue(r, pl, sqe, g->off, g->len, file_off, cookie);
 	return 1;
 }
 
@@ -132,41 +150,48 @@ static int full_start(struct devio_ring *r, const struct devio_range *range, str
 		.sz = sizeof(io), .file = file, .ranges = range, .nr_ranges = 1, .write = write,
 		.file_off = file_off, .cookie = cookie,
 	};
-	int rc;
 
-	if (r && r->q.borrowed && borrowed_start(r, range, file, file_off, cookie, write))
+	if (!write && small_start(r, range, file, file_off, cookie))
 		return 0;
-	rc = dv_ring_check(r);
-	if (rc || (!write && small_start(r, range, file, file_off, cookie)))
-		return rc;
 	return dv_file_start(r, &io);
 }
 
-/* Takes the arguments in the same registers, so that the hot path can make a tail call. */
-static __attribute__((noinline)) int full_read(struct devio_ring *r, struct devio_file *file, struct devio_mem *mem,
-					       uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
+/* Everything but hot_start(). */
+static inline int start(struct devio_ring *r, const struct devio_range *range, struct devio_file *file,
+			uint64_t file_off, uint64_t cookie, int write)
 {
-	return full_start(r, &(struct devio_range){ mem, mem_off, len }, file, file_off, cookie, 0);
+	int rc = dv_ring_check(r);
+
+	if (rc || planned_start(r, range, file, file_off, cookie, write))
+		return rc;
+	return full_start(r, range, file, file_off, cookie, write);
 }
 
-static __attribute__((noinline)) int full_write(struct devio_ring *r, struct devio_file *file, struct devio_mem *mem,
+/* These take the arguments in the same registers, so that the hot path can make a tail call. */
+static __attribute__((noinline)) int start_read(struct devio_ring *r, struct devio_file *file, struct devio_mem *mem,
 						uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
 {
-	return full_start(r, &(struct devio_range){ mem, mem_off, len }, file, file_off, cookie, 1);
+	return start(r, &(struct devio_range){ mem, mem_off, len }, file, file_off, cookie, 0);
+}
+
+static __attribute__((noinline)) int start_write(struct devio_ring *r, struct devio_file *file, struct devio_mem *mem,
+						 uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
+{
+	return start(r, &(struct devio_range){ mem, mem_off, len }, file, file_off, cookie, 1);
 }
 
 DEVIO_API int devio_ring_read(struct devio_ring *r, struct devio_file *file, struct devio_mem *mem,
 			      uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
 {
-	if (fast_start(r, file, mem, mem_off, len, file_off, cookie, false))
+	if (hot_start(r, file, mem, mem_off, len, file_off, cookie, false))
 		return 0;
-	return full_read(r, file, mem, mem_off, len, file_off, cookie);
+	return start_read(r, file, mem, mem_off, len, file_off, cookie);
 }
 
 DEVIO_API int devio_ring_write(struct devio_ring *r, struct devio_file *file, struct devio_mem *mem,
 			       uint64_t mem_off, uint64_t len, uint64_t file_off, uint64_t cookie)
 {
-	if (fast_start(r, file, mem, mem_off, len, file_off, cookie, true))
+	if (hot_start(r, file, mem, mem_off, len, file_off, cookie, true))
 		return 0;
-	return full_write(r, file, mem, mem_off, len, file_off, cookie);
+	return start_write(r, file, mem, mem_off, len, file_off, cookie);
 }

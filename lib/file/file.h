@@ -122,13 +122,6 @@ void dv_file_promote(struct devio_ring *r, struct dv_part *p);
 /* Stores how op is executed as the plan for similar operations. */
 void dv_plan_learn(struct devio_ring *r, const struct dv_op *op);
 #define DV_FAR_OFFSET (1ULL << 62) /* offsets from here on take the slow path, which checks them */
-/* Includes fork(), which invalidates plans, too. */
-static inline unsigned int dv_plan_gen(const struct devio_ring *r)
-{
-	return r->plan_gen + (dv_fork_gen << 24);
-}
-/* Added to the generation on an application's io_uring, whose queue may be full: the hot path ignores such plans. */
-#define DV_PLAN_BORROWED (1u << 23)
 
 /* file/io.c */
 /* dv_part_get() for a file, initialized without a registered buffer. */

@@ -18,21 +18,29 @@ static void restore_io(struct dv_op *op, struct dv_part *p)
 void dv_file_promote(struct devio_ring *r, struct dv_part *p)
 {
 	const struct dv_fast *fast = &p->fast;
-	struct devio_file *f = (struct devio_file *)fast->end;
-	const struct devio_range range = { .mem = fast->mem, .off = fast->mem_off, .len = p->len };
+	struct dv_plan *pl = fast->plan;
+	bool has_pair = pl != &r->pairs->no_pair;
+	struct devio_file *f = (struct devio_file *)dv_fast_end(r, p);
+	const struct devio_range range = { .mem = dv_fast_mem(r, p), .off = fast->mem_off, .len = p->len };
 	struct dv_op *op = dv_op_take_promoted(r, &range);
 
-	/* The part's references are passed to the operation. */
-	dv_op_init(op, fast->end, p->len, fast->cookie, fast->outcome.flags & DEVIO_DONE_WRITE);
+	/* The operation gets references of its own, or those of the part. */
+	if (has_pair) {
+		dv_file_get(f);
+		dv_mem_get(range.mem);
+	}
+	dv_op_init(op, &f->base, p->len, fast->cookie, pl->outcome.flags & DEVIO_DONE_WRITE);
 	dv_file_op_init(op, f, p->file.off);
-	op->path = dv_path_by_id(op, fast->outcome.path);
+	op->path = dv_path_by_id(op, pl->outcome.path);
 	op->forced = f->path != 0;
-	op->best_unused = fast->outcome.best_unused;
-	op->reason = fast->outcome.reason;
+	op->best_unused = pl->outcome.best_unused;
+	op->reason = pl->outcome.reason;
 	op->issued = p->len;
 	op->parts = 1;
-	if (fast->use != &r->no_use)
-		op->file.dmabuf.buf = op->file.dmabuf.hint = dv_regcache_find(r, fast->use, &op->file.dmabuf.off);
+	if (has_pair && pl->use != &r->no_use) {
+		pl->use->users++;
+		op->file.dmabuf.buf = op->file.dmabuf.hint = dv_regcache_find(r, pl->use, &op->file.dmabuf.off);
+	}
 	restore_io(op, p);
 	p->op = op;
 	p->path = op->path;
@@ -43,5 +51,7 @@ void dv_file_promote(struct devio_ring *r, struct dv_part *p)
 	p->skip = 0;
 	p->take = p->len;
 	p->slot.buf = NULL;
-	p->fast.end = NULL;
+	p->fast.plan = NULL;
+	if (has_pair)
+		dv_plan_put(r, pl, 1);
 }

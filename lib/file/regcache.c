@@ -7,6 +7,7 @@
 #include "core/err.h"
 #include "file/file.h"
 #include "file/regcache.h"
+#include "ring/pair.h"
 
 struct reg {
 	struct devio_mem *mem;     /* NULL: free. The cache holds references to mem and file */
@@ -69,7 +70,7 @@ static void unregister(struct devio_ring *r, struct dv_regcache *c, uint32_t i)
 
 	(void)dv_queue_unregister(&r->q, i + 1);
 	put_refs(g);
-	r->plan_gen++;
+	dv_plans_invalidate(r);
 }
 
 /* A free slot, or the least recently used idle one; -1 if all are in use. */
@@ -181,7 +182,7 @@ void dv_regcache_release(struct devio_ring *r, struct dv_op *op)
 void dv_regcache_stale(struct devio_ring *r, int buf)
 {
 	cache_of(r)->reg[buf - 1].stale = true;
-	r->plan_gen++;
+	dv_plans_invalidate(r);
 	r->close_gen = dv_close_gen - 1;
 }
 

@@ -48,7 +48,7 @@ int dv_staged_issue(struct devio_ring *r, struct dv_op *op, uint64_t x, uint64_t
 
 	if (mode != DV_MODE_STAGED && op->mem->caps & DEVIO_MEM_HOST_PAGES && op->nr_ranges == 1)
 		return cache_part(r, op, x, len, taken);
-	if (!r->free_parts)
+	if (!dv_part_available(r))
 		return -EAGAIN;
 	shape(op, x, len, r->staging.chunk_size, mode, &want);
 	rc = dv_part_stage(r, op, want.len, &slot);

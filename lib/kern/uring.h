@@ -131,11 +131,11 @@ static inline struct dv_frame dv_queue_frame(const struct dv_queue *q, bool writ
 	return f;
 }
 
-/* Writes all 64 bytes with as few stores as possible. */
-static inline void dv_queue_fill(struct io_uring_sqe *sqe, const struct dv_frame *f, uint64_t addr, uint32_t len,
+/* Writes all 64 bytes with as few stores as possible. len: less than 4 GiB. */
+static inline void dv_queue_fill(struct io_uring_sqe *sqe, const struct dv_frame *f, uint64_t addr, uint64_t len,
 				 uint64_t off, void *user_data)
 {
-	uint64_t len_flags = __BYTE_ORDER == __LITTLE_ENDIAN ? len : (uint64_t)len << 32;
+	uint64_t len_flags = __BYTE_ORDER == __LITTLE_ENDIAN ? len : len << 32;
 
 	__builtin_memcpy(sqe, &f->head, sizeof(f->head));
 	sqe->off = off;

@@ -161,7 +161,7 @@ void dv_path_refused(struct devio_ring *r, struct dv_op *op, const struct dv_pat
 	if (++pair->refusals[p->id] == 1)
 		dv_log(r->ctx, DEVIO_LOG_INFO, "path %s: refused by the kernel for mem %s, falling back", p->name,
 		       op->mem->spec);
-	r->plan_gen++;
+	dv_plans_invalidate(r);
 	if (pair->refusals[p->id] >= MAX_REFUSALS)
 		pair->refused |= bit(p);
 }

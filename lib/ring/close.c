@@ -97,6 +97,7 @@ void dv_ring_destroy(struct devio_ring *r)
 
 	if (!r)
 		return;
+	dv_fork_remove(&r->fork_node);
 	if (r->ctx->fork_gen != dv_fork_gen) {
 		free_forked(r);
 		return;

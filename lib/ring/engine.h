@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 #include <devio/ring.h>
+#include "core/ctx.h"
 #include "core/outcome.h"
 #include "core/stat.h"
 #include "kern/uring.h"
@@ -20,6 +21,7 @@
 
 struct dv_pair;
 struct dv_pairs;
+struct dv_plan;
 
 /* How a part moves its bytes; later modes are fallbacks for earlier ones. */
 enum dv_mode {
@@ -40,12 +42,12 @@ struct dv_use {
 
 /* The operation's state in a part that carries a whole operation (lib/file/fast.c). */
 struct dv_fast {
-	struct dv_endpoint *end;   /* NULL: an ordinary part of an operation */
-	struct devio_mem *mem;
+	/* NULL: an ordinary part of an operation. Holds the references, and remains set when the part is free. */
+	struct dv_plan *plan;
 	uint64_t mem_off;
 	uint64_t cookie;
-	struct dv_use *use;        /* usage of the registered buffer, or the ring's no_use */
-	struct dv_outcome outcome;
+	struct dv_endpoint *end;   /* these two only if the plan is no pair's: then the part holds the references */
+	struct devio_mem *mem;
 };
 
 /* The file-specific fields of a part. */
@@ -162,6 +164,8 @@ struct devio_ring {
 	unsigned int flags;
 	unsigned int nr_ops, nr_parts;
 	unsigned int room;         /* free entries: completions not yet taken count as in flight */
+	unsigned int nr_full;      /* operations in flight that are not carried by a part alone */
+	unsigned int nr_held;      /* parts of these */
 	unsigned int nr_io;        /* parts submitted to the kernel or a thread */
 	unsigned int nr_staged;    /* parts with a pending copy, and streams in use: their CQEs lead to more work */
 	uint64_t copied;           /* bytes copied by the CPU in this reaping */
@@ -174,9 +178,9 @@ struct devio_ring {
 	unsigned int done_mask, done_head, done_tail;
 	/* The array of a waiting caller: completions are written to it directly. */
 	struct devio_completion *sink, *sink_end, *sink_begin;
+	struct dv_plan *hot[2];    /* plans of the pairs that the last read and the last write used */
 	unsigned int plan_gen;     /* plans of an older generation are invalid */
 	struct dv_use no_use;      /* dummy for plans without a registered buffer */
-	struct dv_pair *last;      /* the pair used last */
 	struct dv_pairs *pairs;    /* ring/pair.h */
 	bool timer_armed;
 	bool owes_cancel;          /* the queue had no room for a cancellation */
@@ -186,6 +190,7 @@ struct devio_ring {
 	struct dv_ring_client *clients;
 	struct dv_part *collecting; /* the part of the current batch of multishot CQEs */
 	struct __kernel_timespec timer;
+	struct dv_fork_node fork_node;
 	struct dv_stat_node stat;
 };
 
@@ -259,6 +264,15 @@ void dv_op_finish(struct devio_ring *r, struct dv_op *op);
 void dv_op_fail(struct dv_op *op, uint64_t x, int err, enum devio_reason why);
 /* Drops the references to endpoint and memories. */
 void dv_op_forget(struct dv_op *op);
+
+/*
+ * Whether dv_part_get() finds a part. Operations leave one for each free entry of the ring:
+ * the hot path takes it without checking.
+ */
+static inline bool dv_part_available(const struct devio_ring *r)
+{
+	return r->nr_held < r->nr_parts - r->nr_ops + r->nr_full;
+}
 
 /* ring/part.c */
 /* Takes a free part for bytes [x, x + take) of op; endpoint-specific fields are not set. NULL: wait. */

@@ -99,6 +99,7 @@ void dv_op_finish(struct devio_ring *r, struct dv_op *op)
 	dv_op_forget(op);
 	op->next = r->free_ops;
 	r->free_ops = op;
+	r->nr_full--;
 }
 
 void dv_op_wait(struct devio_ring *r, struct dv_op *op)
@@ -209,6 +210,7 @@ int dv_op_take(struct devio_ring *r, const struct devio_range *ranges, uint32_t 
 		return rc;
 	r->free_ops = op->next;
 	r->room--;
+	r->nr_full++;
 	*out = op;
 	return 0;
 }
@@ -218,6 +220,8 @@ struct dv_op *dv_op_take_promoted(struct devio_ring *r, const struct devio_range
 	struct dv_op *op = r->free_ops;
 
 	r->free_ops = op->next;
+	r->nr_full++;
+	r->nr_held++;
 	op->ranges = op->few;
 	op->few[0] = *range;
 	op->nr_ranges = 1;

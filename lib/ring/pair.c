@@ -69,6 +69,17 @@ static bool grow(struct dv_pairs *ps)
 	return true;
 }
 
+static void clear(struct dv_pair *pair)
+{
+	memset(pair, 0, sizeof(*pair));
+	pair->file.plan[0].users = pair->file.plan[1].users = -1;
+}
+
+static bool may_evict(const struct dv_pair *pair)
+{
+	return pair->end_id && pair->file.plan[0].users < 0 && pair->file.plan[1].users < 0;
+}
+
 /* Frees the pairs of destroyed objects or, with any, every EVICTth pair. The number of pairs freed. */
 static size_t evict(struct dv_pairs *ps, bool any)
 {
@@ -79,7 +90,7 @@ static size_t evict(struct dv_pairs *ps, bool any)
 		for (size_t i = 0; i < chunk_pairs(c); i++) {
 			struct dv_pair *pair = &ps->chunk[c][i];
 
-			if (!pair->end_id || !(any ? (i + phase) % EVICT == 0 : dv_ctx_id_retired(pair->end_id) ||
+			if (!may_evict(pair) || !(any ? (i + phase) % EVICT == 0 : dv_ctx_id_retired(pair->end_id) ||
 							dv_ctx_id_retired(pair->mem_id)))
 				continue;
 			release(ps, pair);
@@ -104,10 +115,11 @@ struct dv_pairs *dv_pairs_new(void)
 {
 	struct dv_pairs *ps = calloc(1, sizeof(*ps));
 
-	if (ps && !grow(ps)) {
+	if (!ps || !grow(ps)) {
 		free(ps);
 		return NULL;
 	}
+	clear(&ps->scratch);
 	return ps;
 }
 
@@ -132,13 +144,21 @@ struct dv_pair *dv_pair_get(struct devio_ring *r, const struct dv_op *op)
 		make_room(ps);
 	pair = ps->free;
 	if (!pair) {
-		memset(&ps->scratch, 0, sizeof(ps->scratch));
+		clear(&ps->scratch);
 		return &ps->scratch;
 	}
 	ps->free = pair->next;
-	memset(pair, 0, sizeof(*pair));
+	clear(pair);
 	pair->end_id = op->end_id;
 	pair->mem_id = op->mem->id;
 	insert(ps, pair);
 	return pair;
+}
+
+void dv_plan_release(struct devio_ring *r, struct dv_plan *pl)
+{
+	pl->use->users--;
+	pl->use->last = dv_use_now(r);
+	dv_mem_put(pl->mem);
+	dv_endpoint_put(pl->end);
 }

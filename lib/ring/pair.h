@@ -10,18 +10,29 @@
 #define DV_PAIR_CHUNKS 14
 #define DV_PAIRS_MAX (DV_PAIRS_FIRST << (DV_PAIR_CHUNKS - 1)) /* of a ring: 131072 */
 
-/* How the common kind of operation on a file and a memory is executed: lib/file/fast.c. */
+/*
+ * How the common operation on a file and a memory is executed: lib/file/fast.c. As long as
+ * operations are in flight by it, the plan holds the references that they need, and the plan
+ * of the hot path is one of these: what it points to is the file and the memory, not others
+ * at the same addresses.
+ */
 struct dv_plan {
-	unsigned int gen;          /* valid if equal to dv_plan_gen() */
-	struct dv_frame frame;     /* SQE template: opcode, descriptor and buffer */
-	uint64_t base;             /* address of byte 0 of the memory, as the kernel expects it */
+	struct dv_endpoint *end;
+	struct devio_mem *mem;
+	uint64_t len;              /* the length that was checked last */
+	uint64_t max_off;          /* in the memory, at this length */
+	uint64_t max_file_off;     /* in the file, at this length */
 	uint64_t off_mask;         /* bits that must be 0 in offsets and lengths */
+	uint64_t base;             /* address of byte 0 of the memory, as the kernel expects it */
 	uint64_t mem_mask;         /* bits that must be 0 in addresses */
-	uint64_t max_len;          /* at most the size of the memory, and end */
-	uint64_t end;              /* offset behind the last byte; at most 2^62 */
+	int64_t left;              /* bytes left until the page cache is to be queried again; else INT64_MAX */
+	int users;                 /* operations in flight, minus 1 */
+	unsigned int gen;          /* valid if equal to the ring's plan_gen */
+	struct dv_frame frame;     /* SQE template: opcode, descriptor and buffer */
 	struct dv_outcome outcome;
-	bool ask_cache;            /* the choice depends on the page cache: query it periodically */
-	struct dv_use *use;        /* usage of the registered buffer */
+	struct dv_use *use;        /* usage of the registered buffer, or the ring's no_use */
+	uint64_t max_len;          /* at most the size of the memory, and file_end */
+	uint64_t file_end;         /* offset behind the last byte; at most 2^62 */
 };
 
 /* The file-specific fields of a pair. */
@@ -62,6 +73,7 @@ struct dv_pairs {
 	struct dv_pair *free;
 	struct dv_pair *chunk[DV_PAIR_CHUNKS]; /* twice as many pairs as all before it */
 	struct dv_pair scratch;    /* stands in if no other is available; its ids remain 0 */
+	struct dv_plan no_pair;    /* of operations for which there is no pair */
 };
 
 static inline uint64_t dv_pair_hash(uint64_t end_id, uint64_t mem_id)
@@ -80,6 +92,45 @@ static inline struct dv_pair *dv_pair_find(const struct dv_pairs *ps, uint64_t e
 		    ps->slot[i].pair->mem_id == mem_id)
 			return ps->slot[i].pair;
 	return NULL;
+}
+
+/* Called when something has changed on which plans may depend. */
+static inline void dv_plans_invalidate(struct devio_ring *r)
+{
+	r->plan_gen++;
+	r->hot[0] = r->hot[1] = &r->pairs->scratch.file.plan[0]; /* never in use */
+}
+
+/* Operations that were started by the plan have completed, or hold references of their own. */
+void dv_plan_release(struct devio_ring *r, struct dv_plan *pl);
+static inline void dv_plan_put(struct devio_ring *r, struct dv_plan *pl, unsigned int n)
+{
+	pl->users -= n;
+	if (pl->users < 0)
+		dv_plan_release(r, pl);
+}
+
+/* Counts an operation, and takes the references for the first one. */
+static inline void dv_plan_get(struct devio_ring *r, struct dv_plan *pl)
+{
+	if (pl->users < 0) {
+		dv_endpoint_get(pl->end);
+		dv_mem_get(pl->mem);
+		pl->use->users++;
+		pl->use->last = dv_use_now(r);
+	}
+	pl->users++;
+}
+
+/* The endpoint and the memory of a part that carries a whole operation. */
+static inline struct dv_endpoint *dv_fast_end(const struct devio_ring *r, const struct dv_part *p)
+{
+	return p->fast.plan == &r->pairs->no_pair ? p->fast.end : p->fast.plan->end;
+}
+
+static inline struct devio_mem *dv_fast_mem(const struct devio_ring *r, const struct dv_part *p)
+{
+	return p->fast.plan == &r->pairs->no_pair ? p->fast.mem : p->fast.plan->mem;
 }
 
 /* NULL: out of memory. */

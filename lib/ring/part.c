@@ -8,11 +8,12 @@ struct dv_part *dv_part_get(struct devio_ring *r, struct dv_op *op, uint64_t x, 
 {
 	struct dv_part *p = r->free_parts;
 
-	if (!p)
+	if (!dv_part_available(r))
 		return NULL;
 	r->free_parts = p->next;
+	r->nr_held++;
 	p->op = op;
-	p->fast.end = NULL;
+	p->fast.plan = NULL;
 	p->path = op->path;
 	p->tries = 0;
 	p->nr_copies = 0;
@@ -45,6 +46,7 @@ void dv_part_finish(struct devio_ring *r, struct dv_part *p, uint32_t payload)
 		dv_staging_put(&r->staging, &p->slot);
 	p->next = r->free_parts;
 	r->free_parts = p;
+	r->nr_held--;
 	if (!--op->parts && !op->waiting)
 		op->end->ops->advance(r, op);
 }

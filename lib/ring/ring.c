@@ -75,7 +75,7 @@ static int ring_memory(struct devio_ring *r, const struct devio_ring_opts *o)
 	r->done_mask = done - 1;
 	if (!r->ops || !r->parts || !r->done || !r->pairs || dv_staging_init(&r->staging, o->staging, o->slot))
 		return dv_err(-ENOMEM, "ring: cannot allocate a ring with %u entries", o->entries);
-	r->last = &r->pairs->scratch;
+	dv_plans_invalidate(r);
 	link_free(r);
 	return 0;
 }
@@ -88,6 +88,12 @@ void dv_ring_free(struct devio_ring *r)
 	free(r->done);
 	dv_pairs_free(r->pairs);
 	free(r);
+}
+
+/* The hot path relies on a plan as soon as it is used: it does not detect a fork(). */
+static void on_fork(struct dv_fork_node *node)
+{
+	dv_plans_invalidate(dv_client_of(node, struct devio_ring, fork_node));
 }
 
 int dv_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts, struct io_uring *borrowed,
@@ -107,7 +113,6 @@ int dv_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts, stru
 		return dv_err(-ENOMEM, "ring: cannot allocate a ring");
 	r->ctx = ctx;
 	r->flags = o.flags;
-	r->plan_gen = 1;
 	r->wait_tail = &r->wait_head;
 	r->close_gen = dv_close_gen;
 	rc = ring_memory(r, &o);
@@ -125,6 +130,8 @@ int dv_ring_open(struct devio_ctx *ctx, const struct devio_ring_opts *opts, stru
 		dv_log(ctx, DEVIO_LOG_WARN, "ring: io_uring is not available [%s]: falling back to threads",
 		       dv_errno_name(r->q.no_uring));
 	dv_stat_open(ctx, &r->stat);
+	r->fork_node.child = on_fork;
+	dv_fork_add(&r->fork_node);
 	*out = r;
 	return 0;
 }
@@ -411,9 +418,11 @@ DEVIO_API int devio_ring_submit(struct devio_ring *r)
 
 void dv_ring_promote_all(struct devio_ring *r)
 {
+	for (struct dv_part *p = r->free_parts; p; p = p->next)
+		p->fast.plan = NULL;
 	for (unsigned int i = 0; i < r->nr_parts; i++)
-		if (r->parts[i].fast.end)
-			r->parts[i].fast.end->ops->promote(r, &r->parts[i]);
+		if (r->parts[i].fast.plan)
+			dv_fast_end(r, &r->parts[i])->ops->promote(r, &r->parts[i]);
 }
 
 DEVIO_API int devio_ring_cancel(struct devio_ring *r, uint64_t cookie)

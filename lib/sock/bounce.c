@@ -35,7 +35,7 @@ static int issue(struct devio_ring *r, struct dv_op *op)
 	struct dv_part *p;
 	int rc;
 
-	if (!r->free_parts)
+	if (!dv_part_available(r))
 		return -EAGAIN;
 	if (!scarce) {
 		rc = dv_part_stage(r, op, len, &slot);

@@ -3,7 +3,7 @@
 # What an operation costs over plain liburing: instructions (callgrind),
 # allocations (counted in the program), system calls (strace). Two run lengths
 # are compared, so that the set-up cancels out.
-LIMIT=150
+LIMIT=80
 SHORT=8192
 LONG=24576
 BATCH=32
@@ -103,8 +103,8 @@ for mode in file-host auto file-buffered; do
 	fi
 done
 
-# Many pairs of a file and a memory in turn: what one knows is not forgotten for the others, so that none asks the kernel
-# for more than its read. The file is in the page cache, where that question is one for each pair and 4 MiB.
+# Many pairs of a file and a memory in turn: all of them are remembered, so that no operation queries the page cache
+# again: the file is in it, and one query per pair is valid for 4 MiB.
 cat "$tmp/data" >/dev/null
 for pairs in "1000 1" "1 4096"; do
 	what="${pairs% *} files and ${pairs#* } memories in turn"

@@ -38,7 +38,7 @@ static void env_open(struct rig_env *e, const struct mode *m)
 		devio_file_close(f);
 		e->file = rig_open(e->ctx, name, O_RDWR, DEVIO_PATH_FILE_BUFFERED);
 	}
-	e->ring = rig_ring(e->ctx, N, 2 << 20, 64 << 10);
+	e->ring = rig_ring(e->ctx, N + 8, 2 << 20, 64 << 10); /* room for more than are in flight at the fork() */
 	/* An idle ring of the context, staging memory, threads. */
 	must(devio_file_read(e->file, e->mem, 0, 100001, 3, NULL) == 100001, "read: %s", devio_errmsg());
 }

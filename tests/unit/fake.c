@@ -121,6 +121,7 @@ void check_idle(struct devio_ring *r)
 	must(parts_free == r->nr_parts, "%u of %u parts are free", parts_free, r->nr_parts);
 	must(r->room == r->nr_ops && r->done_head == r->done_tail, "room for %u of %u", r->room, r->nr_ops);
 	must(!r->nr_io && !r->nr_staged, "%u I/Os and %u copies are left", r->nr_io, r->nr_staged);
+	must(!r->nr_full && !r->nr_held, "%u operations with %u parts are left", r->nr_full, r->nr_held);
 	must(!r->copying && !r->stalled && !r->wait_head, "nothing waits");
 	must(!r->staging.used, "%llu bytes of slots are taken", (unsigned long long)r->staging.used);
 	must(!fake_running, "%lu copies are lost", fake_running);

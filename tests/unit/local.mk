@@ -5,6 +5,7 @@ if HAVE_CMOCKA
 unit_tests = \
 	tests/unit/core/test-oom \
 	tests/unit/file/test-misbehave \
+	tests/unit/file/test-plans \
 	tests/unit/kern/test-netdev \
 	tests/unit/kern/test-pool \
 	tests/unit/kern/test-refill \
@@ -52,6 +53,7 @@ tests_unit_path_test_fallback_LDADD = $(unit_libs)
 tests_unit_path_test_fallback_LDFLAGS = $(double_ldflags)
 tests_unit_file_test_misbehave_LDADD = $(unit_libs)
 tests_unit_file_test_misbehave_LDFLAGS = $(double_ldflags)
+tests_unit_file_test_plans_LDADD = $(unit_libs)
 
 # sock and nic; test-nicd* are clients of devio-nicd, and need nothing but the headers of the inside.
 tests_unit_sock_test_devmem_LDADD = $(unit_libs)

@@ -115,6 +115,51 @@ static void test_freed(void **state)
 	must(total() == DV_PAIRS_FIRST, "room for %zu", total());
 }
 
+/* Pairs with operations in flight stay where they are, whatever happens to the others. */
+static void test_in_flight(void **state)
+{
+	enum { BUSY = 100 };
+	struct dv_pair *pair[BUSY];
+	uint64_t id[BUSY];
+
+	(void)state;
+	for (int i = 0; i < BUSY; i++) {
+		id[i] = dv_ctx_new_id();
+		pair[i] = get(id[i], &mem);
+		must(pair[i]->file.plan[0].users == -1 && pair[i]->file.plan[1].users == -1, "none in flight");
+		pair[i]->file.plan[i % 2].users = i;
+		dv_ctx_retire_id(id[i]);
+	}
+	for (unsigned int i = 0; i < 2 * DV_PAIRS_MAX; i++)
+		(void)get(dv_ctx_new_id(), &mem);
+	for (int i = 0; i < BUSY; i++) {
+		must(dv_pair_find(ring.pairs, id[i], mem.id) == pair[i], "it is where it was");
+		must(pair[i]->file.plan[i % 2].users == i, "its operations");
+		pair[i]->file.plan[i % 2].users = -1;
+	}
+	for (unsigned int i = 0; i < 2 * DV_PAIRS_MAX; i++)
+		(void)get(dv_ctx_new_id(), &mem);
+	for (int i = 0; i < BUSY; i++)
+		must(!dv_pair_find(ring.pairs, id[i], mem.id), "it is evicted once they have completed");
+}
+
+/* Nothing can be evicted or allocated: the pair works, but is not found again. */
+static void test_all_in_flight(void **state)
+{
+	struct dv_pair *pair;
+	uint64_t id;
+
+	(void)state;
+	for (unsigned int i = 0; i < DV_PAIRS_FIRST; i++)
+		get(dv_ctx_new_id(), &mem)->file.plan[0].users = 0;
+	fail_after = 0;
+	id = dv_ctx_new_id();
+	pair = get(id, &mem);
+	pair->known = 1;
+	must(pair == &ring.pairs->scratch && !dv_pair_find(ring.pairs, id, mem.id), "the pair of no one");
+	must(!get(id, &mem)->known, "it knows nothing the next time");
+}
+
 /* More open files than the table may have pairs: some are forgotten, most are not. */
 static void test_limit(void **state)
 {
@@ -162,6 +207,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_many, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_closed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_freed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_in_flight, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_all_in_flight, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_limit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_no_memory, set_up, tear_down),
 	};
