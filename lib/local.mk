@@ -19,8 +19,8 @@ lib_libdv_la_SOURCES += lib/mem/amdgpu.c lib/mem/bufmem.c lib/mem/bufmem.h lib/m
 	lib/mem/stream.c lib/mem/stream.h lib/mem/sys.c lib/mem/sys.h lib/mem/table.c lib/mem/udmabuf.c \
 	lib/mem/vfio.c lib/mem/vfiodev.c lib/mem/vfiodev.h lib/mem/ze.c lib/mem/ze_api.c lib/mem/ze_api.h
 lib_libdv_la_SOURCES += lib/ring/attach.c lib/ring/client.h lib/ring/close.c lib/ring/endpoint.h \
-	lib/ring/engine.h lib/ring/idle.c lib/ring/idle.h lib/ring/op.c lib/ring/pair.c lib/ring/pair.h \
-	lib/ring/part.c lib/ring/reap.c lib/ring/ring.c lib/ring/staging.c lib/ring/staging.h
+	lib/ring/engine.h lib/ring/idle.c lib/ring/idle.h lib/ring/index.c lib/ring/index.h lib/ring/op.c \
+	lib/ring/pair.c lib/ring/pair.h lib/ring/part.c lib/ring/reap.c lib/ring/ring.c lib/ring/staging.c lib/ring/staging.h
 lib_libdv_la_SOURCES += lib/path/choose.c lib/path/choose.h lib/path/explain.c
 lib_libdv_la_SOURCES += lib/nic/buffers.c lib/nic/client.c lib/nic/handle.c lib/nic/journal.c \
 	lib/nic/journal.h lib/nic/nic.h lib/nic/protocol.h lib/nic/queues.c lib/nic/restore.c lib/nic/ring.c \

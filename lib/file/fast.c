@@ -6,6 +6,7 @@
  */
 #include "config.h"
 #include "file/file.h"
+#include "ring/index.h"
 
 /*
  * Issues the operation according to the plan, for which the caller has counted it. There is
@@ -95,6 +96,7 @@ static int planned_start(struct devio_ring *r, const struct devio_range *g, stru
 {
 	struct io_uring_sqe *sqe;
 	struct dv_plan *pl;
+	struct dv_part *p;
 
 	if (!f || !g->mem || !r->room)
 		return 0;
@@ -105,11 +107,14 @@ static int planned_start(struct devio_ring *r, const struct devio_range *g, stru
 	pl->len = g->len;
 	pl->max_off = g->mem->size - g->len;
 	pl->max_file_off = pl->file_end - g->len;
-	if (!r->q.borrowed) /* whose queue may be full */
+	if (!r->q.borrowed && !r->index) /* the queue of a borrowed ring may be full */
 		r->hot[write] = pl;
 	dv_plan_get(r, pl);
 	r->room--;
+	p = r->free_parts;
 	issue(r, pl, sqe, g->off, g->len, file_off, cookie);
+	if (r->index)
+		dv_index_add_part(r, p);
 	return 1;
 }
 
@@ -139,6 +144,8 @@ static int small_start(struct devio_ring *r, const struct devio_range *g, struct
 	p->fast.mem = dv_mem_get(m);
 	r->room--;
 	issue(r, pl, sqe, g->off, g->len, file_off, cookie);
+	if (r->index)
+		dv_index_add_part(r, p);
 	return 1;
 }
 

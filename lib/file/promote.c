@@ -3,6 +3,7 @@
 #include "config.h"
 #include "file/file.h"
 #include "file/regcache.h"
+#include "ring/index.h"
 
 /* Reconstructs the I/O from what the plan had set. */
 static void restore_io(struct dv_op *op, struct dv_part *p)
@@ -24,25 +25,26 @@ void dv_file_promote(struct devio_ring *r, struct dv_part *p)
 	const struct devio_range range = { .mem = dv_fast_mem(r, p), .off = fast->mem_off, .len = p->len };
 	struct dv_op *op = dv_op_take_promoted(r, &range);
 
+	if (r->index)
+		dv_index_remove_part(r, p);
 	/* The operation gets references of its own, or those of the part. */
 	if (has_pair) {
 		dv_file_get(f);
 		dv_mem_get(range.mem);
 	}
-	dv_op_init(op, &f->base, p->len, fast->cookie, pl->outcome.flags & DEVIO_DONE_WRITE);
+	dv_op_init(r, op, &f->base, p->len, fast->cookie, pl->outcome.flags & DEVIO_DONE_WRITE);
 	dv_file_op_init(op, f, p->file.off);
 	op->path = dv_path_by_id(op, pl->outcome.path);
 	op->forced = f->path != 0;
 	op->best_unused = pl->outcome.best_unused;
 	op->reason = pl->outcome.reason;
 	op->issued = p->len;
-	op->parts = 1;
 	if (has_pair && pl->use != &r->no_use) {
 		pl->use->users++;
 		op->file.dmabuf.buf = op->file.dmabuf.hint = dv_regcache_find(r, pl->use, &op->file.dmabuf.off);
 	}
 	restore_io(op, p);
-	p->op = op;
+	dv_part_link(op, p);
 	p->path = op->path;
 	p->tries = 0;
 	p->nr_copies = 0;

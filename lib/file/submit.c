@@ -120,7 +120,7 @@ int dv_file_start(struct devio_ring *r, const struct devio_io *io)
 		rc = dv_op_take(r, io->ranges, io->nr_ranges, &op);
 	if (rc)
 		return rc;
-	dv_op_init(op, &dv_file_get(io->file)->base, len, io->cookie, io->write);
+	dv_op_init(r, op, &dv_file_get(io->file)->base, len, io->cookie, io->write);
 	dv_file_op_init(op, io->file, io->file_off);
 	op->want |= io->flags;
 	if (len) {

@@ -19,6 +19,7 @@
 #include "ring/endpoint.h"
 #include "ring/staging.h"
 
+struct dv_index;
 struct dv_pair;
 struct dv_pairs;
 struct dv_plan;
@@ -77,6 +78,7 @@ struct dv_part_sock {
 struct dv_part {
 	struct dv_op *op;          /* NULL if it carries a whole operation */
 	struct dv_part *next;      /* in the list of free, copying or stalled parts */
+	struct dv_part *op_next, **op_prev; /* in the list of op's parts */
 	struct dv_fast fast;
 	uint32_t len;              /* of the I/O */
 	uint32_t done;             /* bytes of it transferred so far */
@@ -141,6 +143,7 @@ struct dv_op {
 	uint64_t fail_x;           /* lowest byte that failed ... */
 	int err;                   /* ... and its error */
 	uint32_t parts;            /* in flight */
+	struct dv_part *first;     /* of these */
 	uint64_t by_mode[DV_MODE_MAX]; /* bytes moved in each mode */
 	uint8_t best_unused, reason, fail_reason;
 	uint16_t tried;            /* paths that the kernel refused for this operation */
@@ -182,6 +185,7 @@ struct devio_ring {
 	unsigned int plan_gen;     /* plans of an older generation are invalid */
 	struct dv_use no_use;      /* dummy for plans without a registered buffer */
 	struct dv_pairs *pairs;    /* ring/pair.h */
+	struct dv_index *index;    /* ring/index.h; NULL: no cancellation lately */
 	bool timer_armed;
 	bool owes_cancel;          /* the queue had no room for a cancellation */
 	bool closing;              /* abort connections instead of waiting for them */
@@ -230,6 +234,12 @@ int dv_ring_check(const struct devio_ring *r);
 int dv_ring_step(struct devio_ring *r, unsigned int want, int64_t timeout_ns);
 /* Turns parts that carry a whole operation into operations, which can be canceled. */
 void dv_ring_promote_all(struct devio_ring *r);
+/* Afterwards exactly the parts that carry an operation in flight have fast.plan set. */
+static inline void dv_ring_clear_free_parts(struct devio_ring *r)
+{
+	for (struct dv_part *p = r->free_parts; p; p = p->next)
+		p->fast.plan = NULL;
+}
 /* Does all pending work that needs no system call. */
 void dv_ring_progress(struct devio_ring *r);
 /* Frees the memory only; everything else was released before. */
@@ -250,7 +260,8 @@ int dv_op_take(struct devio_ring *r, const struct devio_range *ranges, uint32_t 
 /* Takes a free operation for a part in flight, with one range. Never fails: there is one for each part. */
 struct dv_op *dv_op_take_promoted(struct devio_ring *r, const struct devio_range *range);
 /* Initializes the common fields; takes over a reference to the endpoint. */
-void dv_op_init(struct dv_op *op, struct dv_endpoint *end, uint64_t len, uint64_t cookie, bool write);
+void dv_op_init(struct devio_ring *r, struct dv_op *op, struct dv_endpoint *end, uint64_t len, uint64_t cookie,
+		bool write);
 int dv_op_check_ranges(const struct devio_ctx *ctx, const struct devio_range *ranges, uint32_t nr, uint64_t *len);
 /* The memory at byte x of the operation, and the number of bytes left in that range. */
 struct devio_mem *dv_op_at(struct dv_op *op, uint64_t x, uint64_t *mem_off, uint64_t *left);
@@ -272,6 +283,18 @@ void dv_op_forget(struct dv_op *op);
 static inline bool dv_part_available(const struct devio_ring *r)
 {
 	return r->nr_held < r->nr_parts - r->nr_ops + r->nr_full;
+}
+
+/* Adds a part in flight to the list of op's parts. */
+static inline void dv_part_link(struct dv_op *op, struct dv_part *p)
+{
+	p->op = op;
+	p->op_next = op->first;
+	p->op_prev = &op->first;
+	if (op->first)
+		op->first->op_prev = &p->op_next;
+	op->first = p;
+	op->parts++;
 }
 
 /* ring/part.c */

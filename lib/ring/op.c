@@ -5,7 +5,7 @@
 #include <string.h>
 #include "core/ctx.h"
 #include "core/err.h"
-#include "ring/engine.h"
+#include "ring/index.h"
 
 #define MAX_RANGES 1024
 
@@ -96,6 +96,8 @@ void dv_op_finish(struct devio_ring *r, struct dv_op *op)
 	fill_completion(op, c);
 	op->end->ops->finish(r, op, c);
 	count(r, c, op->write);
+	if (r->index)
+		dv_index_remove_op(r, op);
 	dv_op_forget(op);
 	op->next = r->free_ops;
 	r->free_ops = op;
@@ -114,9 +116,8 @@ bool dv_op_cancel_parts(struct devio_ring *r, struct dv_op *op)
 {
 	bool no_room = false;
 
-	for (unsigned int i = 0; i < r->nr_parts && op->parts; i++)
-		if (r->parts[i].op == op)
-			no_room |= dv_queue_cancel(&r->q, &r->parts[i], dv_ring_tag(r, DV_TAG_CANCEL)) != 0;
+	for (struct dv_part *p = op->first; p; p = p->op_next)
+		no_room |= dv_queue_cancel(&r->q, p, dv_ring_tag(r, DV_TAG_CANCEL)) != 0;
 	return no_room;
 }
 
@@ -174,7 +175,8 @@ static int take_ranges(struct dv_op *op, const struct devio_range *ranges, uint3
 	return 0;
 }
 
-void dv_op_init(struct dv_op *op, struct dv_endpoint *end, uint64_t len, uint64_t cookie, bool write)
+void dv_op_init(struct devio_ring *r, struct dv_op *op, struct dv_endpoint *end, uint64_t len, uint64_t cookie,
+		bool write)
 {
 	op->end = end;
 	op->mem = op->ranges[0].mem;
@@ -190,11 +192,14 @@ void dv_op_init(struct dv_op *op, struct dv_endpoint *end, uint64_t len, uint64_
 	op->fail_x = 0;
 	op->err = 0;
 	op->parts = 0;
+	op->first = NULL;
 	memset(op->by_mode, 0, sizeof(op->by_mode));
 	op->best_unused = op->reason = op->fail_reason = op->tried = 0;
 	op->flags = 0;
 	op->forced = op->canceled = op->waiting = op->restart = op->waits_alone = false;
 	op->active = true;
+	if (r->index)
+		dv_index_add_op(r, op);
 }
 
 int dv_op_take(struct devio_ring *r, const struct devio_range *ranges, uint32_t nr, struct dv_op **out)

@@ -94,11 +94,17 @@ static inline struct dv_pair *dv_pair_find(const struct dv_pairs *ps, uint64_t e
 	return NULL;
 }
 
+/* The hot path does not use the next operation's plan until it has been found once more. */
+static inline void dv_plans_cool(struct devio_ring *r)
+{
+	r->hot[0] = r->hot[1] = &r->pairs->scratch.file.plan[0]; /* never in use */
+}
+
 /* Called when something has changed on which plans may depend. */
 static inline void dv_plans_invalidate(struct devio_ring *r)
 {
 	r->plan_gen++;
-	r->hot[0] = r->hot[1] = &r->pairs->scratch.file.plan[0]; /* never in use */
+	dv_plans_cool(r);
 }
 
 /* Operations that were started by the plan have completed, or hold references of their own. */

@@ -12,7 +12,7 @@ struct dv_part *dv_part_get(struct devio_ring *r, struct dv_op *op, uint64_t x, 
 		return NULL;
 	r->free_parts = p->next;
 	r->nr_held++;
-	p->op = op;
+	dv_part_link(op, p);
 	p->fast.plan = NULL;
 	p->path = op->path;
 	p->tries = 0;
@@ -22,7 +22,6 @@ struct dv_part *dv_part_get(struct devio_ring *r, struct dv_op *op, uint64_t x, 
 	p->skip = 0;
 	p->take = take;
 	p->slot.buf = NULL;
-	op->parts++;
 	return p;
 }
 
@@ -44,6 +43,9 @@ void dv_part_finish(struct devio_ring *r, struct dv_part *p, uint32_t payload)
 	op->by_mode[p->mode] += payload;
 	if (p->slot.buf)
 		dv_staging_put(&r->staging, &p->slot);
+	*p->op_prev = p->op_next;
+	if (p->op_next)
+		p->op_next->op_prev = p->op_prev;
 	p->next = r->free_parts;
 	r->free_parts = p;
 	r->nr_held--;

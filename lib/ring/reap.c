@@ -5,6 +5,7 @@
  */
 #include "config.h"
 #include <string.h>
+#include "ring/index.h"
 #include "ring/pair.h"
 
 #define COPY_BATCH (512u << 10) /* bytes copied before the caller gets a chance to refill the queue */
@@ -115,7 +116,11 @@ static void fast_event(struct devio_ring *r, struct dv_part *p, int res, struct 
 	if (!fast_events(r, pl, &cqe, 1, sums)) {
 		dv_fast_end(r, p)->ops->promote(r, p);
 		part_event(r, p, res);
-	} else if (pl == &r->pairs->no_pair) {
+		return;
+	}
+	if (r->index)
+		dv_index_remove_part(r, p);
+	if (pl == &r->pairs->no_pair) {
 		dv_endpoint_put(p->fast.end);
 		dv_mem_put(p->fast.mem);
 	} else {
@@ -193,7 +198,7 @@ static inline unsigned int reap_run(struct devio_ring *r, unsigned int head, uns
 	/* On our own rings every user_data points to a part. */
 	struct dv_plan *pl = ((struct dv_part *)(uintptr_t)cqe->user_data)->fast.plan;
 
-	if (!pl || pl == &r->pairs->no_pair)
+	if (!pl || pl == &r->pairs->no_pair || r->index)
 		return 0;
 	n = fast_events(r, pl, cqe, n < left ? n : left, sums);
 	dv_plan_put(r, pl, n);

@@ -6,6 +6,7 @@
 #include "core/ctx.h"
 #include "core/err.h"
 #include "core/clock.h"
+#include "ring/index.h"
 #include "ring/pair.h"
 
 #define DEFAULT_ENTRIES 128
@@ -87,6 +88,7 @@ void dv_ring_free(struct devio_ring *r)
 	free(r->parts);
 	free(r->done);
 	dv_pairs_free(r->pairs);
+	dv_index_close(r);
 	free(r);
 }
 
@@ -418,19 +420,33 @@ DEVIO_API int devio_ring_submit(struct devio_ring *r)
 
 void dv_ring_promote_all(struct devio_ring *r)
 {
-	for (struct dv_part *p = r->free_parts; p; p = p->next)
-		p->fast.plan = NULL;
+	dv_ring_clear_free_parts(r);
 	for (unsigned int i = 0; i < r->nr_parts; i++)
 		if (r->parts[i].fast.plan)
 			dv_fast_end(r, &r->parts[i])->ops->promote(r, &r->parts[i]);
 }
 
-DEVIO_API int devio_ring_cancel(struct devio_ring *r, uint64_t cookie)
+/* Canceling one may complete others, but none is started meanwhile. */
+static int cancel_found(struct devio_ring *r, uint64_t cookie)
 {
-	int found = 0, rc = dv_ring_check(r);
+	const uint32_t *ops;
+	unsigned int n = dv_index_find(r, cookie, &ops);
+	int found = 0;
 
-	if (rc)
-		return rc;
+	for (unsigned int i = 0; i < n; i++) {
+		if (!r->ops[ops[i]].active)
+			continue;
+		dv_op_cancel(r, &r->ops[ops[i]]);
+		found++;
+	}
+	return found;
+}
+
+/* Without memory for an index. */
+static int cancel_each(struct devio_ring *r, uint64_t cookie)
+{
+	int found = 0;
+
 	dv_ring_promote_all(r);
 	for (unsigned int i = 0; i < r->nr_ops; i++) {
 		if (!r->ops[i].active || r->ops[i].cookie != cookie)
@@ -438,6 +454,16 @@ DEVIO_API int devio_ring_cancel(struct devio_ring *r, uint64_t cookie)
 		dv_op_cancel(r, &r->ops[i]);
 		found++;
 	}
+	return found;
+}
+
+DEVIO_API int devio_ring_cancel(struct devio_ring *r, uint64_t cookie)
+{
+	int found, rc = dv_ring_check(r);
+
+	if (rc)
+		return rc;
+	found = dv_index_open(r) ? cancel_found(r, cookie) : cancel_each(r, cookie);
 	dv_ring_progress(r);
 	return found ? found : dv_err(-ENOENT, "ring: no operation in flight with cookie %llu",
 				      (unsigned long long)cookie);

@@ -50,7 +50,7 @@ int dv_sock_start(struct devio_ring *r, const struct devio_sock_io *io, const st
 		dv_stream_release(st);
 		return rc;
 	}
-	dv_op_init(op, &dv_sock_get(s)->base, len, io->cookie, io->send);
+	dv_op_init(r, op, &dv_sock_get(s)->base, len, io->cookie, io->send);
 	dv_sock_op_init(op, s, io->send);
 	op->want |= io->flags;
 	if (frags)

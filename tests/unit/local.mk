@@ -14,6 +14,7 @@ unit_tests = \
 	tests/unit/nic/test-nicd \
 	tests/unit/nic/test-nicd-hostile \
 	tests/unit/path/test-fallback \
+	tests/unit/ring/test-index \
 	tests/unit/ring/test-pairs \
 	tests/unit/ring/test-slots \
 	tests/unit/sock/test-devmem \
@@ -46,6 +47,8 @@ tests_unit_kern_test_spin_LDADD = $(unit_libs)
 # ring, path and file
 double_ldflags = $(AM_LDFLAGS) \
 	-Wl,--wrap=io_uring_submit_and_wait_timeout,--wrap=io_uring_submit_and_get_events,--wrap=pread,--wrap=pwrite
+tests_unit_ring_test_index_LDADD = $(unit_libs)
+tests_unit_ring_test_index_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=calloc
 tests_unit_ring_test_pairs_LDADD = $(unit_libs)
 tests_unit_ring_test_pairs_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=calloc
 tests_unit_ring_test_slots_LDADD = $(unit_libs)
