@@ -36,10 +36,12 @@ sys_scripts = \
 	tests/sys/devio-nc.sh \
 	tests/sys/devio-nc-link.sh \
 	tests/sys/devio-tools.sh \
-	tests/sys/tools-replace.sh
+	tests/sys/tools-replace.sh \
+	tests/sys/tools-output.sh \
+	tests/sys/soak.sh
 dist_check_SCRIPTS += $(sys_scripts)
 TESTS += $(sys_scripts)
-EXTRA_DIST += tests/sys/tool.bash tests/sys/nc-peer.py tests/sys/lossy-link.py
+EXTRA_DIST += tests/sys/soak.py tests/sys/tool.bash tests/sys/nc-peer.py tests/sys/lossy-link.py
 
 check_LTLIBRARIES += tests/sys/liblateconfirm.la
 tests_sys_liblateconfirm_la_SOURCES = tests/sys/late-confirm.c
