@@ -3,8 +3,8 @@
 # Lets each system call that the library makes fail in turn, with strace: once,
 # several times in a row, and from then on. The driver (driver.c: files and rings,
 # load.c: the loader, python.py: the package) must end in time, with right data or
-# clean errors, and leave nothing behind. A few of the calls of each kind; all of
-# them with DEVIO_FAULTS=all. Prints TAP.
+# clean errors, and leave nothing behind. A few of the calls of each kind, which
+# DEVIO_FAULTS_SEED chooses; all of them with DEVIO_FAULTS=all. Prints TAP.
 build=$(cd "${DEVIO_BUILD:-.}" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d faults-XXXXXX) || exit 99
@@ -67,12 +67,15 @@ calls() {
 
 # All, or the first few, some in between, and the last.
 which_of() {
-	awk -v a="$1" -v b="$2" -v all="$DEVIO_FAULTS" -v some="$first_few" 'BEGIN {
+	awk -v a="$1" -v b="$2" -v all="$DEVIO_FAULTS" -v some="$first_few" -v seed="$seed" 'BEGIN {
 		for (i = a; i <= b; i++)
-			if (all == "all" || i < a + some || i == b || (i - a) % 13 == 7) print i }'
+			if (all == "all" || i < a + some || i == b || (i - a + seed) % 13 == 7) print i }'
 }
 
 test_nr=0
+seed=${DEVIO_FAULTS_SEED:-$(($(date +%s) % 4096))}
+seed=$((seed % 4096))
+echo "# DEVIO_FAULTS_SEED=$seed"
 
 # How often: the call alone, and, from the first one on, a storm of signals, or a cause that stays.
 how_often() { # errno number first

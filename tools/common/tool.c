@@ -152,12 +152,18 @@ void tool_block_signals(int extra, sigset_t *open)
 
 int tool_poll(struct pollfd *p, unsigned int nr, const struct timespec *timeout, const sigset_t *open)
 {
-	int n = ppoll(p, nr, timeout, open);
+	const struct timespec pause = { .tv_nsec = 10000000 };
+	int n = ppoll(p, nr, timeout, open), err = errno;
+	bool retry = n < 0 && err != EINTR && err != EINVAL && err != EFAULT;
 	sigset_t closed;
 
-	/* With a descriptor ready ppoll() returns without delivering what is pending. */
-	if (n > 0 && !sigprocmask(SIG_SETMASK, open, &closed))
+	/* Short of memory, as it may be for a while: a daemon must not end for that, nor spin. */
+	if (retry)
+		nanosleep(&pause, NULL);
+	/* With a descriptor ready, or after an error, what is pending has not been delivered. */
+	if ((n > 0 || retry) && !sigprocmask(SIG_SETMASK, open, &closed))
 		sigprocmask(SIG_SETMASK, &closed, NULL);
+	errno = retry ? EINTR : err;
 	return n;
 }
 

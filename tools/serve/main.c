@@ -154,7 +154,7 @@ static int open_net(struct serve *s)
 	so.connect_ns = 1; /* accept() is called when a connection is there */
 	ro.entries = s->connections * (SERVE_ANSWERS + 1);
 	ro.staging = STAGING;
-	if (devio_ring_open(s->ctx, &ro, &s->ring) ||
+	if (devio_ring_open(s->ctx, &ro, &s->ring) || devio_ring_fd(s->ring) < 0 ||
 	    devio_sock_listen(s->ctx, strcmp(host, "*") ? host : NULL, s->port, &so, &s->listener) ||
 	    devio_sock_get_info(s->listener, &info))
 		return tool_fail(&s->error, TOOL_FAILED, "%s", devio_errmsg());
