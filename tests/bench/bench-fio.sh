@@ -67,6 +67,7 @@ verdict "a new report replaces the old one" "$bad$(grep -c '^y' report | grep -v
 rm -f data* link a.fio report old_bw.1.log
 
 # Job files
+# shellcheck disable=SC2016  # the tool's
 printf '[a] ; first\nfilename=src   # data\nrw=read;\nbs=64k   ; blocks\nsize=1m  # all\ndescription=${TEXT}\n[b;c#]\nfilename=src\nsize=64k#\n' >c.fio
 TEXT='x;y' json "comments behind sections and values" '[x["jobname"] for x in jobs] == ["a", "b;c#"] and jobs[0]["read"]["io_bytes"] == 1 << 20 and jobs[0]["job options"]["bs"] == "64k" and jobs[0]["job options"]["description"] == "x;y" and jobs[1]["read"]["io_bytes"] == 65536' c.fio
 mkdir -p sub/deep

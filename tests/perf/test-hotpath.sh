@@ -3,7 +3,7 @@
 # What an operation costs over plain liburing: instructions (callgrind),
 # allocations (counted in the program), system calls (strace). Two run lengths
 # are compared, so that the set-up cancels out.
-LIMIT=80
+LIMIT=90
 SHORT=8192
 LONG=24576
 BATCH=32

@@ -3,6 +3,7 @@
 #include "config.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -319,6 +320,7 @@ static void try_one(struct probe *p, const char *where, const char *spec, FILE *
 
 void probe_try(struct probe *p, FILE *out, struct json_object *list)
 {
+	signal(SIGXFSZ, SIG_IGN); /* a limit of the file size is an error of the file */
 	for (unsigned int i = 0; i < p->nr_file; i++) {
 		if (!list)
 			fprintf(out, "\nTrying %s\n", p->file[i]);

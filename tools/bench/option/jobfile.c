@@ -58,10 +58,8 @@ static int one_line(char *line, const char **section, struct bench_ini *ini)
 {
 	char *value;
 
-	/* Like fio: they begin a comment wherever they are. */
-	line[strcspn(line, ";#")] = 0;
 	line = trim(line);
-	if (!*line)
+	if (!*line || *line == '#' || *line == ';')
 		return 0;
 	if (*line == '[')
 		return begin_section(line, section, ini);
