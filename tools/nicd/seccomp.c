@@ -8,8 +8,8 @@
 #include "config.h"
 #include <errno.h>
 #include <stddef.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -72,7 +72,7 @@ static int install(const int *calls, size_t nr, uint32_t then, uint32_t otherwis
 	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, otherwise);
 	f[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, then);
 	prog.len = n;
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) ? -1 : 0;
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) ? -1 : 0;
 #else
 	(void)calls;
 	(void)nr;
