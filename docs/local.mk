@@ -5,6 +5,7 @@ dist_man_MANS += docs/man/devio.7 docs/man/devio-bench.1 docs/man/devio-cp.1 doc
 	docs/man/devio_completion.3 docs/man/devio_ctx.3 \
 	docs/man/devio_file.3 docs/man/devio_mem.3 docs/man/devio_nic.3 docs/man/devio_ring.3 docs/man/devio_sock.3 docs/man/devio_stat.3 docs/man/devio_stream.3 docs/man/devio_uring.3
 docs_pages = CONTRIBUTING.md docs/index.md docs/install.md docs/concepts.md docs/troubleshooting.md docs/administration.md \
+	docs/security.md \
 	docs/performance.md docs/python.md docs/architecture.md docs/hw.md docs/api/c.md docs/api/python.md \
 	docs/tutorial/load-a-file.md docs/tutorial/many-reads.md docs/tutorial/tcp.md docs/tutorial/datasets.md \
 	docs/tutorial/own-io-uring.md docs/tools/index.md docs/tools/devio-probe.md docs/tools/devio-cp.md \
