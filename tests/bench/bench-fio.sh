@@ -89,6 +89,29 @@ if command -v fio >/dev/null; then
 	verdict "fio reads the same files" "$(TEXT=x fio --parse-only c.fio 2>&1 | grep -v '^fio-'; fio --parse-only sub/top.fio 2>&1 | grep -v '^fio-')"
 fi
 
+# Sizes and names
+json "bsrange: sizes of a range" '64 <= jobs[0]["read"]["total_ios"] <= 256 and jobs[0]["read"]["io_bytes"] == 1 << 20' --name=r --filename=src --size=1m --bsrange=4k-16k
+expect "bsrange takes two sizes" 2 'bsrange: not two sizes' --name=r --filename=src --bsrange=4k
+# shellcheck disable=SC2016  # variables of the tool
+expect "filename_format, with directories" 0 'WRITE: bw=' --name=j --directory=. '--filename_format=by/$jobname/$jobnum-$filenum' --nrfiles=2 --numjobs=2 --rw=write --bs=4k --size=16k
+verdict "... are the names" "$(diff <(cd by && find . -type f -size 8k | sort) - <<<$'./j/0-0\n./j/0-1\n./j/1-0\n./j/1-1')"
+rm -rf by
+
+# A write of the second pass that never reaches the file
+if grep -q 'HAVE_XXHASH 1' "$BUILD/config.h" && strace -qq -o /dev/null true 2>/dev/null; then
+	bad=$(
+		timeout 60 strace -f -qq -e trace=pwrite64 -e inject=pwrite64:retval=4096:when=20 -o /dev/null "$bench" --mem=host --ioengine=pread --name=v --filename=v --size=64k --bs=4k --rw=write --verify=xxhash --loops=2 >out 2>err
+		grep -q 'v, block of 4096 bytes at byte 12288: written by an earlier pass' out || tail -n 5 out err)
+	verdict "verify: a block of an earlier pass is found" "$bad"
+	rm -f v
+else
+	skip "verify: a block of an earlier pass is found" "without xxhash or strace"
+fi
+for engine in devio liburing pread; do
+	expect "verify: $engine, the same blocks over and over" 0 'verified  : [0-9]+ blocks, 0 of them' --ioengine=$engine --name=v --filename=v --allow_overwrite --size=256k --bs=4k --rw=randwrite --norandommap --iodepth=32 --verify=xxhash --loops=8
+done
+rm -f v
+
 # Offsets and holes
 json "offset_increment in percent, rounded up to blocks" 'len(jobs) == 3 and all(x["read"]["io_bytes"] == 65536 for x in jobs)' \
 	--name=r --filename=src --bs=64k --size=64k --numjobs=3 --offset_increment=10%

@@ -78,9 +78,10 @@ struct bench_set {
 
 /* The options of a job. Numbers that are UNSET get their default in bench_jobs_finish(). */
 struct bench_job {
-	const char *name, *description, *filename, *directory, *mem, *hostname, *bw_log, *iops_log, *lat_log;
+	const char *name, *description, *filename, *filename_format, *directory, *mem, *hostname, *bw_log, *iops_log, *lat_log;
 	const struct bench_engine *engine;
 	uint64_t rw, rwmix_read, bs[DIR_NR], bs_min[DIR_NR], bs_max;
+	uint64_t bs_range[DIR_NR];  /* bsrange: the largest size, bs being the smallest; 0: not a range */
 	struct bench_split split[DIR_NR][BENCH_SPLITS];
 	unsigned int nr_split[DIR_NR];
 	uint64_t size, size_pct, io_size, io_size_pct, filesize, offset, offset_pct, offset_step, offset_step_pct,
@@ -147,6 +148,7 @@ int bench_value_time(const char *text, uint64_t *ns);
 int bench_value_list(const char *text, uint64_t max, void (*fn)(void *arg, uint64_t n), void *arg);
 int bench_call_rw(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_bs(struct bench_job *job, const char *value, struct bench_err *err);
+int bench_call_bsrange(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_bssplit(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_size(struct bench_job *job, const char *value, struct bench_err *err);
 int bench_call_io_size(struct bench_job *job, const char *value, struct bench_err *err);

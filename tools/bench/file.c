@@ -311,6 +311,41 @@ static int name_given(struct bench_job *job, struct bench_err *err)
 	return 0;
 }
 
+/* The directories of a name, from byte `at` on. */
+static int make_directories(char *name, size_t at, struct bench_err *err)
+{
+	for (char *slash = strchr(name + at, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = 0;
+		if (*name && mkdir(name, 0755) && errno != EEXIST)
+			return bench_fail(err, TOOL_FAILED, "%s: cannot create the directory: %s", name, strerror(errno));
+		*slash = '/';
+	}
+	return 0;
+}
+
+/* A name by filename_format, with the variables of fio. */
+static int format_name(const struct bench_job *job, uint64_t clone, uint64_t file, char *word, size_t size,
+		       struct bench_err *err)
+{
+	size_t n = job->directory ? (size_t)snprintf(word, size, "%s/", job->directory) : 0, begin = n;
+	const char *at = job->filename_format ? job->filename_format : "$jobname.$jobnum.$filenum";
+
+	while (*at && n < size) {
+		if (!strncmp(at, "$jobname", 8) && (at += 8))
+			n += (size_t)snprintf(word + n, size - n, "%s", job->name);
+		else if (!strncmp(at, "$jobnum", 7) && (at += 7))
+			n += (size_t)snprintf(word + n, size - n, "%llu", (unsigned long long)clone);
+		else if (!strncmp(at, "$filenum", 8) && (at += 8))
+			n += (size_t)snprintf(word + n, size - n, "%llu", (unsigned long long)file);
+		else
+			word[n++] = *at++;
+	}
+	if (n >= size)
+		return bench_fail(err, TOOL_USAGE, "%s: file name too long", job->name);
+	word[n] = 0;
+	return job->filename_format ? make_directories(word, begin, err) : 0;
+}
+
 static int name_files(struct bench_job *job, struct bench_err *err)
 {
 	uint64_t nr = job->nrfiles == UNSET ? 1 : job->nrfiles;
@@ -323,13 +358,11 @@ static int name_files(struct bench_job *job, struct bench_err *err)
 		return bench_fail(err, TOOL_FAILED, "out of memory");
 	if (job->filename)
 		return name_given(job, err);
-	if (strchr(job->name, '/') && !job->directory)
+	if (strchr(job->name, '/') && !job->directory && !job->filename_format)
 		return bench_fail(err, TOOL_USAGE, "%s: a job name with / needs filename or directory", job->name);
 	for (uint64_t i = 0; i < nr * job->numjobs; i++) {
-		if (snprintf(word, sizeof(word), "%s%s%s.%llu.%llu", job->directory ? job->directory : "",
-			     job->directory ? "/" : "", job->name, (unsigned long long)(i / nr),
-			     (unsigned long long)(i % nr)) >= (int)sizeof(word))
-			return bench_fail(err, TOOL_USAGE, "%s: file name too long", job->name);
+		if (format_name(job, i / nr, i % nr, word, sizeof(word), err))
+			return -1;
 		job->file[i].name = bench_keep(word);
 	}
 	job->nr_files = (unsigned int)nr;

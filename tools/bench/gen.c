@@ -45,6 +45,12 @@ static inline uint32_t draw_length(struct bench_thread *t, int dir)
 	const struct bench_job *job = t->job;
 	uint32_t x;
 
+	if (job->bs_range[dir]) {
+		uint64_t n = (job->bs_range[dir] + job->bs[dir] - 1) / job->bs[dir];
+		uint64_t len = job->bs[dir] * (1 + bench_rand_below(&t->rand, n));
+
+		return (uint32_t)(len < job->bs_range[dir] ? len : job->bs_range[dir]);
+	}
 	if (!job->nr_split[dir])
 		return (uint32_t)job->bs[dir];
 	x = (uint32_t)bench_rand_next(&t->rand);
@@ -85,7 +91,7 @@ static uint64_t random_block(struct bench_thread *t, unsigned int file, int dir)
 
 	if (t->dist)
 		return bench_dist_draw(t->dist, &t->rand, m->n, t->job->bs_min[dir]);
-	if (t->job->no_map || t->job->nr_split[dir])
+	if (t->job->no_map || t->job->nr_split[dir] || t->job->bs_range[dir])
 		return bench_rand_below(&t->rand, m->n);
 	while (!bench_map_next(m, &block))
 		start_map(t, file, dir);

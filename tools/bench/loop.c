@@ -122,6 +122,8 @@ static inline void settle(struct bench_thread *t, const struct devio_completion 
 	struct bench_io *io = (struct bench_io *)(uintptr_t)c->cookie;
 
 	t->free_io[t->free++] = io;
+	if (t->job->verify && io->dir == DIR_WRITE)
+		bench_verify_wrote(t, io);
 	if (__builtin_expect(c->result <= 0, 0)) {
 		if (!c->result && t->engine->net)
 			end(t, 0); /* end of the stream */

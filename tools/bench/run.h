@@ -66,6 +66,11 @@ struct bench_place {
 	uint64_t run[DIR_NR];       /* I/Os since a random offset */
 	struct bench_map map[DIR_NR];
 	uint64_t *written;          /* verify: a bit for each block */
+	struct bench_last {
+		uint16_t seq;       /* of the last write that was issued */
+		uint8_t busy;       /* writes in flight, at most 255 */
+		bool raced;         /* two were in flight at once: either may be the last one */
+	} *latest;                  /* verify=xxhash: of each block */
 };
 
 struct bench_io {
@@ -117,6 +122,7 @@ struct bench_thread {
 	struct bench_file *files;               /* the job's, with its own offsets */
 	unsigned int nr_files, clone, verify_file, since_flush;
 	uint64_t slot, verify_pos, verify_id, begin, measured_from;
+	uint16_t write_seq;                     /* of the last write, for verify */
 	struct bench_io *io;
 	uint8_t *scratch, *wanted;
 	struct bench_dist_state *dist;
@@ -178,6 +184,7 @@ int bench_dist_check(const struct bench_job *job, uint64_t size, struct bench_er
 /* verify.c */
 int bench_verify_known(uint64_t kind);                              /* 0 or -EOPNOTSUPP */
 int bench_verify_fill(struct bench_thread *t, struct bench_io *io);
+void bench_verify_wrote(struct bench_thread *t, const struct bench_io *io); /* has completed, or failed */
 int bench_verify_check(struct bench_thread *t, struct bench_io *io);   /* 0, -EILSEQ with res->cause, -errno */
 void bench_fill_random(void *buf, size_t len, uint64_t seed);
 

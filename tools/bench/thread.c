@@ -43,7 +43,10 @@ static int alloc_verify(struct bench_thread *t)
 		t->wanted[i] = job->pattern_len ? job->pattern[i % job->pattern_len] : 0;
 	for (unsigned int f = 0; f < t->nr_files && job->verify && job->rw & RW_WRITE; f++) {
 		t->place[f].written = calloc(t->files[f].size / job->bs_min[DIR_WRITE] / 64 + 1, sizeof(uint64_t));
-		if (!t->place[f].written)
+		if (job->verify == VERIFY_XXHASH)
+			t->place[f].latest = calloc(t->files[f].size / job->bs_min[DIR_WRITE] + 1,
+						    sizeof(*t->place[f].latest));
+		if (!t->place[f].written || (job->verify == VERIFY_XXHASH && !t->place[f].latest))
 			return -ENOMEM;
 	}
 	return 0;
@@ -115,8 +118,10 @@ int bench_thread_setup(struct bench_thread *t, struct bench_err *err)
 
 void bench_thread_free(struct bench_thread *t)
 {
-	for (unsigned int f = 0; t->place && f < t->nr_files; f++)
+	for (unsigned int f = 0; t->place && f < t->nr_files; f++) {
 		free(t->place[f].written);
+		free(t->place[f].latest);
+	}
 	free(t->io);
 	free(t->free_io);
 	free(t->queue);

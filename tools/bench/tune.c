@@ -47,6 +47,7 @@ static int measure(struct search *s, uint64_t bs, uint64_t depth, struct bench_e
 
 	job.bs[DIR_READ] = job.bs[DIR_WRITE] = bs;
 	job.nr_split[DIR_READ] = job.nr_split[DIR_WRITE] = 0;
+	job.bs_range[DIR_READ] = job.bs_range[DIR_WRITE] = 0;
 	job.iodepth = depth;
 	job.batch_max = job.depth_low = UNSET;
 	job.runtime = s->cmd->tune_ms * 1000000;
@@ -158,7 +159,7 @@ static void choose(struct search *s)
 
 static void print_job_file(const struct search *s, FILE *out)
 {
-	static const char *const own[] = { "name", "bs", "bssplit", "iodepth", "runtime", "time_based", "ramp_time" };
+	static const char *const own[] = { "name", "bs", "bsrange", "bssplit", "iodepth", "runtime", "time_based", "ramp_time" };
 	const struct bench_point *b = &s->point[s->best];
 
 	fprintf(out, "[%s]\n", s->like->name);

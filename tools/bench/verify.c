@@ -13,13 +13,16 @@
 #endif
 #include "run.h"
 
-#define MAGIC 0x62766564u           /* "devb" */
+#define MAGIC 0x63766564u           /* "devc" */
 
 /* The head of each block of verify=xxhash. */
 struct head {
 	uint32_t magic, len;
 	uint64_t off;               /* its offset in the file */
 	uint64_t id;                /* of the run that wrote it */
+	uint32_t writer;            /* the thread, from 1 on */
+	uint16_t seq;               /* of its writes */
+	uint16_t resv;
 	uint64_t seed;
 	uint64_t hash;              /* of the whole block, this field being 0 */
 };
@@ -72,14 +75,49 @@ static uint64_t hash_of(uint8_t *block, uint32_t len)
 }
 #endif
 
+static uint32_t writer_of(const struct bench_thread *t)
+{
+	return (uint32_t)(t - t->run->thread) + 1;
+}
+
+static struct bench_last *latest(const struct bench_thread *t, const struct bench_io *io)
+{
+	struct bench_last *all = t->place[io->file].latest;
+
+	return all ? &all[(io->off - t->files[io->file].start) / t->job->bs_min[DIR_WRITE]] : NULL;
+}
+
+/* A later pass over the same blocks must not take a block of an earlier one for its own. */
+static uint16_t begin_write(struct bench_thread *t, const struct bench_io *io)
+{
+	struct bench_last *l = latest(t, io);
+
+	if (!l)
+		return 0;
+	l->raced = l->busy;
+	l->busy += l->busy < UINT8_MAX;
+	l->seq = ++t->write_seq;
+	return l->seq;
+}
+
+void bench_verify_wrote(struct bench_thread *t, const struct bench_io *io)
+{
+	struct bench_last *l = latest(t, io);
+
+	/* Past 255 nobody counts any more: the block stays one that races. */
+	if (l && l->busy && l->busy < UINT8_MAX)
+		l->busy--;
+}
+
 int bench_verify_fill(struct bench_thread *t, struct bench_io *io)
 {
-	struct head h = { .magic = MAGIC, .len = io->len, .off = io->off, .id = t->verify_id };
+	struct head h = { .magic = MAGIC, .len = io->len, .off = io->off, .id = t->verify_id, .writer = writer_of(t) };
 
 	if (t->job->verify == VERIFY_NULL)
 		return 0;
 	if (t->job->verify == VERIFY_PATTERN)
 		return t->engine->put(t, io->mem_off, t->wanted, io->len);
+	h.seq = begin_write(t, io);
 	h.seed = bench_rand_next(&t->rand);
 	bench_fill_random(t->scratch + sizeof(h), io->len - sizeof(h), h.seed);
 	memcpy(t->scratch, &h, sizeof(h));
@@ -113,6 +151,7 @@ static int check_pattern(struct bench_thread *t, const struct bench_io *io)
 
 static int check_hash(struct bench_thread *t, const struct bench_io *io)
 {
+	const struct bench_last *l;
 	struct head h;
 
 	memcpy(&h, t->scratch, sizeof(h));
@@ -124,6 +163,9 @@ static int check_hash(struct bench_thread *t, const struct bench_io *io)
 		return differs(t, io, "has the block of another offset", offsetof(struct head, off));
 	if (t->verify_id && t->job->rw & RW_WRITE && h.id != t->verify_id)
 		return differs(t, io, "not what this run wrote", offsetof(struct head, id));
+	l = t->phase == PHASE_VERIFY ? latest(t, io) : NULL;
+	if (l && !l->raced && h.writer == writer_of(t) && h.seq != l->seq)
+		return differs(t, io, "written by an earlier pass of this run", offsetof(struct head, seq));
 	if (hash_of(t->scratch, io->len) != h.hash)
 		return differs(t, io, "wrong checksum", sizeof(h));
 	return 0;

@@ -260,7 +260,7 @@ static void set_blocks(struct bench_job *job)
 {
 	job->bs_max = 0;
 	for (int d = 0; d < DIR_NR; d++) {
-		uint64_t least = job->bs[d], most = job->bs[d];
+		uint64_t least = job->bs[d], most = job->bs_range[d] ? job->bs_range[d] : job->bs[d];
 
 		for (unsigned int i = 0; i < job->nr_split[d]; i++) {
 			uint64_t bs = job->split[d][i].bs;
@@ -307,7 +307,8 @@ static int check_verify(const struct bench_job *job, struct bench_err *err)
 {
 	if (!job->verify)
 		return 0;
-	if (job->nr_split[DIR_READ] || job->nr_split[DIR_WRITE] || job->bs[DIR_READ] != job->bs[DIR_WRITE])
+	if (job->nr_split[DIR_READ] || job->nr_split[DIR_WRITE] || job->bs_range[DIR_READ] ||
+	    job->bs_range[DIR_WRITE] || job->bs[DIR_READ] != job->bs[DIR_WRITE])
 		return bench_fail(err, TOOL_USAGE, "%s: verify needs a single block size", job->name);
 	if (job->verify == VERIFY_XXHASH && job->bs[DIR_READ] < 64)
 		return bench_fail(err, TOOL_USAGE, "%s: verify=xxhash needs blocks of at least 64 bytes", job->name);

@@ -36,6 +36,8 @@ static const struct bench_option table[] = {
 	NUM("rwmixread", NULL, rwmix_read, 0, 100, what_g, "Percentage of reads in a mix (50)"),
 	CALL("rwmixwrite", NULL, bench_call_rwmixwrite, NULL, what_g, "Percentage of writes in a mix"),
 	CALL("bs", "blocksize", bench_call_bs, NULL, what_g, "Bytes of one I/O: SIZE or READ,WRITE (4k)"),
+	CALL("bsrange", "blocksize_range", bench_call_bsrange, NULL, what_g,
+	     "Sizes from MIN to MAX, multiples of MIN: 4k-64k, or READ,WRITE"),
 	CALL("bssplit", NULL, bench_call_bssplit, NULL, what_g, "Sizes with percentages: 4k/60:64k/40"),
 	CALL("size", NULL, bench_call_size, NULL, what_g, "Bytes of the job's region in all files, or PERCENT%"),
 	CALL("io_size", "io_limit", bench_call_io_size, NULL, what_g, "Bytes to transfer (size)"),
@@ -50,6 +52,8 @@ static const struct bench_option table[] = {
 
 	TEXT("filename", NULL, filename, NULL, where_g, "File or device; several are separated by colons"),
 	TEXT("directory", NULL, directory, NULL, where_g, "Directory of files without a filename"),
+	TEXT("filename_format", NULL, filename_format, NULL, where_g,
+	     "Names of files without a filename ($jobname.$jobnum.$filenum)"),
 	NUM("nrfiles", NULL, nrfiles, 1, BENCH_MAX_FILES, where_g, "Number of files"),
 	SIZE("filesize", NULL, filesize, 1, INT64_MAX, where_g, "Bytes of each file (size / nrfiles)"),
 	CALL("file_service_type", NULL, bench_call_service, NULL, where_g, "roundrobin[:N], random[:N] or sequential"),

@@ -106,7 +106,44 @@ int bench_call_bs(struct bench_job *job, const char *value, struct bench_err *er
 	if (!bs[DIR_READ] || !bs[DIR_WRITE])
 		return bench_fail(err, TOOL_USAGE, "bs=%s: must not be 0", value);
 	memcpy(job->bs, bs, sizeof(bs));
+	memset(job->bs_range, 0, sizeof(job->bs_range));
 	job->nr_split[DIR_READ] = job->nr_split[DIR_WRITE] = 0;
+	return 0;
+}
+
+/* "4k-64k": multiples of the smallest size, up to the largest. */
+static int one_range(struct bench_job *job, int dir, char *text, struct bench_err *err)
+{
+	char *dash = strchr(text, '-');
+	uint64_t least, most;
+
+	if (dash)
+		*dash++ = 0;
+	if (!dash || bench_value_size(text, &least) || bench_value_size(dash, &most) || !least || most > 1u << 30)
+		return bench_fail(err, TOOL_USAGE, "bsrange: not two sizes from 1 to 1g with a - between them");
+	job->bs[dir] = least < most ? least : most;
+	job->bs_range[dir] = least < most ? most : least;
+	job->nr_split[dir] = 0;
+	return 0;
+}
+
+int bench_call_bsrange(struct bench_job *job, const char *value, struct bench_err *err)
+{
+	char text[128], *comma;
+
+	if (strlen(value) >= sizeof(text))
+		return bench_fail(err, TOOL_USAGE, "bsrange: longer than %zu characters", sizeof(text));
+	strcpy(text, value);
+	comma = strchr(text, ',');
+	if (comma)
+		*comma++ = 0;
+	if (one_range(job, DIR_READ, text, err))
+		return -1;
+	if (comma)
+		return one_range(job, DIR_WRITE, comma, err);
+	job->bs[DIR_WRITE] = job->bs[DIR_READ];
+	job->bs_range[DIR_WRITE] = job->bs_range[DIR_READ];
+	job->nr_split[DIR_WRITE] = 0;
 	return 0;
 }
 
@@ -152,6 +189,7 @@ static int one_split(struct bench_job *job, int dir, char *text, struct bench_er
 		job->split[dir][i].below = sum >= 99.9999 ? UINT32_MAX : (uint32_t)(sum / 100 * 0x1p32);
 	}
 	job->nr_split[dir] = (unsigned int)nr;
+	job->bs_range[dir] = 0;
 	return 0;
 }
 
@@ -171,6 +209,7 @@ int bench_call_bssplit(struct bench_job *job, const char *value, struct bench_er
 		return one_split(job, DIR_WRITE, comma, err);
 	memcpy(job->split[DIR_WRITE], job->split[DIR_READ], sizeof(job->split[0]));
 	job->nr_split[DIR_WRITE] = job->nr_split[DIR_READ];
+	job->bs_range[DIR_WRITE] = 0;
 	return 0;
 }
 

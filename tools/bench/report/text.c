@@ -54,7 +54,7 @@ void bench_text_job(const struct bench_job *job, char *buf, size_t size)
 	size_t n = (size_t)snprintf(buf, size, "%.200s: (g=%u): rw=%s", job->name, job->group, names[job->rw & 7]);
 
 	for (int d = 0; d < DIR_NR; d++) {
-		uint64_t most = job->bs_min[d];
+		uint64_t most = job->bs_range[d] ? job->bs_range[d] : job->bs_min[d];
 
 		for (unsigned int i = 0; i < job->nr_split[d]; i++)
 			most = job->split[d][i].bs > most ? job->split[d][i].bs : most;
