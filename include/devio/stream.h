@@ -77,7 +77,7 @@ struct devio_stream_io {
  * Errors: -EINVAL, -EOPNOTSUPP (the stream is being captured into a graph), -EIO (an error of the
  * vendor's library), -ENOMEM, -ECHILD.
  */
-DEVIO_API int devio_stream_io(struct devio_stream *stream, const struct devio_stream_io *io);
+DEVIO_API int devio_stream_submit(struct devio_stream *stream, const struct devio_stream_io *io);
 
 #ifdef __cplusplus
 }

@@ -218,7 +218,7 @@ static struct gds_error submit(struct dv_async *d, const struct dv_target *t, st
 	}
 	io->fn = completed;
 	io->arg = a;
-	rc = devio_stream_io(d->s, io);
+	rc = devio_stream_submit(d->s, io);
 	if (!rc)
 		return dv_ok();
 	give_back(a);

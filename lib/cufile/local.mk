@@ -2,7 +2,9 @@
 # libcufile.so.0: the interface of GPUDirect Storage over libdevio. It is not in the linker's path: devio-gds runs
 # programs with it.
 gdsdir = $(libdir)/devio/gds
+if HAVE_SHARED
 gds_LTLIBRARIES = lib/cufile/libcufile.la
+endif
 lib_cufile_libcufile_la_CFLAGS = $(AM_CFLAGS) -fvisibility=hidden -pthread $(JSON_CFLAGS)
 lib_cufile_libcufile_la_SOURCES = \
 	lib/cufile/async.c \

@@ -313,7 +313,7 @@ static int queue(struct devio_stream *s, const struct devio_stream_io *io, void 
 	return rc;
 }
 
-DEVIO_API int devio_stream_io(struct devio_stream *s, const struct devio_stream_io *io)
+DEVIO_API int devio_stream_submit(struct devio_stream *s, const struct devio_stream_io *io)
 {
 	struct devio_stream_io o;
 	void *where;

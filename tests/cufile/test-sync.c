@@ -312,7 +312,7 @@ static void test_reallocated(void **state)
 static void test_vectors(void **state)
 {
 	int fd = rig_file(10000, 0);
-	char *mem = rig_mem(RIG_DEVICE, 65536), host[100];
+	char *mem = rig_mem(RIG_DEVICE, 65536), host[100] = { 0 };
 	void *handle = rig_handle(fd);
 	struct gds_iovec v[] = { { mem + 3, 5000 }, { host, 100 }, { mem + 10000, 10000 }, { mem + 30000, 1 } };
 
@@ -338,7 +338,7 @@ static char *shared_mem;
 static int use_in_child(void)
 {
 	struct gds_descr d = { .type = GDS_TYPE_FD };
-	char buf[5000];
+	char buf[5000] = { 0 }; /* valgrind does not see what io_uring writes */
 	void *own;
 
 	if (cf.UseCount() || cf.Read(shared_handle, buf, 100, 0, 0) != -GDS_HANDLE_UNKNOWN)

@@ -69,7 +69,8 @@ def model(raw):
         if text.lstrip(b" \t\r\n") and b"\x00" in text:
             raise Refused("NUL")
         text = text.decode("utf-8")
-        top = json.loads(text, object_pairs_hook=lambda pairs: pairs, parse_constant=constant)
+        top = json.loads(text, object_pairs_hook=lambda pairs: pairs, parse_constant=constant,
+                         parse_int=lambda s: float(s) if s == "-0" else int(s))     # as in serde_json
     except (ValueError, RecursionError) as e:
         raise Refused(e) from e
     return top, text, data

@@ -78,7 +78,8 @@ struct bench_set {
 
 /* The options of a job. Numbers that are UNSET get their default in bench_jobs_finish(). */
 struct bench_job {
-	const char *name, *description, *filename, *filename_format, *directory, *mem, *hostname, *bw_log, *iops_log, *lat_log;
+	const char *name, *description, *filename, *filename_format, *directory,
+		*mem, *hostname, *bw_log, *iops_log, *lat_log;
 	const struct bench_engine *engine;
 	uint64_t rw, rwmix_read, bs[DIR_NR], bs_min[DIR_NR], bs_max;
 	uint64_t bs_range[DIR_NR];  /* bsrange: the largest size, bs being the smallest; 0: not a range */

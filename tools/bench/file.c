@@ -317,7 +317,8 @@ static int make_directories(char *name, size_t at, struct bench_err *err)
 	for (char *slash = strchr(name + at, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = 0;
 		if (*name && mkdir(name, 0755) && errno != EEXIST)
-			return bench_fail(err, TOOL_FAILED, "%s: cannot create the directory: %s", name, strerror(errno));
+			return bench_fail(err, TOOL_FAILED, "%s: cannot create the directory: %s", name,
+					  strerror(errno));
 		*slash = '/';
 	}
 	return 0;

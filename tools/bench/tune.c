@@ -159,7 +159,8 @@ static void choose(struct search *s)
 
 static void print_job_file(const struct search *s, FILE *out)
 {
-	static const char *const own[] = { "name", "bs", "bsrange", "bssplit", "iodepth", "runtime", "time_based", "ramp_time" };
+	static const char *const own[] = { "name", "bs", "bsrange", "bssplit",
+		"iodepth", "runtime", "time_based", "ramp_time" };
 	const struct bench_point *b = &s->point[s->best];
 
 	fprintf(out, "[%s]\n", s->like->name);
