@@ -55,7 +55,8 @@ static int bad(const struct header *h, const char *name, const char *fmt, ...)
 /* The size by shape and dtype or, if the dtype is unknown, by the offsets. 0, or -errno. */
 static int bytes_of(const struct header *h, const struct entry *e, uint64_t *bytes)
 {
-	const uint64_t *dims = (const uint64_t *)h->source->dims.data + e->shape;
+	/* Without any dimension in the file there is no array. */
+	const uint64_t *dims = e->rank ? (const uint64_t *)h->source->dims.data + e->shape : NULL;
 	uint64_t bits = e->known ? e->known->bits : 0;
 
 	for (uint32_t i = 0; i < e->rank; i++)

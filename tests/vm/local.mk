@@ -68,5 +68,5 @@ tests_vm_devmem_trouble_LDADD = $(devmem_libs)
 
 # All rows on emulated machines: minutes, and the first time a kernel build.
 .PHONY: check-lab
-check-lab: all $(check_PROGRAMS)
+check-lab: all $(check_PROGRAMS) $(check_LTLIBRARIES)
 	$(top_srcdir)/tests/vm/run --jobs $${DEVIO_LAB_JOBS:-$$(($$(nproc) + 1))} --build $(abs_top_builddir)
