@@ -21,7 +21,7 @@ import tempfile
 import time
 
 build = os.path.abspath(sys.argv[1])
-seed = os.environ.get("DEVIO_FAULTS_SEED") or str(random.randrange(1 << 32))
+seed = os.environ.get("DEVIO_FAULTS_SEED", "1")
 seconds = float(os.environ.get("DEVIO_FAULTS_SECONDS", "8"))
 everything = os.environ.get("DEVIO_FAULTS") == "all"
 only = os.environ.get("DEVIO_FAULTS_ONLY")

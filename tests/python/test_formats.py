@@ -25,7 +25,7 @@ CORPUS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../data/forma
 def rounds():
     """A generator of random numbers for each round, until the time is over."""
     end = time.monotonic() + SECONDS
-    seed = int(os.environ.get("DEVIO_FUZZ_SEED", random.SystemRandom().randrange(1 << 30)))
+    seed = int(os.environ.get("DEVIO_FUZZ_SEED", "1"))      # the same ones in each check; others by the variable
     while True:
         yield seed, random.Random(seed)
         seed += 1

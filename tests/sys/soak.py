@@ -19,13 +19,14 @@ import threading
 import time
 
 build, seconds = sys.argv[1], float(sys.argv[2])
-seed = int(sys.argv[3]) if len(sys.argv) > 3 else int(time.time())
+seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
 os.mkdir("data")
 os.mkdir("sock")
 os.chmod("sock", 0o777)
 NICD = "sock/nicd"
 COOKIE = 71     # SO_NETNS_COOKIE
 wrong = []
+said = []       # on standard error, by the daemons
 
 
 def start(args, words):
@@ -35,7 +36,7 @@ def start(args, words):
         if not line:
             sys.exit(f"{args[0]} does not start")
         line = p.stderr.readline()
-    threading.Thread(target=lambda: [None for _ in p.stderr], daemon=True).start()
+    threading.Thread(target=lambda: said.extend(p.stderr), daemon=True).start()
     return p, line
 
 
@@ -232,7 +233,7 @@ for p in nicd, serve:
     p.terminate()
     try:
         if p.wait(10):
-            wrong.append(f"{p.args[0]} ends with {p.returncode}")
+            wrong.append(f"{p.args[0]} ends with {p.returncode}: {''.join(said[-5:])}")
     except subprocess.TimeoutExpired:
         wrong.append(f"{p.args[0]} does not end")
         p.kill()
