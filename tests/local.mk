@@ -59,4 +59,5 @@ check-valgrind: all
 .PHONY: check-programs check-valgrind
 
 # make install relinks what Python's modules are loaded with: not beside their tests.
-tests/check/install.log tests/check/readme.log tests/check/docs-code.log tests/python/wheel.log: tests/python/python.log
+install_logs = tests/check/install.log tests/check/readme.log tests/check/docs-code.log tests/python/wheel.log
+$(install_logs): $(filter-out $(install_logs),$(TEST_LOGS))

@@ -12,7 +12,7 @@ if [[ ! -e $BUILD/lib/libdevio.la ]]; then
 	skip "make install" "nothing is built in $BUILD"
 	done_testing
 fi
-if ! make -C "$BUILD" install DESTDIR="$tmp/root" >"$tmp/log" 2>&1; then
+if ! flock "$BUILD/config.status" make -C "$BUILD" install DESTDIR="$tmp/root" >"$tmp/log" 2>&1; then
 	not_ok "make install" "$(tail -n 20 "$tmp/log")"
 	done_testing
 fi

@@ -6,10 +6,10 @@ packages_build=(gcc make libc6-dev autoconf automake libtool pkgconf xz-utils
 	liburing-dev libdrm-dev libnl-genl-3-dev libjson-c-dev libarchive-dev libxxhash-dev libcmocka-dev)
 packages_check=(ccache g++ clang libclang-rt-dev valgrind acl systemd shellcheck groff man-db graphviz strace mount e2fsprogs
 	python3-dev python3-setuptools python3-wheel python3-six python3-numpy python3-tap
-	fio gnuplot-nox iproute2 jq netcat-openbsd socat zsh)
+	fio gnuplot-nox iproute2 procps jq netcat-openbsd socat zsh)
 # Not among them: python3-torch and python3-safetensors, which Debian 12 has not, or in a version that is too old. Tests
 # that use them run where they are installed; the stage debian has them in Debian 13.
-packages_lab=(python3 ccache flex bison bc patch cpio rsync perl libelf-dev libssl-dev dmsetup
+packages_lab=(python3 procps ccache flex bison bc patch cpio rsync perl libelf-dev libssl-dev dmsetup
 	netcat-openbsd socat)
 packages_deb=(build-essential debhelper dh-python lintian doxygen furo graphviz python3-sphinx python3-myst-parser python3-breathe)
 packages_debian=(mmdebstrap)

@@ -318,7 +318,7 @@ def cases(numbers, rng):
         errors = [e for e in ERRORS if e not in NEVER.get(call, ())]
         queue = [(call, e, str(n)) for n in of for e in errors]
         for e in errors:
-            if call in ("accept4", "ppoll", "clone", "clone3") and e not in ("EINTR", "EAGAIN"):
+            if call in ("accept4", "ppoll", "clone", "clone3", "pipe2", "socketpair") and e not in ("EINTR", "EAGAIN"):
                 continue        # who connects waits for as long as that lasts; devio-nicd accepts in a child
             n = rng.choice(of)
             # Nobody gets signals for ever: a storm of them.

@@ -41,7 +41,7 @@ static RIG_UNUSED void tar_header(unsigned char *b, const char *name, uint64_t s
 	memset(b, 0, 512);
 	snprintf((char *)b, 100, "%s", name);
 	memcpy(b + 100, "0000644\0000000000\0000000000", 24);
-	snprintf((char *)b + 124, 12, "%011llo", (unsigned long long)size);
+	snprintf((char *)b + 124, 12, "%011llo", (unsigned long long)size & 077777777777);
 	memcpy(b + 136, "00000000000", 12);
 	memset(b + 148, ' ', 8);
 	b[156] = type;

@@ -377,7 +377,7 @@ class Signals(Dir):
             with self.subTest(name):
                 begin = time.monotonic()
                 try:
-                    with Timer(0.005, 0, interrupt), self.assertRaises(KeyboardInterrupt):
+                    with self.assertRaises(KeyboardInterrupt), Timer(0.005, 0, interrupt):
                         while True:
                             call()
                 except devio.Error as e:

@@ -40,17 +40,23 @@ def start(args, words):
     return p, line
 
 
+def children(pid):
+    """Processes whose parent it is."""
+    out = []
+    for p in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{p}/stat") as f:
+                if p.isdigit() and int(f.read().rpartition(")")[2].split()[1]) == pid:
+                    out.append(p)
+        except OSError:
+            pass
+    return out
+
+
 def status(pid):
     """Resident KiB, descriptors, threads, children."""
     fields = dict(line.split(":", 1) for line in open(f"/proc/{pid}/status") if ":" in line)
-    children = 0
-    for other in os.listdir("/proc"):
-        try:
-            if other.isdigit() and open(f"/proc/{other}/stat").read().rsplit(")", 1)[1].split()[1] == str(pid):
-                children += 1
-        except OSError:
-            pass
-    return int(fields["VmRSS"].split()[0]), len(os.listdir(f"/proc/{pid}/fd")), int(fields["Threads"]), children
+    return int(fields["VmRSS"].split()[0]), len(os.listdir(f"/proc/{pid}/fd")), int(fields["Threads"]), len(children(pid))
 
 
 def lingering(rnd):
@@ -199,7 +205,7 @@ while time.time() - begin < seconds:
         if os.waitpid(pid, os.WNOHANG)[0]:
             del running[pid]
     if rnd.random() < 0.02:        # a process of the daemon's is killed
-        for pid in subprocess.run(["pgrep", "-P", str(nicd.pid)], stdout=subprocess.PIPE, text=True).stdout.split()[:1]:
+        for pid in children(nicd.pid)[:1]:
             try:
                 os.kill(int(pid), signal.SIGKILL)
             except OSError:
