@@ -75,8 +75,8 @@ static int give_journals(uid_t uid, gid_t gid)
 int nicd_become_user(const char *name)
 {
 	int death = 0;
-	uid_t uid;
-	gid_t gid;
+	uid_t uid = 0; /* set by find(), which gcc does not see at -O1 */
+	gid_t gid = 0;
 
 	if (geteuid())
 		return name ? (errno = EPERM, fail("--user: only root can")) : 0;
