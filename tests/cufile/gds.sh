@@ -30,7 +30,7 @@ verdict "a client is built against another library" "$({
 		-Wl,--disable-new-dtags,-rpath,"$tmp/vendor"
 } 2>&1)"
 "$tmp/client" "$tmp/data" >/dev/null 2>&1
-verdict "which fails by itself" "$([[ $? -eq 2 ]] || echo "status $?")"
+verdict "which fails by itself" "$(rc=$?; [[ $rc -eq 2 ]] || echo "status $rc")"
 verdict "with devio-gds it reads, in spite of its run path" "$(gds "$tmp/client" "$tmp/data" 2>&1 >"$tmp/out"; cmp "$tmp/data" "$tmp/out" 2>&1)"
 gds --report "$tmp/client" "$tmp/data" 2>"$tmp/err" >"$tmp/out"
 verdict "the report has the path and the file" "$(grep -qE "^  file-(host|buffered|bounce) +1 +300001 +0 +0  $tmp/data" "$tmp/err" || cat "$tmp/err")"
@@ -57,7 +57,7 @@ assert maps.count("vendor") == 0 and "lib/cufile" in maps, maps' 2>&1)"
 gds "$tmp/nothing" 2>"$tmp/err"
 verdict "a program that is not there" "$([[ $? -eq 127 && $(<"$tmp/err") = *"cannot run"* ]] || cat "$tmp/err")"
 gds sh -c 'exit 41'
-verdict "the program's status" "$([[ $? -eq 41 ]] || echo "$?")"
+verdict "the program's status" "$(rc=$?; [[ $rc -eq 41 ]] || echo "$rc")"
 "$BUILD/tools/devio-gds" --library=/nonexistent true 2>"$tmp/err"
 verdict "no library" "$([[ $? -eq 1 && $(<"$tmp/err") = *"cannot read"* ]] || cat "$tmp/err")"
 "$BUILD/tools/devio-gds" 2>"$tmp/err"

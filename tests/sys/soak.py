@@ -190,7 +190,8 @@ def served_serve(port):
 DATA = os.urandom(300000)
 with open("data/a", "wb") as f:
     f.write(DATA)
-nicd, _ = start([f"{build}/tools/devio-nicd", "--socket", NICD, "--timeout=1", "--clients=32", "lo"], " at ")
+nicd, _ = start([f"{build}/tools/devio-nicd", "--socket", NICD, "--timeout=1", "--clients=32", "--rate=1000000", "lo"],
+                " at ")
 serve, line = start([f"{build}/tools/devio-serve", "-w", "1", "-c", "64", "-p", "64", "data", "0"], " port ")
 port = int(line.rsplit(" ", 1)[1])
 rnd = random.Random(seed)
