@@ -50,6 +50,9 @@ may_skip() {
 	'tests/mem/test-kernel-mem '*dmaheap:system*) [[ ! -e /dev/dma_heap/system ]] ;;
 	'tests/mem/test-kernel-mem '*drm:/dev/dri/card0*) [[ ! -e /dev/dri/card0 ]] ;;
 	tests/sys/test-nomap*) true ;;    # of the lab, which names a memory
+	# Of root, in Debian 12.
+	'tests/fault/run-daemons.sh '*CAP_NET_ADMIN* | 'tests/soak/soak.sh '*CAP_NET_ADMIN* | 'tests/sys/tools-replace.sh '*'needs root'*)
+		[[ ${who[$1]} != root ]] ;;
 	# These mount: a root directory that is no mount point does not allow it.
 	'tests/sys/devio-tools.sh '*'O_DIRECT without /proc'* | 'tests/sys/tools-output.sh '*'full file system'*) true ;;
 	'tests/python/python.sh '*test_owner_of_an_old_file_stays*) [[ ${who[$1]} != root ]] ;;
