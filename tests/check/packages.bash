@@ -13,8 +13,9 @@ packages_lab=(python3 procps ccache flex bison bc patch cpio rsync perl libelf-d
 	netcat-openbsd socat)
 packages_deb=(build-essential debhelper dh-python lintian doxygen furo graphviz python3-sphinx python3-myst-parser python3-breathe)
 packages_debian=(mmdebstrap)
-# gcc is left out where debian can run, which has it in Debian 12 and 13.
-stages=(gcc clang asan valgrind fuzz distcheck job lab debian)
+# Not among them yet: debian (./quickstart check debian), which takes 13 minutes. With it gcc is left out where it can
+# run: it has that in Debian 12 and 13.
+stages=(gcc clang asan valgrind fuzz distcheck job lab)
 
 missing_packages() {
 	local p
