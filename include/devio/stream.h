@@ -26,7 +26,7 @@ struct devio_stream_opts {
 	unsigned int flags;   /* DEVIO_STREAM_* */
 };
 /*
- * The application's stream waits for an operation in a function of the host, not in the device. With
+ * The application's stream waits for an operation in a host function, not in the device. With
  * CUDA such functions may be called one after the other: operations of several streams, too.
  */
 #define DEVIO_STREAM_HOST_WAIT (1u << 0)
@@ -34,7 +34,7 @@ struct devio_stream_opts {
 /**
  * Starts the thread. spec names the vendor: "cuda". Loads its library. *stream is owned by the caller
  * and holds a reference to ctx. opts may be NULL. Errors: -EOPNOTSUPP (the vendor or its driver has no
- * functions of the host), -ENODEV, -EINVAL, -E2BIG, -ENOMEM, -EAGAIN (no thread), those of
+ * host functions), -ENODEV, -EINVAL, -E2BIG, -ENOMEM, -EAGAIN (no thread), those of
  * devio_ring_open().
  */
 DEVIO_API int devio_stream_open(struct devio_ctx *ctx, const char *spec, const struct devio_stream_opts *opts,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Operations in the order of the application's streams. On the stream there is a function of the host, which hands the
+ * Operations in the order of the application's streams. On the stream there is a host function, which hands the
  * operation to our thread, and behind it a wait for a word of memory, which the thread writes when the operation has
  * completed, and a function that says that the stream has gone on. Where the device cannot wait for memory, a second
- * function of the host waits. None of them calls the vendor's library, and nothing that the operation needs is done in
+ * host function waits. None of them calls the vendor's library, and nothing that the operation needs is done in
  * a thread of the vendor's: no circle of waits.
  */
 #include "config.h"
@@ -229,7 +229,7 @@ static int add_chunk(struct devio_stream *s, void *where)
 		rc = s->ops->share(c->page, PAGE);
 		c->where = rc ? NULL : where;
 	}
-	/* Not necessary: functions of the host wait then. */
+	/* Not necessary: host functions wait then. */
 	if (rc)
 		s->host_wait = true;
 	for (int i = 0; i < CHUNK; i++) {
@@ -271,7 +271,7 @@ static int take(struct devio_stream *s, void *where, struct op **out)
 	return rc;
 }
 
-/* The stream goes on when the operation has completed: by the device, by a function of the host, or by waiting here. */
+/* The stream goes on when the operation has completed: by the device, by a host function, or by waiting here. */
 static void hold_stream(struct devio_stream *s, void *stream, struct op *op)
 {
 	if (!s->ops->wait(stream, op->word, op->seq)) {

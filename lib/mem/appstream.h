@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ordering with a stream of the application: a function of the host behind the work that is on it,
+ * Ordering with a stream of the application: a host function behind the work that is on it,
  * and a wait for a word of memory in front of the work that follows.
  */
 #ifndef DV_MEM_APPSTREAM_H

@@ -33,7 +33,7 @@ struct job {
 	uint64_t src;          /* a device's address instead of `host` */
 	size_t len;
 	bool out;
-	void (*fn)(void *arg), *arg; /* or a function of the host */
+	void (*fn)(void *arg), *arg; /* or a host function */
 	const uint32_t *word;  /* or to wait until *word has reached value */
 	uint32_t value;
 };

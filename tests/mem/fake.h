@@ -78,7 +78,7 @@ void fake_stream_copy(struct fake_stream *s, uint64_t dev, void *host, size_t le
 /* The same between two places in devices. */
 void fake_stream_between(struct fake_stream *s, uint64_t dst, uint64_t src, size_t len);
 
-/* Queues a call of a function of the host, which must call nothing of the library; or a wait until *word >= value. */
+/* Queues a call of a host function, which must call nothing of the library; or a wait until *word >= value. */
 void fake_stream_call(struct fake_stream *s, void (*fn)(void *arg), void *arg);
 void fake_stream_await(struct fake_stream *s, const uint32_t *word, uint32_t value);
 
